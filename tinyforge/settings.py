@@ -1,0 +1,183 @@
+"""Settings, all from the environment; the README has the table."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from tinyforge.env import Env, without_password, wrong
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+# Django
+
+DEBUG = env.flag("DEBUG", default=False)
+HTTPS = env.flag("HTTPS", default=not DEBUG)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+for origin in CSRF_TRUSTED_ORIGINS:
+    if not origin.startswith(("http://", "https://")):
+        raise wrong("CSRF_TRUSTED_ORIGINS", origin, "origins with their scheme, such as https://index.example.org")
+
+SECRET_KEY = env.secret("SECRET_KEY")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "SECRET_KEY='' is not usable; allowed: a long random text, in SECRET_KEY or in the file that "
+            "SECRET_KEY_FILE names (DEBUG=1 makes one up for each start)"
+        )
+    SECRET_KEY = get_random_secret_key()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "reconciler",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "tinyforge.urls"
+WSGI_APPLICATION = "tinyforge.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "var" / "static"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+
+# Database
+
+DATABASE_URL = env.url(
+    "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}", ["sqlite", "postgres", "postgresql"]
+)
+try:
+    DATABASES: dict[str, Any] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
+except (ValueError, dj_database_url.ParseError) as error:
+    raise wrong("DATABASE_URL", without_password(DATABASE_URL), f"a database URL ({error})") from None
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        # begun IMMEDIATE, transactions serialise writers: SQLite has no SELECT FOR UPDATE
+        transaction_mode="IMMEDIATE",
+        timeout=20,
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    )
+else:
+    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The index: times in seconds
+
+LONGEST_INTERVAL = 300.0
+DEFAULT_INTERVAL = 30.0
+RECONCILE_INTERVAL = min(env.number("RECONCILE_INTERVAL", DEFAULT_INTERVAL), LONGEST_INTERVAL)
+if RECONCILE_INTERVAL <= 0:
+    RECONCILE_INTERVAL = DEFAULT_INTERVAL
+ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
+LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
+
+DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https", "ssh"])
+DOCKER_CERT_PATH = Path(env.text("DOCKER_CERT_PATH", str(Path.home() / ".docker")))
+DOCKER_TLS: dict[str, Path] | None = (
+    {"ca": DOCKER_CERT_PATH / "ca.pem", "cert": DOCKER_CERT_PATH / "cert.pem", "key": DOCKER_CERT_PATH / "key.pem"}
+    if env.text("DOCKER_TLS_VERIFY")
+    else None
+)
+
+# Celery, and the Redis it shares with the locks
+
+REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ["redis", "rediss", "unix"])
+CELERY_BROKER_URL = f"redis+socket{REDIS_URL.removeprefix('unix')}" if REDIS_URL.startswith("unix:") else REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # without these a half-open connection to the broker stalls a worker for ever
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_RESULT_BACKEND = None
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_DEFAULT_QUEUE = "reconcile"
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {
+        "task": "reconcile",
+        "schedule": RECONCILE_INTERVAL,
+        "kwargs": {"trigger": "tick"},
+        # a tick that is not consumed before the next one is of no use
+        "options": {"expires": RECONCILE_INTERVAL},
+    }
+}
+
+# Logs
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING" if LOG_LEVEL in ("INFO", "DEBUG") else LOG_LEVEL},
+    "loggers": {
+        name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "celery.worker", "celery.beat", "django")
+    },
+}
