@@ -1,0 +1,221 @@
+"""From an observation to the row it stands for, or to a skip with its reason.
+
+Pure: imports no framework, reads no clock, does no I/O. What it needs from the database it is
+given as a `Catalogue`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from reconciler.labels import BadLabel, Claim, Path, read_claim, text_problem
+from reconciler.observation import Observation, Reason, Skip
+
+LOCAL_HOST = "local"
+PROJECT, SITE, STACK = "project", "site", "stack"
+
+
+class Row(NamedTuple):
+    """The columns of a Container row that a pass reads and writes."""
+
+    id: str
+    host: str
+    container_id: str
+    state: str
+    workload_id: str
+    workload_kind: str
+    role: str
+    image_ref: str
+    port: int
+    image_tag: str = ""
+    subdomain: str = ""
+    proxy_route_id: str = ""
+    npm_proxy_id: int = 0
+
+    @property
+    def observed(self) -> tuple[object, ...]:
+        """The columns that the reconciler owns; the deployer owns the rest (I9)."""
+        return self[:9]
+
+
+class Sighting(NamedTuple):
+    """A container and the row it stands for; `copies`: the deployer's columns come from its instance."""
+
+    row: Row
+    observation: Observation
+    copies: bool
+
+
+class InstanceFacts(NamedTuple):
+    """What the catalogue knows of an instance."""
+
+    project_id: str
+    port: int
+    image_tag: str
+    subdomain: str
+    proxy_route_id: str
+    npm_proxy_id: int
+
+    @property
+    def copied(self) -> tuple[str, str, str, int]:
+        """The deployer's columns, in a row's order."""
+        return self[2:]
+
+
+class Managed(NamedTuple):
+    """A container whose labels claim a row."""
+
+    observation: Observation
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """The names by which a listing refers to the catalogue."""
+
+    workload_ids: frozenset[str]
+    instance_ids: frozenset[str]
+    site_ids: frozenset[str]
+    compose_projects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The joins: workload kinds by id, workload ids by (kind, ref_id), instances by id, stack ids by project."""
+
+    workload_kinds: Mapping[str, str] = field(default_factory=dict)
+    workloads: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    instances: Mapping[str, InstanceFacts] = field(default_factory=dict)
+    stacks: Mapping[str, str] = field(default_factory=dict)
+
+
+def claim_all(observations: Iterable[Observation]) -> tuple[list[Managed], list[Skip]]:
+    """Split a listing into containers that claim a row and skips; the rest are not ours."""
+    managed: list[Managed] = []
+    skips: list[Skip] = []
+    for observation in observations:
+        try:
+            claim = read_claim(observation.labels)
+        except BadLabel as error:
+            skips.append(_skip(observation, Reason.BAD_LABEL, str(error)))
+            continue
+        if claim is None:
+            continue
+        if claim.one_off:
+            skips.append(_skip(observation, Reason.ONE_OFF, "a one-off container of Compose takes no service's row"))
+        else:
+            managed.append(Managed(observation, claim))
+    return managed, skips
+
+
+def needs_of(managed: Iterable[Managed]) -> Needs:
+    """Name what the catalogue must hold to dispatch these containers."""
+    keys: dict[Path, set[str]] = {path: set() for path in Path}
+    for _, claim in managed:
+        # a workload label carries everything but, sometimes, its kind
+        if claim.path is not Path.WORKLOAD or not claim.kind:
+            keys[claim.path].add(claim.key)
+    return Needs(
+        workload_ids=frozenset(keys[Path.WORKLOAD]),
+        instance_ids=frozenset(keys[Path.INSTANCE]),
+        site_ids=frozenset(keys[Path.SITE]),
+        compose_projects=frozenset(keys[Path.COMPOSE]),
+    )
+
+
+def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
+    """Return the row this container stands for on `host`, or a skip that says which join found nothing."""
+    observation, claim = container
+    place = _PLACES[claim.path](container, catalogue)
+    if isinstance(place, Skip):
+        return place
+    row_id = place.row_id
+    if claim.replica > 1:
+        row_id = f"{row_id}:{claim.replica}"
+    if host != LOCAL_HOST and not place.is_instance:
+        row_id = f"{row_id}@{host}"
+    instance = place.instance
+    row = Row(
+        row_id,
+        host,
+        observation.container_id,
+        observation.state,
+        place.workload_id,
+        place.kind,
+        place.role,
+        observation.image,
+        (instance and instance.port) or observation.port,
+        *(instance.copied if instance else ()),
+    )
+    return Sighting(row, observation, copies=instance is not None)
+
+
+class _Place(NamedTuple):
+    """The row a container stands for, before replica and host; an instance's id is unique on every host."""
+
+    row_id: str
+    workload_id: str
+    kind: str
+    role: str
+    is_instance: bool = False
+    instance: InstanceFacts | None = None
+
+
+def _by_workload(container: Managed, catalogue: Catalogue) -> _Place:
+    observation, claim = container
+    workload_id = claim.key
+    kind = claim.kind or catalogue.workload_kinds.get(workload_id, "")
+    if kind == PROJECT and claim.instance_id:
+        return _Place(claim.instance_id, workload_id, kind, claim.role, is_instance=True)
+    if claim.role:
+        return _Place(f"{workload_id}:{claim.role}", workload_id, kind, claim.role)
+    if kind == SITE:
+        return _Place(f"{workload_id}:site", workload_id, kind, "")
+    return _Place(f"{workload_id}:{observation.container_id}", workload_id, kind, "")
+
+
+def _by_instance(container: Managed, catalogue: Catalogue) -> _Place | Skip:
+    observation, claim = container
+    instance = catalogue.instances.get(claim.key)
+    if instance is None:
+        return _skip(observation, Reason.UNKNOWN_INSTANCE, f"no instance {claim.key}")
+    workload_id = catalogue.workloads.get((PROJECT, instance.project_id))
+    if workload_id is None:
+        return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no project workload for {instance.project_id}")
+    return _Place(claim.key, workload_id, PROJECT, claim.stage, is_instance=True, instance=instance)
+
+
+def _by_site(container: Managed, catalogue: Catalogue) -> _Place | Skip:
+    observation, claim = container
+    workload_id = catalogue.workloads.get((SITE, claim.key))
+    if workload_id is None:
+        return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no site workload for {claim.key}")
+    return _Place(f"{workload_id}:site", workload_id, SITE, "")
+
+
+def _by_compose(container: Managed, catalogue: Catalogue) -> _Place | Skip:
+    observation, claim = container
+    stack_id = catalogue.stacks.get(claim.key)
+    if stack_id is None:
+        return _skip(observation, Reason.UNKNOWN_STACK, f"no stack with the Compose project {claim.key}")
+    workload_id = catalogue.workloads.get((STACK, stack_id))
+    if workload_id is None:
+        return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no stack workload for {stack_id}")
+    role = claim.service or observation.name
+    if not role:
+        return _skip(observation, Reason.NO_NAME, "neither a service label nor a container name to tell it by")
+    if problem := text_problem(role):
+        return _skip(observation, Reason.NO_NAME, f"no service label, and the container name is {problem}")
+    return _Place(f"{workload_id}:{role}", workload_id, STACK, role)
+
+
+_PLACES: Mapping[Path, Callable[[Managed, Catalogue], _Place | Skip]] = {
+    Path.WORKLOAD: _by_workload,
+    Path.INSTANCE: _by_instance,
+    Path.SITE: _by_site,
+    Path.COMPOSE: _by_compose,
+}
+
+
+def _skip(observation: Observation, reason: Reason, detail: str) -> Skip:
+    return Skip(observation.container_id, observation.name, reason, detail)

@@ -1,0 +1,29 @@
+"""Every error this app raises on purpose."""
+
+
+class ReconcilerError(Exception):
+    """Base of the app's errors; the text says what is wrong, where, and what to do."""
+
+
+class EngineUnavailable(ReconcilerError):
+    """A host's Engine gave no complete, usable listing: nothing is known of its containers."""
+
+    def __init__(self, host: str, url: str, reason: str) -> None:
+        super().__init__(f"host {host}: the Engine at {url} {reason}")
+        self.host = host
+        self.url = url
+        self.reason = reason
+
+
+class LockUnavailable(ReconcilerError):
+    """Redis cannot be asked for the lock; passes stay correct under the database fence alone (I7)."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"Redis at {url} does not answer ({reason})")
+
+
+class UnknownHost(ReconcilerError):
+    """A host was named that the index does not know."""
+
+    def __init__(self, names: list[str], known: list[str]) -> None:
+        super().__init__(f"unknown host {', '.join(names)}; known: {', '.join(known) or 'none'}")

@@ -1,0 +1,116 @@
+"""Every label name, once, and the typed claim that a container's labels make.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+WORKLOAD_ID = "tinyforge.workload.id"
+WORKLOAD_KIND = "tinyforge.workload.kind"
+ROLE = "tinyforge.role"
+STAGE = "tinyforge.stage"
+INSTANCE_ID = "tinyforge.instance-id"
+STATIC_SITE = "tinyforge.static-site"
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_NUMBER = "com.docker.compose.container-number"
+COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
+
+STACK_PREFIX = "tinyforge-"
+
+MAX_VALUE_CHARS = 128
+"""Longest identity, role, stage or kind: the columns they go into are this long."""
+MAX_REPLICA = 99_999
+
+
+class Path(StrEnum):
+    """Which label decided; the order is the precedence."""
+
+    WORKLOAD = "workload"
+    INSTANCE = "instance"
+    SITE = "site"
+    COMPOSE = "compose"
+
+
+_DECIDING = (
+    (WORKLOAD_ID, Path.WORKLOAD),
+    (INSTANCE_ID, Path.INSTANCE),
+    (STATIC_SITE, Path.SITE),
+    (COMPOSE_PROJECT, Path.COMPOSE),
+)
+
+
+class BadLabel(ValueError):
+    """A label of ours holds a value that cannot be used."""
+
+    def __init__(self, label: str, value: str, problem: str) -> None:
+        super().__init__(f"label {label}={_shown(value)}: {problem}")
+
+
+class Claim(NamedTuple):
+    """What a container's labels say it is; `key` is the value of the deciding label."""
+
+    path: Path
+    key: str
+    kind: str
+    role: str
+    stage: str
+    instance_id: str
+    service: str
+    replica: int
+    one_off: bool
+
+
+def read_claim(labels: Mapping[str, str]) -> Claim | None:
+    """Return what the labels claim, or None for a container that is not ours.
+
+    Raises BadLabel if a label that takes part in the decision is unusable.
+    """
+    label, path = next(((label, path) for label, path in _DECIDING if labels.get(label)), (None, None))
+    if label is None or path is None:
+        return None
+    key = labels[label]
+    if path is Path.COMPOSE and not key.startswith(STACK_PREFIX):
+        return None
+    return Claim(
+        path,
+        _text(labels, label),
+        _text(labels, WORKLOAD_KIND),
+        _text(labels, ROLE),
+        _text(labels, STAGE),
+        _text(labels, INSTANCE_ID),
+        _text(labels, COMPOSE_SERVICE),
+        _replica(labels),
+        labels.get(COMPOSE_ONE_OFF, "").lower() == "true",
+    )
+
+
+def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:
+    """Say why a text cannot be stored on every database, or None if it can."""
+    if len(value) > max_chars:
+        return f"longer than {max_chars} characters"
+    if not value.isprintable():
+        return "holds a character that cannot be printed or stored"
+    return None
+
+
+def _text(labels: Mapping[str, str], label: str) -> str:
+    value = labels.get(label, "")
+    if value and (problem := text_problem(value)):
+        raise BadLabel(label, value, problem)
+    return value
+
+
+def _replica(labels: Mapping[str, str]) -> int:
+    value = labels.get(COMPOSE_NUMBER)
+    if not value:
+        return 1
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) > 0):
+        raise BadLabel(COMPOSE_NUMBER, value, f"not a number from 1 to {MAX_REPLICA}")
+    return int(value)
+
+
+def _shown(value: str) -> str:
+    return ascii(value if len(value) <= 40 else value[:39] + "…")

@@ -1,0 +1,185 @@
+"""Rows + sightings → a Plan: a list of changes, each with a cause a person can read.
+
+Pure: imports no framework, reads no clock, does no I/O. Carrying the plan out decides nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.dispatch import Row, Sighting
+from reconciler.observation import Reason, Skip
+
+MISSING = "missing"
+
+
+class Kind(StrEnum):
+    """What a change does to its row."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row's change: `before` as the plan read it (None: no row), `after` as it shall be."""
+
+    kind: Kind
+    before: Row | None
+    after: Row
+    copies: bool
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.after.id}: {self.cause}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one pass would do to one host's rows; `sighted` are the container ids of rows it confirms."""
+
+    changes: tuple[Change, ...]
+    skips: tuple[Skip, ...]
+    sighted: tuple[str, ...]
+    unchanged: int
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.changes))
+
+
+def make_plan(
+    rows: Iterable[Row],
+    sightings: Iterable[Sighting],
+    skips: Iterable[Skip],
+    listed_ids: frozenset[str] | None,
+    rows_elsewhere: Mapping[str, Row],
+) -> Plan:
+    """Decide every change of one host's rows; `skips` so far are completed by those that a contest for a row makes.
+
+    `listed_ids` is what the sweep goes by (I3); None withholds the sweep, because some listed
+    container's id could not be read. `rows_elsewhere` holds the rows of other hosts that bear an
+    id some sighting asks for.
+    """
+    own = {row.id: row for row in rows}
+    winners, superseded = _settle(sightings)
+    skips = [*skips, *superseded]
+    changes: list[Change] = []
+    confirmed: dict[str, Sighting] = {}
+    for row_id, sighting in winners.items():
+        before = own.get(row_id)
+        if before is None and (before := rows_elsewhere.get(row_id)) and not _is_free(before):
+            skips.append(_on_other_host(sighting, before))
+            continue
+        if before is None:
+            changes.append(_create(sighting))
+        elif change := _update(before, sighting):
+            changes.append(change)
+        confirmed[sighting.row.container_id] = sighting
+    unchanged = len(confirmed) - len(changes)
+    changes += _follow(own, winners, confirmed)
+    changes += _sweep(own, winners, listed_ids)
+    return Plan(
+        changes=tuple(sorted(changes, key=lambda change: change.after.id)),
+        skips=tuple(sorted(skips)),
+        sighted=tuple(confirmed),
+        unchanged=unchanged,
+    )
+
+
+def _settle(sightings: Iterable[Sighting]) -> tuple[dict[str, Sighting], list[Skip]]:
+    winners: dict[str, Sighting] = {}
+    skips: list[Skip] = []
+    for sighting in sightings:
+        rival = winners.setdefault(sighting.row.id, sighting)
+        if rival is sighting:
+            continue
+        winner, loser = sorted((rival, sighting), key=_rank, reverse=True)
+        winners[sighting.row.id] = winner
+        skips.append(_superseded(loser, winner))
+    return winners, skips
+
+
+def _rank(sighting: Sighting) -> tuple[bool, int, str]:
+    observation = sighting.observation
+    return observation.is_live, observation.created, observation.container_id
+
+
+def _is_free(row: Row) -> bool:
+    """Tell whether a row of another host may move: a placeholder, or missing where it was."""
+    return not row.container_id or row.state == MISSING
+
+
+def _create(sighting: Sighting) -> Change:
+    row, observation, copies = sighting
+    cause = f"container {_short(row.container_id)} ({observation.name or 'no name'}) is {row.state}"
+    return Change(Kind.CREATE, None, row, copies, cause)
+
+
+def _update(before: Row, sighting: Sighting) -> Change | None:
+    row, _, copies = sighting
+    if row == before or (not copies and row.observed == before.observed):
+        return None
+    after = row if copies else Row(*row.observed, *before[len(row.observed) :])  # type: ignore[arg-type]
+    return Change(Kind.UPDATE, before, after, copies, _differences(before, after))
+
+
+def _follow(own: Mapping[str, Row], winners: Mapping[str, Sighting], confirmed: Mapping[str, Sighting]) -> list[Change]:
+    """Keep the state true of rows whose container now stands for another row.
+
+    A container's identity can move (its workload became known, an instance was re-registered). The
+    old row may not go missing while its container is listed (I3), nor keep a state that is stale.
+    """
+    changes = []
+    for row in own.values():
+        owner = confirmed.get(row.container_id)
+        if owner is None or row.id in winners or row.state in (MISSING, owner.row.state):
+            continue
+        cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; " + _differences(
+            row, after := row._replace(state=owner.row.state)
+        )
+        changes.append(Change(Kind.UPDATE, row, after, False, cause))
+    return changes
+
+
+def _sweep(own: Mapping[str, Row], winners: Mapping[str, Sighting], listed_ids: frozenset[str] | None) -> list[Change]:
+    if listed_ids is None:
+        return []
+    return [
+        Change(
+            Kind.MISSING,
+            row,
+            row._replace(state=MISSING),
+            False,
+            f"container {_short(row.container_id)} is not in the listing (was {row.state})",
+        )
+        for row in own.values()
+        if row.container_id and row.state != MISSING and row.container_id not in listed_ids and row.id not in winners
+    ]
+
+
+def _differences(before: Row, after: Row) -> str:
+    parts = []
+    for column, old, new in zip(Row._fields, before, after, strict=True):
+        if old == new:
+            continue
+        if column == "container_id":
+            parts.append(f"container {_short(str(old)) or 'none'} → {_short(str(new))}")
+        else:
+            parts.append(f"{column} {old if old != '' else 'none'} → {new if new != '' else 'none'}")
+    return ", ".join(parts)
+
+
+def _superseded(loser: Sighting, winner: Sighting) -> Skip:
+    by = winner.observation
+    detail = f"row {winner.row.id} shows {_short(by.container_id)} ({by.name or 'no name'}, {by.state})"
+    return Skip(loser.observation.container_id, loser.observation.name, Reason.SUPERSEDED, detail)
+
+
+def _on_other_host(sighting: Sighting, row: Row) -> Skip:
+    detail = f"row {row.id} is {row.state} on host {row.host}"
+    return Skip(sighting.observation.container_id, sighting.observation.name, Reason.ROW_ON_OTHER_HOST, detail)
+
+
+def _short(container_id: str) -> str:
+    return container_id[:12]
