@@ -1,0 +1,204 @@
+"""I/O: rows and catalogue out of the database, a plan into it, in a constant number of queries (I11).
+
+It decides nothing: a change is applied if its row is still as the plan read it (I5) and no younger
+pass of the host has applied (I6), else it is dropped and counted.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from reconciler.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, Needs, Row
+from reconciler.models import Container, Host, Instance, Stack, Workload
+from reconciler.plan import MISSING, Change, Kind, Plan
+
+ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row._fields)
+OBSERVED_COLUMNS = ROW_COLUMNS[1:9]
+COPIED_COLUMNS = ROW_COLUMNS[9:]
+
+_MAX_PARAMETERS = 30_000
+"""Most parameters in one statement where the backend names no limit of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of a plan: the changes made, and those dropped because somebody was faster."""
+
+    changes: tuple[Change, ...]
+    conflicts: tuple[Change, ...]
+
+
+class Fence(NamedTuple):
+    """A pass's place among the passes of its host: tokens grow, and only the youngest may have applied."""
+
+    host: str
+    token: int
+
+
+def mint(host: str, at: datetime) -> Fence:
+    """Return a fence younger than every other of this host, and note the attempt."""
+    with transaction.atomic():
+        # the update locks the row, so the value read back is this pass's own
+        Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
+        return Fence(host, Host.objects.values_list("fence_minted", flat=True).get(name=host))
+
+
+def rows_on(host: str) -> list[Row]:
+    """Return the host's rows; to be called before its daemon is asked (I2)."""
+    return list(map(Row._make, Container.objects.on(host).order_by().values_list(*ROW_COLUMNS)))
+
+
+def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, Row]:
+    """Return the rows of other hosts that bear one of these ids."""
+    return {
+        values[0]: Row(*values)
+        for ids in _chunks(row_ids)
+        for values in Container.objects.filter(id__in=ids).exclude(host=host).order_by().values_list(*ROW_COLUMNS)
+    }
+
+
+def catalogue(needs: Needs) -> Catalogue:
+    """Return the joins for the names a listing uses, and no others."""
+    instances = {
+        values[0]: InstanceFacts(*values[1:])
+        for ids in _chunks(needs.instance_ids)
+        for values in Instance.objects.filter(id__in=ids)
+        .order_by()
+        .values_list("id", "project_id", "port", *COPIED_COLUMNS)
+    }
+    stacks = dict(
+        pair
+        for names in _chunks(needs.compose_projects)
+        for pair in Stack.objects.filter(compose_project_name__in=names)
+        .order_by()
+        .values_list("compose_project_name", "id")
+    )
+    kinds = dict(
+        pair
+        for ids in _chunks(needs.workload_ids)
+        for pair in Workload.objects.filter(id__in=ids).order_by().values_list("id", "kind")
+    )
+    refs: dict[str, Iterable[str]] = {
+        PROJECT: {instance.project_id for instance in instances.values()},
+        SITE: needs.site_ids,
+        STACK: stacks.values(),
+    }
+    workloads = {
+        (kind, ref_id): workload_id
+        for kind, ref_ids in refs.items()
+        for ids in _chunks(set(ref_ids))
+        for ref_id, workload_id in Workload.objects.filter(kind=kind, ref_id__in=ids)
+        .order_by()
+        .values_list("ref_id", "id")
+    }
+    return Catalogue(workload_kinds=kinds, workloads=workloads, instances=instances, stacks=stacks)
+
+
+def apply(plan: Plan, fence: Fence, *, seen_at: datetime, now: datetime, refresh_after: timedelta) -> Applied | None:
+    """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed.
+
+    `seen_at` is the moment before the listing was asked for, `now` the moment of writing. The
+    sightings of unchanged rows are refreshed if the last refresh is older than `refresh_after`.
+    """
+    with transaction.atomic():
+        # proves the fence and locks out other passes of this host until the commit
+        fenced = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token)
+        if not fenced.update(fence_applied=fence.token, last_success_at=now, last_error=""):
+            return None
+        fresh, conflicts = _compare(plan.changes)
+        lost = _create(_of(fresh, Kind.CREATE), seen_at)
+        _update(_of(fresh, Kind.UPDATE), seen_at)
+        _mark_missing(_of(fresh, Kind.MISSING), now)
+        _refresh(plan.sighted, fence.host, seen_at, refresh_after)
+    return Applied(
+        changes=tuple(change for change in fresh if change.after.id not in lost),
+        conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
+    )
+
+
+def note_failure(host: str, error: str, at: datetime) -> bool:
+    """Record a host's failure; return whether it is news, not the same error as before."""
+    failing = Host.objects.filter(name=host)
+    is_news = failing.exclude(last_error=error).update(last_error=error, last_error_at=at) == 1
+    return is_news or not failing.update(last_error_at=at)
+
+
+def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
+    locked = {
+        row_id: seen
+        for ids in _chunks(change.after.id for change in changes)
+        for row_id, *seen in Container.objects.select_for_update()
+        .filter(id__in=ids)
+        .order_by("id")
+        .values_list("id", "host_id", "container_id", "state")
+    }
+    fresh: list[Change] = []
+    conflicts: list[Change] = []
+    for change in changes:
+        expected = change.before and [change.before.host, change.before.container_id, change.before.state]
+        (fresh if locked.get(change.after.id) == expected else conflicts).append(change)
+    return fresh, conflicts
+
+
+def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
+    """Insert rows; return the ids of those that somebody else inserted in the meantime."""
+    if not changes:
+        return frozenset()
+    Container.objects.bulk_create([_container(change.after, seen_at) for change in changes], ignore_conflicts=True)
+    ids = [change.after.id for change in changes]
+    made = {
+        row_id
+        for chunk in _chunks(ids)
+        for row_id in Container.objects.filter(id__in=chunk, last_seen_at=seen_at).values_list("id", flat=True)
+    }
+    return frozenset(ids) - made
+
+
+def _update(changes: Sequence[Change], seen_at: datetime) -> None:
+    """Write the observed columns, and the deployer's only where they were copied from an instance (I9)."""
+    for copies, columns in ((False, OBSERVED_COLUMNS), (True, OBSERVED_COLUMNS + COPIED_COLUMNS)):
+        containers = [_container(change.after, seen_at) for change in changes if change.copies is copies]
+        if containers:
+            # the rows are locked and known to exist: this upsert only ever updates, a value per row
+            Container.objects.bulk_create(
+                containers,
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=[*columns, "last_seen_at", "updated_at"],
+            )
+
+
+def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
+    for ids in _chunks(change.after.id for change in changes):
+        Container.objects.filter(id__in=ids).update(state=MISSING, updated_at=now)
+
+
+def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after: timedelta) -> None:
+    """Move last_seen_at of the sighted rows on, at most once per `refresh_after` (I11).
+
+    By container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    """
+    due = Host.objects.filter(Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after), name=host)
+    if due.update(sightings_at=seen_at):
+        for container_ids in _chunks(sighted):
+            Container.objects.on(host).filter(container_id__in=container_ids).update(last_seen_at=seen_at)
+
+
+def _container(row: Row, seen_at: datetime) -> Container:
+    return Container(last_seen_at=seen_at, **dict(zip(ROW_COLUMNS, row, strict=True)))
+
+
+def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:
+    return [change for change in changes if change.kind is kind]
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """Cut values to lists that fit into one statement's parameters, leaving room for a few more."""
+    size = (connection.features.max_query_params or _MAX_PARAMETERS) - 10
+    ordered = list(values)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
