@@ -1,0 +1,145 @@
+"""I/O: single flight with a trailing edge, per host, on Redis. The only importer of redis.
+
+Two keys a host: `lock`, the holder's token with a time to live, and `asked`, the request that no
+pass has taken on yet. A request made while a pass is under way is found by its holder on release,
+who then makes exactly one more pass; a request made while idle tells its maker to start one. Every
+operation is one Lua script, so nothing can come between its question and its answer; a third key,
+`called`, keeps a thousand requesters from starting a thousand passes and expires by itself in case
+the one who was told to start one died.
+
+The lock is for efficiency, the database fence for safety (I7): losing all of this is harmless.
+"""
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple, cast
+
+import redis
+
+from reconciler.exceptions import LockUnavailable
+
+CALL_TTL_MS = 2_000
+"""How long one told to start a pass is believed to be about to: then the next requester is told, too."""
+ASKED_TTL_MS = 3_600_000
+
+_REQUEST = """
+redis.call('HSETNX', KEYS[2], 'trigger', ARGV[1])
+if ARGV[2] ~= '' then redis.call('HSETNX', KEYS[2], 'event_ns', ARGV[2]) end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then return 1 end
+return 0
+"""
+
+_ACQUIRE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+if ARGV[3] == '1' and redis.call('EXISTS', KEYS[2]) == 0 then return false end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local asked = redis.call('HMGET', KEYS[2], 'trigger', 'event_ns')
+redis.call('DEL', KEYS[2], KEYS[3])
+return {asked[1] or '', asked[2] or ''}
+"""
+
+_RELEASE_UNLESS_ASKED = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+local asked = redis.call('HMGET', KEYS[2], 'trigger', 'event_ns')
+if not asked[1] then
+  redis.call('DEL', KEYS[1])
+  return false
+end
+redis.call('DEL', KEYS[2], KEYS[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return {asked[1], asked[2] or ''}
+"""
+
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+
+
+class Ask(NamedTuple):
+    """A request for a pass; `event_ns` is the daemon's time of the first event it is to answer."""
+
+    trigger: str
+    event_ns: int | None = None
+
+
+class Grant(NamedTuple):
+    """Leave to make a pass, and the request it answers, if there was one."""
+
+    asked: Ask | None
+
+
+@cache
+def connect(url: str) -> redis.Redis:
+    """Return this process's client for a Redis URL; it connects when used, and again after a failure."""
+    return redis.Redis.from_url(
+        url, socket_timeout=5, socket_connect_timeout=2, socket_keepalive=True, health_check_interval=10
+    )
+
+
+class HostLock:
+    """One host's lock, held by at most one pass at a time. Every method raises LockUnavailable."""
+
+    def __init__(self, client: redis.Redis, host: str, ttl_seconds: float) -> None:
+        self._client = client
+        self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
+        self._ttl_ms = round(ttl_seconds * 1000)
+        self._token = secrets.token_hex(16)
+
+    def request(self, ask: Ask) -> bool:
+        """Ask for a pass whose listing begins after this call; return whether the caller has to start one."""
+        event_ns = "" if ask.event_ns is None else ask.event_ns
+        return bool(self._run(_REQUEST, ask.trigger, event_ns, ASKED_TTL_MS, CALL_TTL_MS))
+
+    def acquire(self, *, only_if_asked: bool = False) -> Grant | None:
+        """Take the lock and the standing request, without waiting; None if it is held (or nothing was asked)."""
+        return _grant(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
+
+    def release_unless_asked(self) -> Grant | None:
+        """Release; or, if a request has come since the last grant, keep the lock and return it."""
+        return _grant(self._run(_RELEASE_UNLESS_ASKED, self._token, self._ttl_ms))
+
+    def release(self) -> bool:
+        """Release if still the owner, leaving requests standing; return whether it was."""
+        return bool(self._run(_RELEASE, self._token))
+
+    def renew(self) -> bool:
+        """Set the full time to live again if still the owner; return whether it was."""
+        return bool(self._run(_RENEW, self._token, self._ttl_ms))
+
+    @contextlib.contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Renew from a thread, three times in a lifetime, while the body works."""
+        stop = threading.Event()
+
+        def renew_until_stopped() -> None:
+            while not stop.wait(self._ttl_ms / 3000):
+                # a lost or unreachable lock is no reason to stop: the fence decides (I7)
+                with contextlib.suppress(LockUnavailable):
+                    self.renew()
+
+        thread = threading.Thread(target=renew_until_stopped, name="lock-renewal", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _run(self, script: str, *arguments: str | int) -> object:
+        try:
+            return self._client.eval(script, len(self._keys), *self._keys, *arguments)
+        except (redis.RedisError, OSError) as error:
+            where = self._client.connection_pool.connection_kwargs
+            url = where.get("path") or f"{where.get('host')}:{where.get('port')}"
+            raise LockUnavailable(str(url), str(error) or type(error).__name__) from error
+
+
+def _grant(answer: object) -> Grant | None:
+    if not answer:
+        return None
+    trigger, event_ns = (part.decode() for part in cast("list[bytes]", answer))
+    return Grant(Ask(trigger, int(event_ns) if event_ns else None) if trigger else None)
