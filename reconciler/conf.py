@@ -1,0 +1,29 @@
+"""The app's settings as the objects the code works with; read when asked for, never at import."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from reconciler.engine import Engine, TlsFiles
+from reconciler.lock import HostLock, connect
+from reconciler.models import Host
+
+
+def engine_of(host: Host) -> Engine:
+    """Return the Engine of a host; an empty URL means the environment's DOCKER_HOST."""
+    return Engine(
+        host=host.name,
+        url=host.url or settings.DOCKER_HOST,
+        timeout_seconds=settings.ENGINE_TIMEOUT,
+        tls=TlsFiles(**settings.DOCKER_TLS) if settings.DOCKER_TLS else None,
+    )
+
+
+def lock_of(host: str) -> HostLock:
+    """Return the lock of a host, on the Redis that Celery uses too."""
+    return HostLock(connect(settings.REDIS_URL), host, settings.LOCK_TTL)
+
+
+def refresh_after() -> timedelta:
+    """Return how old sightings may get before a pass over an unchanged world refreshes them (I11)."""
+    return timedelta(seconds=settings.RECONCILE_INTERVAL / 2)

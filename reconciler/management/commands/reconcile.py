@@ -1,0 +1,74 @@
+"""`manage.py reconcile`: look at hosts now, and print what changed and why."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from reconciler.conf import engine_of, lock_of
+from reconciler.exceptions import LockUnavailable, UnknownHost
+from reconciler.lock import Ask
+from reconciler.models import Host
+from reconciler.reconcile import MANUAL, Report, reconcile, reconcile_in_turn
+from reconciler.report_text import report_text
+
+EXIT_FAILED = 1
+EXIT_BUSY = 75
+
+
+class Command(BaseCommand):
+    """Reconcile hosts in this process."""
+
+    help = (
+        "Ask each host's Engine for its containers and bring the index up to date. "
+        "Exit status: 0 done; 1 a host failed or is unknown; 75 a pass of a host was under way (another follows it)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", action="append", default=[], metavar="NAME", help="only this host; repeatable")
+        parser.add_argument("--dry-run", action="store_true", help="print what would change and write nothing at all")
+        parser.add_argument("--json", action="store_true", help='print one object {"passes": [...]}')
+
+    def handle(self, *_: Any, host: list[str], dry_run: bool, json: bool, **options: Any) -> None:
+        reports: list[Report] = []
+        for row in self._hosts(host):
+            made = [self._plan(row)] if dry_run else self._reconcile(row)
+            reports += made
+            if not json:
+                for report in made:
+                    self.stdout.write(report_text(report))
+        if json:
+            self.stdout.write(_as_json(reports))
+        failed = [report for report in reports if report.outcome == "failed"]
+        busy = [report.host for report in reports if report.outcome == "busy"]
+        if failed:
+            raise CommandError("; ".join(report.error for report in failed), returncode=EXIT_FAILED)
+        if busy:
+            text = f"a pass of {', '.join(busy)} is under way; another one follows it and answers this request"
+            raise CommandError(text, returncode=EXIT_BUSY)
+
+    def _hosts(self, names: list[str]) -> list[Host]:
+        if not names:
+            return list(Host.objects.filter(enabled=True))
+        found = Host.objects.in_bulk(names)
+        if unknown := [name for name in names if name not in found]:
+            known = list(Host.objects.values_list("name", flat=True))
+            raise CommandError(str(UnknownHost(unknown, known)), returncode=EXIT_FAILED)
+        return list(found.values())
+
+    def _plan(self, host: Host) -> Report:
+        return reconcile(host, engine_of(host), trigger=MANUAL, dry_run=True)
+
+    def _reconcile(self, host: Host) -> list[Report]:
+        try:
+            # a request of its own makes sure that a pass under way is followed by one that answers it (I12)
+            lock_of(host.name).request(Ask(MANUAL))
+            return list(reconcile_in_turn(host, trigger=MANUAL).reports)
+        except LockUnavailable as error:
+            self.stderr.write(f"{error}: going on without the lock, under the database fence alone")
+            return [reconcile(host, engine_of(host), trigger=MANUAL)]
+
+
+def _as_json(reports: list[Report]) -> str:
+    return json.dumps({"passes": [report.as_dict() for report in reports]}, indent=2)

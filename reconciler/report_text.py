@@ -1,0 +1,42 @@
+"""A report as a person reads it in a terminal. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from reconciler.reconcile import Report
+
+
+def report_text(report: Report) -> str:
+    """Return a headline, then a table of the changes and one of the containers left alone."""
+    return "\n".join(_lines(report))
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Return rows as lines with aligned columns; the last column is not padded."""
+    rows = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _lines(report: Report) -> Iterable[str]:
+    if report.outcome == "failed":
+        yield f"{report.host}: failed after {report.seconds:.2f} s, no row was changed"
+        return
+    if report.outcome == "busy":
+        yield f"{report.host}: busy, a pass is under way"
+        return
+    if report.outcome == "superseded":
+        yield f"{report.host}: superseded by a younger pass, no row was changed"
+        return
+    would = "would be " if report.outcome == "planned" else ""
+    yield (
+        f"{report.host}: {report.listed} listed, {report.managed} ours: {would}{report.created} created, "
+        f"{report.updated} updated, {report.missing} missing, {report.unchanged} unchanged ({report.seconds:.2f} s)"
+    )
+    yield from table((change.kind.upper(), change.after.id, change.cause) for change in report.changes)
+    yield from table(
+        ("SKIP", skip.name or skip.container_id[:12] or "?", f"{skip.reason}: {skip.detail}") for skip in report.skips
+    )
+    if report.conflicts:
+        yield f"  {report.conflicts} changes dropped: somebody changed the row meanwhile; another pass looks again"

@@ -1,0 +1,59 @@
+"""Celery shims: the fan-out over hosts and one host's pass."""
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+
+from reconciler.conf import lock_of
+from reconciler.exceptions import LockUnavailable
+from reconciler.lock import Ask
+from reconciler.models import Host
+from reconciler.reconcile import TICK, Report, reconcile_in_turn
+
+logger = logging.getLogger(__name__)
+
+MOST_LOGGED = 20
+"""Changes of one pass that are logged one by one; the summary counts them all."""
+
+
+@shared_task(name="reconcile")
+def reconcile(trigger: str = TICK) -> None:
+    """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12)."""
+    for host in Host.objects.filter(enabled=True).values_list("name", flat=True):
+        if trigger == TICK:
+            reconcile_host.apply_async((host, TICK), expires=settings.RECONCILE_INTERVAL)
+        else:
+            ask(host, Ask(trigger))
+
+
+@shared_task(name="reconcile_host")
+def reconcile_host(host: str, trigger: str) -> None:
+    """Make one host's next pass, in turn."""
+    row = Host.objects.filter(name=host).first()
+    if row is None:
+        return
+    try:
+        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger != TICK)
+    except LockUnavailable as error:
+        # whatever brings the next message brings the next try
+        logger.warning("%s; host %s was not looked at", error, host, extra={"action": "lock_lost", "host": host})
+        return
+    for report in run.reports:
+        _log(report)
+    if run.again:
+        reconcile_host.delay(host, trigger)
+
+
+def ask(host: str, request: Ask) -> None:
+    """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
+    if lock_of(host).request(request):
+        reconcile_host.delay(host, request.trigger)
+
+
+def _log(report: Report) -> None:
+    extra = {"action": "pass", "host": report.host, "trigger": report.trigger, "outcome": report.outcome}
+    for change in report.changes[:MOST_LOGGED]:
+        logger.info("host %s: %s", report.host, change, extra=extra)
+    is_news = report.changes or report.conflicts
+    logger.log(logging.INFO if is_news else logging.DEBUG, "%s", report, extra=extra)
