@@ -1,0 +1,9 @@
+"""An Engine API that can be made to fail, for tests and measurements. Imports neither Django nor the app."""
+
+from simulator.container import Container
+from simulator.engine import Engine
+from simulator.failures import Failure
+from simulator.population import populate
+from simulator.server import Server
+
+__all__ = ["Container", "Engine", "Failure", "Server", "populate"]

@@ -1,0 +1,677 @@
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import docker
+import pytest
+import requests
+
+from simulator import Engine, Failure, Server, populate
+
+LISTING = "/containers/json?all=1"
+
+
+@pytest.fixture
+def engine():
+    return Engine()
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def url(server, engine):
+    return server.serve(engine)
+
+
+@pytest.fixture
+def get(url):
+    with requests.Session() as session:
+        yield lambda path, timeout=2: session.get(url.replace("tcp", "http") + path, timeout=timeout)
+
+
+@pytest.fixture
+def client(url):
+    with contextlib.closing(docker.APIClient(url, version="auto", timeout=2)) as client:
+        yield client
+
+
+@pytest.fixture
+def watch(url, engine):
+    """Open a stream of decoded events; what it yields ends with the stream."""
+    with requests.Session() as session:
+
+        def open_stream(**filters):
+            answer = session.get(
+                url.replace("tcp", "http") + "/events",
+                params={"filters": json.dumps(filters)} if filters else {},
+                stream=True,
+                timeout=2,
+            )
+            return (json.loads(line) for line in answer.iter_lines(chunk_size=None))
+
+        yield open_stream
+        engine.drop_streams()
+
+
+def wait_until(true, seconds=2.0):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def actions(events, count):
+    return [next(events)["Action"] for _ in range(count)]
+
+
+def only_item(get):
+    (item,) = get(LISTING).json()
+    return item
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1.41", "/v1.12"])
+@pytest.mark.parametrize("path", ["/_ping", "/version", "/info", "/containers/json"])
+def test_every_endpoint_answers_with_and_without_a_version(get, prefix, path):
+    assert get(prefix + path).status_code == 200
+
+
+def test_a_ping_names_the_api_version(get):
+    answer = get("/_ping")
+    assert (answer.text, answer.headers["Api-Version"]) == ("OK", "1.41")
+
+
+def test_a_head_request_has_no_body_and_keeps_the_connection(url):
+    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=2)
+    with contextlib.closing(connection):
+        for method in ("HEAD", "GET"):
+            connection.request(method, "/_ping")
+            answer = connection.getresponse()
+            assert answer.read() == (b"OK" if method == "GET" else b"")
+
+
+def test_requests_sent_in_one_go_are_answered_in_order(url):
+    host, port = url.removeprefix("tcp://").split(":")
+    with socket.create_connection((host, int(port)), timeout=2) as connection:
+        connection.sendall(b"GET /_ping HTTP/1.1\r\n\r\nGET /no HTTP/1.1\r\nConnection: close\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert said.index(b"HTTP/1.1 200 OK") < said.index(b"HTTP/1.1 404 Not Found")
+
+
+def test_the_version_document_reads_like_a_real_one(get):
+    document = get("/version").json()
+    assert document["Components"][0]["Details"]["MinAPIVersion"] == document["MinAPIVersion"] == "1.12"
+
+
+def test_info_counts_the_containers(get, engine):
+    engine.add("a")
+    engine.create("b")
+    document = get("/info").json()
+    assert [document[key] for key in ("ID", "Containers", "ContainersRunning")] == [engine.engine_id, 2, 1]
+
+
+def test_an_unknown_path_or_method_is_not_found(get, url):
+    assert get("/images/json").json() == {"message": "page not found"}
+    assert requests.post(url.replace("tcp", "http") + "/containers/json", data="{}", timeout=2).status_code == 404
+
+
+def test_requests_are_counted_without_version_and_query(get, engine):
+    get("/v1.41" + LISTING)
+    assert engine.requests == [("GET", "/containers/json")]
+    engine.reset_requests()
+    assert engine.requests == []
+
+
+def test_a_listing_item_has_the_shape_of_a_real_one(get, engine):
+    container_id = engine.add("web", image="nginx:1", labels={"a": "b"}, ports=[(80, "tcp"), (443, "tcp", 8443)])
+    item = only_item(get)
+    assert item | {"Id": container_id, "Names": ["/web"], "Labels": {"a": "b"}, "State": "running"} == item
+    assert item["Ports"] == [
+        {"PrivatePort": 80, "Type": "tcp"},
+        {"IP": "0.0.0.0", "PublicPort": 8443, "PrivatePort": 443, "Type": "tcp"},
+    ]
+    assert list(item) == [
+        *("Id", "Names", "Image", "ImageID", "Command", "Created", "Ports", "Labels", "State", "Status"),
+        *("HostConfig", "NetworkSettings", "Mounts"),
+    ]
+
+
+def test_a_listing_is_newest_first(get, engine):
+    for name in ("old", "new"):
+        engine.add(name)
+    engine.add("oldest", created=1)
+    assert [item["Names"][0] for item in get(LISTING).json()] == ["/new", "/old", "/oldest"]
+
+
+def test_only_containers_that_are_up_are_listed_unless_all_are_asked_for(get, engine):
+    for state in ("running", "paused", "restarting", "exited", "created", "dead"):
+        engine.add(state, state=state)
+    assert len(get("/containers/json").json()) == 3
+    assert len(get("/containers/json?all=true").json()) == 6
+
+
+def test_a_listing_can_be_filtered(get, engine):
+    engine.add("web", labels={"role": "web"})
+    engine.add("db", labels={"role": "db"}, state="exited")
+    ask = "/containers/json?filters="
+    assert [item["Names"] for item in get(ask + '{"label":["role=web"]}').json()] == [["/web"]]
+    assert [item["Names"] for item in get(ask + '{"status":["exited"]}').json()] == [["/db"]]
+    assert get(ask + '{"colour":["red"]}').status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"started_at": time.time() - 7205}, "Up 2 hours"),
+        ({"started_at": time.time() - 300, "health": "unhealthy"}, "Up 5 minutes (unhealthy)"),
+        ({"started_at": time.time() - 90, "health": "starting"}, "Up About a minute (health: starting)"),
+        ({"state": "paused", "started_at": time.time() - 4 * 86_400}, "Up 4 days (Paused)"),
+        ({"state": "exited", "exit_code": 137, "finished_at": time.time() - 300}, "Exited (137) 5 minutes ago"),
+        ({"state": "restarting", "exit_code": 1}, "Restarting (1) Less than a second ago"),
+        ({"state": "created"}, "Created"),
+        ({"state": "removing"}, "Removal In Progress"),
+        ({"state": "dead"}, "Dead"),
+    ],
+)
+def test_the_status_is_worded_as_by_a_real_daemon(get, engine, fields, status):
+    engine.add("web", **fields)
+    assert only_item(get)["Status"] == status
+
+
+def test_the_status_ages_though_the_listing_is_cached(get, engine):
+    engine.add("web", started_at=time.time() - 2.8)
+    assert only_item(get)["Status"] == "Up 2 seconds"
+    time.sleep(0.25)
+    assert only_item(get)["Status"] == "Up 3 seconds"
+
+
+@pytest.mark.parametrize(("api_version", "present"), [("1.51", False), ("1.52", True)])
+def test_health_is_an_object_of_its_own_from_1_52_on(server, api_version, present):
+    engine = Engine(api_version=api_version)
+    engine.set_health(engine.add("web"), "unhealthy")
+    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=2).json()[0]
+    assert item.get("Health") == ({"Status": "unhealthy", "FailingStreak": 1} if present else None)
+
+
+def test_every_change_is_in_the_next_listing(get, engine):
+    container_id = engine.add("web")
+    seen = []
+    for change in (engine.pause, engine.unpause, engine.die, engine.start, engine.stop, engine.restart):
+        change(container_id)
+        seen.append(only_item(get)["State"])
+    assert seen == ["paused", "running", "exited", "running", "exited", "running"]
+    engine.rename(container_id, "other")
+    assert only_item(get)["Names"] == ["/other"]
+    engine.destroy(container_id)
+    assert get(LISTING).json() == []
+
+
+def test_an_item_can_be_replaced_by_anything(get, engine):
+    engine.add("good")
+    engine.replace_item(engine.add("bad"), b'{"Id": null}')
+    assert [item["Id"] for item in get(LISTING).json()] == [None, next(iter(engine.containers))]
+
+
+def test_a_cleared_engine_has_no_containers(get, engine):
+    engine.add("web")
+    engine.clear()
+    assert (get(LISTING).json(), dict(engine.containers)) == ([], {})
+
+
+def test_an_id_can_be_given_but_not_twice(engine):
+    assert engine.add(id="a" * 64) == "a" * 64
+    with pytest.raises(ValueError, match="already in use"):
+        engine.add(id="a" * 64)
+
+
+def test_an_inspection_tells_how_a_container_ended(get, engine):
+    container_id = engine.add("web", labels={"a": "b"})
+    engine.die(container_id, 137, oom=True)
+    document = get(f"/containers/{container_id[:12]}/json").json()
+    state = document["State"]
+    assert (document["Name"], document["Config"]["Labels"]) == ("/web", {"a": "b"})
+    assert (state["Status"], state["OOMKilled"], state["ExitCode"]) == ("exited", True, 137)
+
+
+def test_an_unknown_container_is_not_found(get):
+    answer = get("/containers/x/json")
+    assert (answer.status_code, answer.json()) == (404, {"message": "No such container: x"})
+
+
+def test_a_version_too_old_is_refused_in_dockers_words(server):
+    url = server.serve(Engine(api_version="1.52", min_api_version="1.44")).replace("tcp", "http")
+    answer = requests.get(f"{url}/v1.20/info", timeout=2)
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        (
+            "client version 1.20 is too old. Minimum supported API version is 1.44, "
+            "please upgrade your client to a newer version"
+        ),
+    )
+
+
+def test_a_version_too_new_is_refused(get):
+    assert "too new. Maximum supported API version is 1.41" in get("/v1.52/info").json()["message"]
+
+
+@pytest.mark.parametrize("api_version", ["1.41", "1.44", "1.52"])
+def test_the_sdk_negotiates_and_lists(server, api_version, tmp_path):
+    engine = Engine(api_version=api_version)
+    container_id = engine.add("web")
+    address = server.serve(engine, socket=tmp_path / "docker.sock")
+    with contextlib.closing(docker.APIClient(address, version="auto", timeout=2)) as client:
+        assert client.containers(all=True)[0]["Id"] == container_id
+
+
+def test_the_sdk_pings_and_inspects(client, engine):
+    assert client.ping()
+    assert client.inspect_container(engine.add("web"))["State"]["Running"]
+    with pytest.raises(docker.errors.NotFound):
+        client.inspect_container("nothing")
+
+
+def test_the_sdk_follows_events(client, engine):
+    events = client.events(decode=True, filters={"type": "container"})
+    engine.add("web")
+    assert actions(events, 2) == ["create", "start"]
+    events.close()
+
+
+def test_events_come_in_the_order_of_a_real_daemon(watch, engine):
+    events = watch(type=["container"])
+    container_id = engine.add("web")
+    engine.restart(container_id)
+    engine.die(container_id, oom=True)
+    engine.start(container_id)
+    engine.destroy(container_id)
+    assert actions(events, 13) == [
+        *("create", "start", "kill", "die", "stop", "start", "restart"),
+        *("oom", "die", "start", "kill", "die", "destroy"),
+    ]
+
+
+def test_events_carry_times_that_only_grow(watch, engine):
+    events = watch()
+    engine.restart(engine.add("web"))
+    times = [next(events)["timeNano"] for _ in range(7)]
+    assert times == sorted(set(times))
+
+
+def test_an_event_describes_its_container(watch, engine):
+    events = watch()
+    container_id = engine.add("web", labels={"a": "b"}, image="nginx:1")
+    engine.die(container_id, 3)
+    event = [next(events) for _ in range(3)][-1]
+    assert event["Actor"] == {
+        "ID": container_id,
+        "Attributes": {"a": "b", "image": "nginx:1", "name": "web", "exitCode": "3"},
+    }
+    assert [event[key] for key in ("status", "id", "from", "Type")] == ["die", container_id, "nginx:1", "container"]
+
+
+def test_an_event_has_no_legacy_fields_from_1_52_on(server):
+    engine = Engine(api_version="1.52")
+    address = server.serve(engine).replace("tcp", "http")
+    with requests.get(f"{address}/events", stream=True, timeout=2) as answer:
+        engine.add("web")
+        event = json.loads(next(answer.iter_lines(chunk_size=None)))
+    assert {"status", "id", "from"}.isdisjoint(event)
+    assert event["Action"] == "create"
+
+
+def test_podman_says_died(server):
+    engine = Engine(podman=True)
+    address = server.serve(engine).replace("tcp", "http")
+    container_id = engine.add("web")
+    with requests.get(f"{address}/events", stream=True, timeout=2) as answer:
+        engine.die(container_id)
+        assert json.loads(next(answer.iter_lines(chunk_size=None)))["Action"] == "died"
+
+
+def test_health_and_its_probes_are_told(watch, engine):
+    container_id = engine.add("web")
+    events = watch()
+    engine.exec_probe(container_id, "true")
+    engine.set_health(container_id, "unhealthy")
+    assert actions(events, 4) == ["exec_create: true", "exec_start: true", "exec_die", "health_status: unhealthy"]
+
+
+def test_a_change_is_listed_before_its_event_is_out(watch, engine, get):
+    events = watch()
+    container_id = engine.add("web")
+    engine.die(container_id)
+    actions(events, 3)
+    assert only_item(get)["State"] == "exited"
+
+
+def test_a_stream_carries_only_what_its_filters_want(watch, engine):
+    events = watch(type=["container"], event=["die", "health_status"])
+    container_id = engine.add("web")
+    engine.set_health(container_id, "healthy")
+    engine.die(container_id)
+    assert actions(events, 2) == ["health_status: healthy", "die"]
+
+
+def test_an_unknown_filter_is_refused(get):
+    assert get('/events?filters={"colour":["red"]}').status_code == 400
+
+
+def test_amending_a_container_tells_nobody(watch, engine, get):
+    container_id = engine.add("web")
+    events = watch()
+    engine.amend(container_id, state="exited")
+    engine.start(container_id)
+    assert actions(events, 1) == ["start"]
+
+
+def test_a_refused_connection_is_closed_without_a_word(get, engine):
+    engine.fail(Failure.REFUSED, times=1)
+    with pytest.raises(requests.ConnectionError):
+        get("/_ping")
+    assert engine.requests == []
+    assert get("/_ping").ok
+
+
+def test_a_connection_kept_alive_is_refused_at_its_next_request(get, engine):
+    get("/_ping")
+    engine.fail(Failure.REFUSED)
+    with pytest.raises(requests.ConnectionError):
+        get("/_ping")
+
+
+def test_a_hanging_engine_says_nothing(get, engine):
+    engine.fail(Failure.HANG)
+    with pytest.raises(requests.ReadTimeout):
+        get(LISTING, timeout=0.1)
+
+
+def test_a_request_that_hung_is_answered_when_the_engine_heals(url, engine):
+    engine.fail(Failure.HANG)
+    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=2)
+    with contextlib.closing(connection):
+        connection.request("GET", LISTING)
+        wait_until(lambda: engine.requests)
+        engine.heal()
+        assert connection.getresponse().read() == b"[]\n"
+
+
+def test_an_error_has_status_and_message(get, engine):
+    engine.fail(Failure.ERROR, status=503, message="no disk")
+    answer = get(LISTING)
+    assert (answer.status_code, answer.json()) == (503, {"message": "no disk"})
+
+
+@pytest.mark.parametrize("failure", [Failure.TRUNCATED, Failure.TRUNCATED_CHUNKED])
+def test_a_truncated_body_breaks_off(get, engine, failure):
+    engine.add("web")
+    engine.fail(failure)
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        get(LISTING)
+
+
+def test_a_body_that_is_no_json_comes_with_200(get, engine):
+    engine.fail(Failure.NOT_JSON)
+    answer = get(LISTING)
+    assert (answer.status_code, answer.text[:6]) == (200, "<html>")
+
+
+@pytest.mark.parametrize("body", [b"null", b"{}"])
+def test_a_body_that_is_no_list_comes_with_200(get, engine, body):
+    engine.fail(Failure.NOT_A_LIST, body=body)
+    answer = get(LISTING)
+    assert (answer.status_code, answer.content) == (200, body)
+
+
+def test_a_dripping_body_outlasts_a_read_timeout(url, engine):
+    engine.fail(Failure.DRIP, every=0.02)
+    host, port = url.removeprefix("tcp://").split(":")
+    with socket.create_connection((host, int(port)), timeout=0.2) as connection:
+        connection.sendall(b"GET /containers/json HTTP/1.1\r\n\r\n")
+        began = time.monotonic()
+        while time.monotonic() < began + 0.4:
+            assert connection.recv(4096)
+        engine.heal()
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+
+
+def test_a_slow_answer_is_right(get, engine):
+    engine.add("web")
+    engine.fail(Failure.SLOW, seconds=0.1)
+    began = time.monotonic()
+    assert only_item(get)["Names"] == ["/web"]
+    assert time.monotonic() - began >= 0.1
+
+
+def test_an_empty_answer_is_a_lie(get, engine):
+    engine.add("web")
+    engine.fail(Failure.EMPTY, times=1)
+    assert [len(get(LISTING).json()) for _ in range(2)] == [0, 1]
+
+
+def test_a_version_can_be_refused_at_will(get, engine):
+    engine.fail(Failure.VERSION)
+    answer = get("/v1.41" + LISTING)
+    assert (answer.status_code, answer.json()["message"].split(",")[0]) == (
+        400,
+        "client version 1.41 is too old. Minimum supported API version is 1.44",
+    )
+
+
+def test_random_errors_hit_the_same_requests_each_time(get, engine):
+    def statuses():
+        engine.heal()
+        engine.fail(Failure.RANDOM_ERROR, rate=0.3, seed=7)
+        return [get(LISTING).status_code for _ in range(50)]
+
+    first = statuses()
+    assert first == statuses()
+    assert 5 < first.count(500) < 25
+
+
+def test_a_failure_strikes_only_where_its_pattern_matches(get, engine):
+    container_id = engine.add("web")
+    engine.fail(Failure.ERROR, path="/containers/*/json")
+    assert get(f"/v1.41/containers/{container_id}/json").status_code == 500
+    assert get(LISTING).ok
+
+
+def test_the_latest_failure_comes_first_and_healing_lifts_all(get, engine):
+    engine.fail(Failure.ERROR, status=500)
+    engine.fail(Failure.ERROR, status=503, times=1)
+    assert [get(LISTING).status_code for _ in range(2)] == [503, 500]
+    engine.heal()
+    assert get(LISTING).ok
+
+
+def test_a_silent_stream_stays_open_and_says_nothing(watch, engine):
+    events = watch()
+    engine.fail(Failure.SILENT)
+    engine.add("unheard")
+    late = watch()
+    engine.heal()
+    engine.add("heard")
+    for stream in (events, late):
+        assert next(stream)["Actor"]["Attributes"]["name"] == "heard"
+
+
+def test_skipped_events_are_lost(watch, engine):
+    events = watch()
+    engine.fail(Failure.SKIP, times=1)
+    engine.add("web")
+    assert actions(events, 1) == ["start"]
+
+
+def test_streams_can_be_made_to_end_at_once(watch, engine):
+    before = watch()
+    engine.fail(Failure.ENDS)
+    assert [list(before), list(watch()), list(watch())] == [[], [], []]
+
+
+def test_garbage_is_no_json(watch, engine):
+    before = watch()
+    engine.fail(Failure.GARBAGE)
+    for stream in (before, watch()):
+        with pytest.raises(ValueError, match="Expecting value"):
+            next(stream)
+
+
+def test_raw_bytes_reach_every_stream(watch, engine):
+    events = watch(event=["die"])
+    engine.emit_raw(b'{"Action": "invented"}\n')
+    assert actions(events, 1) == ["invented"]
+
+
+def test_dropped_streams_break_off(watch, engine):
+    events = watch()
+    assert engine.open_streams == 1
+    engine.drop_streams()
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        next(events)
+    assert engine.open_streams == 0
+
+
+def test_a_client_that_leaves_is_counted_out(url, engine):
+    with requests.get(url.replace("tcp", "http") + "/events", stream=True, timeout=2):
+        assert engine.open_streams == 1
+    wait_until(lambda: engine.open_streams == 0)
+
+
+def test_a_closed_engine_refuses_and_comes_back_at_its_address(server, engine, url, watch):
+    events = watch()
+    server.close(engine)
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        next(events)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+    assert server.serve(engine) == url
+    assert requests.get(url.replace("tcp", "http") + "/_ping", timeout=2).ok
+
+
+def test_a_socket_goes_with_its_engine(server, engine, tmp_path):
+    path = tmp_path / "docker.sock"
+    assert server.serve(engine, socket=path) == f"unix://{path}"
+    server.close(engine)
+    assert not path.exists()
+    server.serve(engine)
+    assert path.is_socket()
+
+
+def test_an_engine_is_served_once(server, engine, url):
+    with pytest.raises(ValueError, match="already served"):
+        server.serve(engine)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_thousand_engines_answer_from_one_process(tmp_path, kind):
+    with Server() as server, contextlib.ExitStack() as open_connections:
+        for number in range(1000):
+            engine = Engine()
+            engine.add(f"web-{number}")
+            url = server.serve(engine, socket=tmp_path / f"{number}.sock" if kind == "unix" else None)
+            connection = open_connections.enter_context(connect(url))
+            connection.sendall(b"GET /containers/json HTTP/1.1\r\n\r\n")
+            assert f"/web-{number}".encode() in connection.recv(4096)
+    assert list(tmp_path.iterdir()) == []
+
+
+def connect(url):
+    if url.startswith("tcp"):
+        return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=2)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(2)
+    connection.connect(url.removeprefix("unix://"))
+    return connection
+
+
+def row_id(labels, rows):
+    """Return the row that DESIGN §5 gives a container on the host `local`, failing if a join finds nothing."""
+    workloads = {(row["kind"], row["ref_id"]): row["id"] for row in rows["workloads"]}
+    if workload := labels.get("tinyforge.workload.id"):
+        assert workload in workloads.values()
+        return f"{workload}:{labels['tinyforge.role']}"
+    if instance := labels.get("tinyforge.instance-id"):
+        (project,) = [row["project_id"] for row in rows["instances"] if row["id"] == instance]
+        assert ("project", project) in workloads
+        return instance
+    if site := labels.get("tinyforge.static-site"):
+        return f"{workloads['site', site]}:site"
+    (stack,) = [
+        row["id"] for row in rows["stacks"] if row["compose_project_name"] == labels["com.docker.compose.project"]
+    ]
+    return f"{workloads['stack', stack]}:{labels['com.docker.compose.service']}"
+
+
+def test_every_populated_container_has_a_row_of_its_own(engine):
+    rows = populate(engine, 1003)
+    assert len({row_id(container.labels, rows) for container in engine.containers.values()}) == 1003
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("workloads", ["id"]),
+        ("workloads", ["kind", "ref_id"]),
+        ("instances", ["id"]),
+        ("stacks", ["id"]),
+        ("stacks", ["compose_project_name"]),
+    ],
+)
+def test_populations_of_different_seeds_share_nothing(table, columns):
+    rows = [row for seed in (1, 11) for row in populate(Engine(), 200, seed)[table]]
+    assert len({tuple(row[column] for column in columns) for row in rows}) == len(rows)
+
+
+def test_a_population_is_the_same_each_time():
+    one, other = Engine(), Engine()
+    assert populate(one, 50, 3) == populate(other, 50, 3)
+    assert list(one.containers) == list(other.containers)
+
+
+def test_a_large_population_is_quick(engine):
+    began = time.process_time()
+    populate(engine, 10_000)
+    assert time.process_time() - began < 1
+
+
+def test_an_unchanged_listing_costs_nothing(engine):
+    populate(engine, 10_000)
+    first = engine.world.listing(everything=True, filters={})
+    assert engine.world.listing(everything=True, filters={}) is first
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_told_to_end(tmp_path, number):
+    path, ready = tmp_path / "docker.sock", tmp_path / "ready"
+    command = [
+        sys.executable,
+        "-m",
+        "simulator",
+        "--socket",
+        path,
+        "--sample",
+        "--containers",
+        "8",
+        "--ready-file",
+        ready,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        assert f"13 containers ready at unix://{path}".encode() in process.stdout.readline()
+        wait_until(ready.exists)
+        with contextlib.closing(docker.APIClient(f"unix://{path}", version="auto")) as client:
+            assert len(client.containers(all=True)) == 13
+        os.kill(process.pid, number)
+        assert process.wait(5) == 0
+    assert not path.exists()
