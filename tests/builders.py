@@ -1,0 +1,97 @@
+"""Builders of what daemons say and tables hold, and a daemon that says what a test wants."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler import labels
+from reconciler.dispatch import Row
+from reconciler.exceptions import EngineUnavailable
+from reconciler.observation import Observation, Skip, Snapshot
+
+
+def cid(name: str) -> str:
+    """Return the container id that a name stands for in tests."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def container(
+    name: str,
+    *label_maps: Mapping[str, str],
+    state: str = "running",
+    port: int = 0,
+    created: int = 1_700_000_000,
+    image: str = "app:1",
+) -> Observation:
+    """Return an observed container; its id follows from its name."""
+    merged = {key: value for labels in label_maps for key, value in labels.items()}
+    return Observation(cid(name), name, image, state, merged, port, created)
+
+
+def workload(workload_id: str, *, role: str = "", kind: str = "", instance: str = "") -> dict[str, str]:
+    """Return the labels of path 1."""
+    named = {
+        labels.WORKLOAD_ID: workload_id,
+        labels.ROLE: role,
+        labels.WORKLOAD_KIND: kind,
+        labels.INSTANCE_ID: instance,
+    }
+    return {key: value for key, value in named.items() if value}
+
+
+def instance(instance_id: str, *, stage: str = "") -> dict[str, str]:
+    """Return the labels of path 2."""
+    return {labels.INSTANCE_ID: instance_id} | ({labels.STAGE: stage} if stage else {})
+
+
+def site(site_id: str) -> dict[str, str]:
+    """Return the label of path 3."""
+    return {labels.STATIC_SITE: site_id}
+
+
+def compose(project: str, service: str = "", *, number: int | None = None, one_off: bool = False) -> dict[str, str]:
+    """Return the labels of path 4."""
+    made = {labels.COMPOSE_PROJECT: project}
+    if service:
+        made[labels.COMPOSE_SERVICE] = service
+    if number is not None:
+        made[labels.COMPOSE_NUMBER] = str(number)
+    if one_off:
+        made[labels.COMPOSE_ONE_OFF] = "True"
+    return made
+
+
+def row(row_id: str, container_name: str = "", **columns: object) -> Row:
+    """Return a row as a plan reads it, bound to the container of that name, running on local."""
+    given: dict[str, object] = {
+        "host": "local",
+        "container_id": cid(container_name) if container_name else "",
+        "state": "running",
+        "workload_id": row_id.split(":")[0],
+        "workload_kind": "",
+        "role": row_id.partition(":")[2],
+        "image_ref": "app:1",
+        "port": 0,
+    }
+    return Row(id=row_id, **(given | columns))  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeEngine:
+    """An Engine that lists what it is given, fails if told to, and can let something happen while it lists."""
+
+    containers: list[Observation] = field(default_factory=list)
+    refusals: list[Skip] = field(default_factory=list)
+    failure: str = ""
+    meanwhile: Callable[[], object] | None = None
+    listings: int = 0
+
+    def listing(self) -> Snapshot:
+        """Return the snapshot as it was before whatever happens meanwhile."""
+        self.listings += 1
+        snapshot = Snapshot(observations=tuple(self.containers), refusals=tuple(self.refusals))
+        if self.meanwhile:
+            self.meanwhile()
+        if self.failure:
+            raise EngineUnavailable("local", "unix:///fake.sock", self.failure)
+        return snapshot

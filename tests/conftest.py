@@ -1,0 +1,62 @@
+"""What several test modules need: services for a session, and one rule for what a machine lacks."""
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+import redis
+from django.conf import settings
+
+from dev.process import ServiceError
+from dev.valkey import Valkey
+from reconciler.lock import connect
+from reconciler.models import Host
+from simulator import Server
+from tests.environment import DIRECTORY, VALKEY_PORT
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip a test for want of a real part; in CI, where every part can be had, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI this real part must be there: {what}")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Keep SQLite's test database in a file: what is shared with threads and processes must be the real thing."""
+    default = settings.DATABASES["default"]
+    if default["ENGINE"].endswith("sqlite3"):
+        default["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+
+
+@pytest.fixture
+def local(db: None) -> Host:
+    """The host every installation has; a flushed database lost it."""
+    return Host.objects.get_or_create(name="local")[0]
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Valkey]:
+    try:
+        server = Valkey(DIRECTORY / "valkey", port=VALKEY_PORT).start()
+    except ServiceError as error:
+        unavailable(str(error))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> redis.Redis:
+    """A client of a real, empty Valkey: the one that REDIS_URL names."""
+    client = connect(settings.REDIS_URL)
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def simulator() -> Iterator[Server]:
+    """A server for simulated Engines."""
+    with Server() as server:
+        yield server

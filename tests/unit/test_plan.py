@@ -1,0 +1,173 @@
+"""The plan as text: what changes, and why."""
+
+from collections.abc import Iterable
+
+from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.observation import Observation, Reason
+from reconciler.plan import Plan, make_plan
+from tests.builders import cid, container, instance, row, workload
+
+CATALOGUE = Catalogue(
+    workloads={("project", "p1"): "shop"}, instances={"i1": InstanceFacts("p1", 0, "v2", "shop.example", "", 0)}
+)
+WEB = workload("shop", role="web")
+
+
+def plan_of(
+    rows: Iterable[Row],
+    containers: Iterable[Observation],
+    *,
+    elsewhere: Iterable[Row] = (),
+    host: str = "local",
+    sweep: bool = True,
+) -> Plan:
+    """Plan a listing against rows."""
+    containers = list(containers)
+    managed, skips = claim_all(containers)
+    found = [dispatch(each, CATALOGUE, host) for each in managed]
+    sightings = [each for each in found if isinstance(each, Sighting)]
+    skips += [each for each in found if not isinstance(each, Sighting)]
+    listed = frozenset(each.container_id for each in containers) if sweep else None
+    return make_plan(rows, sightings, skips, listed, {each.id: each for each in elsewhere})
+
+
+def reasons(plan: Plan) -> list[tuple[str, Reason]]:
+    return [(skip.name, skip.reason) for skip in plan.skips]
+
+
+def test_a_plan_is_one_sorted_line_per_change_with_its_cause() -> None:
+    plan = plan_of(
+        [row("shop:db", "db"), row("shop:web", "web"), row("shop:old", "old")],
+        [container("web", WEB, state="stopped"), container("new", workload("shop", role="api")), container("db", workload("shop", role="db"))],
+    )  # fmt: skip
+    assert str(plan) == (
+        f"create shop:api: container {cid('new')[:12]} (new) is running\n"
+        f"missing shop:old: container {cid('old')[:12]} is not in the listing (was running)\n"
+        "update shop:web: state running → stopped"
+    )
+
+
+def test_the_order_of_the_listing_does_not_matter() -> None:
+    containers = [container(name, workload("shop", role=name)) for name in "cab"]
+    assert str(plan_of([], containers)) == str(plan_of([], reversed(containers)))
+
+
+def test_an_unchanged_world_plans_nothing() -> None:
+    """I10."""
+    plan = plan_of([row("shop:web", "web")], [container("web", WEB)])
+    assert (str(plan), plan.unchanged) == ("", 1)
+
+
+def test_gone_goes_missing() -> None:
+    plan = plan_of([row("shop:web", "web")], [])
+    assert [(change.after.id, change.after.state) for change in plan.changes] == [("shop:web", "missing")]
+
+
+def test_a_failed_row_goes_missing_as_any_other() -> None:
+    assert str(plan_of([row("shop:web", "web", state="failed")], [])).endswith("is not in the listing (was failed)")
+
+
+def test_a_placeholder_is_left_alone() -> None:
+    """I4."""
+    assert str(plan_of([row("shop:web", "", state="")], [])) == ""
+
+
+def test_a_missing_row_is_left_alone() -> None:
+    assert str(plan_of([row("shop:web", "web", state="missing")], [])) == ""
+
+
+def test_a_missing_row_reappears() -> None:
+    plan = plan_of([row("shop:web", "web", state="missing")], [container("web", WEB)])
+    assert str(plan) == "update shop:web: state missing → running"
+
+
+def test_a_placeholder_is_bound_by_its_container() -> None:
+    plan = plan_of([row("shop:web", "", state="")], [container("web", WEB)])
+    assert str(plan) == f"update shop:web: container none → {cid('web')[:12]}, state none → running"
+
+
+def test_a_container_listed_but_not_dispatched_keeps_its_row() -> None:
+    """I3: the instance is unknown, yet its container is there."""
+    plan = plan_of([row("i9", "web")], [container("web", instance("i9"))])
+    assert (str(plan), reasons(plan)) == ("", [("web", Reason.UNKNOWN_INSTANCE)])
+
+
+def test_a_container_with_a_bad_label_keeps_its_row() -> None:
+    """I3."""
+    plan = plan_of([row("shop:web", "web")], [container("web", workload("shop", role="r" * 999))])
+    assert (str(plan), reasons(plan)) == ("", [("web", Reason.BAD_LABEL)])
+
+
+def test_a_listing_with_an_unreadable_id_sweeps_nothing() -> None:
+    """I3: the item could be any container."""
+    assert str(plan_of([row("shop:web", "web")], [], sweep=False)) == ""
+
+
+def test_the_live_container_wins_its_row_over_a_newer_dead_one() -> None:
+    dead = container("newer", WEB, state="stopped", created=2)
+    plan = plan_of([], [dead, container("live", WEB, created=1)])
+    assert ([c.after.container_id for c in plan.changes], reasons(plan)) == (
+        [cid("live")],
+        [("newer", Reason.SUPERSEDED)],
+    )
+
+
+def test_the_newest_of_two_live_containers_wins() -> None:
+    plan = plan_of([], [container("new", WEB, created=2), container("old", WEB, created=1)])
+    assert [c.after.container_id for c in plan.changes] == [cid("new")]
+
+
+def test_of_two_created_in_the_same_second_the_container_id_decides() -> None:
+    first, second = container("a", WEB), container("b", WEB)
+    winner = max(first, second, key=lambda each: each.container_id)
+    for order in ([first, second], [second, first]):
+        assert [c.after.container_id for c in plan_of([], order).changes] == [winner.container_id]
+
+
+def test_a_superseded_container_keeps_nothing_from_going_right() -> None:
+    plan = plan_of([row("shop:web", "old")], [container("old", WEB, created=1), container("new", WEB, created=2)])
+    assert str(plan) == f"update shop:web: container {cid('old')[:12]} → {cid('new')[:12]}"
+
+
+def test_the_deployers_columns_are_never_blanked() -> None:
+    """I9."""
+    before = row("shop:web", "web", image_tag="v1", subdomain="shop.example", proxy_route_id="r", npm_proxy_id=3)
+    plan = plan_of([before], [container("web", WEB, state="paused")])
+    assert plan.changes[0].after == before._replace(state="paused")
+
+
+def test_the_deployers_columns_alone_are_no_difference() -> None:
+    """I9."""
+    assert str(plan_of([row("shop:web", "web", image_tag="v1")], [container("web", WEB)])) == ""
+
+
+def test_the_legacy_path_copies_what_changed_on_the_instance() -> None:
+    before = row("i1", "c", workload_id="shop", workload_kind="project", role="", image_tag="v1", subdomain="shop.example")
+    plan = plan_of([before], [container("c", instance("i1"))])
+    assert str(plan) == "update i1: image_tag v1 → v2"
+
+
+def test_an_instances_row_moves_from_a_host_where_it_is_missing() -> None:
+    gone = row("i1", "old", host="west", state="missing")
+    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[gone])
+    assert plan.changes[0].before == gone
+    assert "host west → local" in str(plan)
+
+
+def test_an_instances_row_moves_from_a_host_where_it_is_a_placeholder() -> None:
+    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[row("i1", "", host="west", state="")])
+    assert plan.changes[0].after.host == "local"
+
+
+def test_a_row_present_on_another_host_stays_there() -> None:
+    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[row("i1", "old", host="west")])
+    assert (str(plan), reasons(plan)) == ("", [("c", Reason.ROW_ON_OTHER_HOST)])
+
+
+def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -> None:
+    """Its workload became known: the identity moved, and the old row may not show a stale running."""
+    plan = plan_of([row("shop:old-identity", "web")], [container("web", WEB, state="stopped")])
+    assert str(plan) == (
+        f"update shop:old-identity: container {cid('web')[:12]} now stands for shop:web; state running → stopped\n"
+        f"create shop:web: container {cid('web')[:12]} (web) is stopped"
+    )
