@@ -87,7 +87,8 @@ def place(found: object) -> object:
         ([compose("tinyforge-lost", "smtp")], Reason.UNKNOWN_WORKLOAD),
         ([compose("somebody-else", "smtp")], None),
         # precedence: the first label that is present and not empty decides, without fall-through
-        ([workload("shop", role="web"), instance("i1"), site("s1"), compose("tinyforge-mail", "smtp")], ("shop:web", "shop", "project", "web", 0)),
+        ([workload("gone", role="web"), instance("i1"), site("s1"), compose("tinyforge-mail", "smtp")], ("gone:web", "gone", "", "web", 0)),
+        ([workload("shop", role="web"), instance("i1"), site("s1")], ("i1", "shop", "project", "web", 0)),
         ([instance("i1"), site("s1"), compose("tinyforge-mail", "smtp")], ("i1", "shop", "project", "", 8080)),
         ([site("s1"), compose("tinyforge-mail", "smtp")], ("blog:site", "blog", "site", "", 0)),
         ([instance("no-such"), site("s1")], Reason.UNKNOWN_INSTANCE),
