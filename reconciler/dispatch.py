@@ -6,7 +6,9 @@ given as a `Catalogue`.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.labels import BadLabel, Claim, Path, read_claim, text_problem
 from reconciler.observation import Observation, Reason, Skip
@@ -15,7 +17,7 @@ LOCAL_HOST = "local"
 PROJECT, SITE, STACK = "project", "site", "stack"
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True, gc=False):
     """The columns of a Container row that a pass reads and writes."""
 
     id: str
@@ -32,13 +34,8 @@ class Row(NamedTuple):
     proxy_route_id: str = ""
     npm_proxy_id: int = 0
 
-    @property
-    def observed(self) -> tuple[object, ...]:
-        """The columns that the reconciler owns; the deployer owns the rest (I9)."""
-        return self[:9]
 
-
-class Sighting(NamedTuple):
+class Sighting(Struct, frozen=True, gc=False):
     """A container and the row it stands for; `copies`: the deployer's columns come from its instance."""
 
     row: Row
@@ -46,7 +43,7 @@ class Sighting(NamedTuple):
     copies: bool
 
 
-class InstanceFacts(NamedTuple):
+class InstanceFacts(Struct, frozen=True, gc=False):
     """What the catalogue knows of an instance."""
 
     project_id: str
@@ -56,13 +53,8 @@ class InstanceFacts(NamedTuple):
     proxy_route_id: str
     npm_proxy_id: int
 
-    @property
-    def copied(self) -> tuple[str, str, str, int]:
-        """The deployer's columns, in a row's order."""
-        return self[2:]
 
-
-class Managed(NamedTuple):
+class Managed(Struct, frozen=True, gc=False):
     """A container whose labels claim a row."""
 
     observation: Observation
@@ -111,7 +103,7 @@ def claim_all(observations: Iterable[Observation]) -> tuple[list[Managed], list[
 def needs_of(managed: Iterable[Managed]) -> Needs:
     """Name what the catalogue must hold to dispatch these containers."""
     keys: dict[Path, set[str]] = {path: set() for path in Path}
-    for _, claim in managed:
+    for claim in (container.claim for container in managed):
         # a workload label carries everything but, sometimes, its kind
         if claim.path is not Path.WORKLOAD or not claim.kind:
             keys[claim.path].add(claim.key)
@@ -125,8 +117,8 @@ def needs_of(managed: Iterable[Managed]) -> Needs:
 
 def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
     """Return the row this container stands for on `host`, or a skip that says which join found nothing."""
-    observation, claim = container
-    place = _PLACES[claim.path](container, catalogue)
+    observation, claim = container.observation, container.claim
+    place = _PLACES[claim.path](observation, claim, catalogue)
     if isinstance(place, Skip):
         return place
     row_id = place.row_id
@@ -134,7 +126,6 @@ def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | 
         row_id = f"{row_id}:{claim.replica}"
     if host != LOCAL_HOST and not place.is_instance:
         row_id = f"{row_id}@{host}"
-    instance = place.instance
     row = Row(
         row_id,
         host,
@@ -144,13 +135,25 @@ def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | 
         place.kind,
         place.role,
         observation.image,
-        (instance and instance.port) or observation.port,
-        *(instance.copied if instance else ()),
+        observation.port,
     )
-    return Sighting(row, observation, copies=instance is not None)
+    if place.instance:
+        return Sighting(_with_copies(row, place.instance), observation, copies=True)
+    return Sighting(row, observation, copies=False)
 
 
-class _Place(NamedTuple):
+def _with_copies(row: Row, instance: InstanceFacts) -> Row:
+    return replace(
+        row,
+        port=instance.port or row.port,
+        image_tag=instance.image_tag,
+        subdomain=instance.subdomain,
+        proxy_route_id=instance.proxy_route_id,
+        npm_proxy_id=instance.npm_proxy_id,
+    )
+
+
+class _Place(Struct, frozen=True, gc=False):
     """The row a container stands for, before replica and host; an instance's id is unique on every host."""
 
     row_id: str
@@ -161,8 +164,7 @@ class _Place(NamedTuple):
     instance: InstanceFacts | None = None
 
 
-def _by_workload(container: Managed, catalogue: Catalogue) -> _Place:
-    observation, claim = container
+def _by_workload(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place:
     workload_id = claim.key
     kind = claim.kind or catalogue.workload_kinds.get(workload_id, "")
     if kind == PROJECT and claim.instance_id:
@@ -174,34 +176,31 @@ def _by_workload(container: Managed, catalogue: Catalogue) -> _Place:
     return _Place(f"{workload_id}:{observation.container_id}", workload_id, kind, "")
 
 
-def _by_instance(container: Managed, catalogue: Catalogue) -> _Place | Skip:
-    observation, claim = container
+def _by_instance(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
     instance = catalogue.instances.get(claim.key)
     if instance is None:
         return _skip(observation, Reason.UNKNOWN_INSTANCE, f"no instance {claim.key}")
     workload_id = catalogue.workloads.get((PROJECT, instance.project_id))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no project workload for {instance.project_id}")
-    return _Place(claim.key, workload_id, PROJECT, claim.stage, is_instance=True, instance=instance)
+    return _Place(claim.key, workload_id, PROJECT, claim.role, is_instance=True, instance=instance)
 
 
-def _by_site(container: Managed, catalogue: Catalogue) -> _Place | Skip:
-    observation, claim = container
+def _by_site(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
     workload_id = catalogue.workloads.get((SITE, claim.key))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no site workload for {claim.key}")
     return _Place(f"{workload_id}:site", workload_id, SITE, "")
 
 
-def _by_compose(container: Managed, catalogue: Catalogue) -> _Place | Skip:
-    observation, claim = container
+def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
     stack_id = catalogue.stacks.get(claim.key)
     if stack_id is None:
         return _skip(observation, Reason.UNKNOWN_STACK, f"no stack with the Compose project {claim.key}")
     workload_id = catalogue.workloads.get((STACK, stack_id))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no stack workload for {stack_id}")
-    role = claim.service or observation.name
+    role = claim.role or observation.name
     if not role:
         return _skip(observation, Reason.NO_NAME, "neither a service label nor a container name to tell it by")
     if problem := text_problem(role):
@@ -209,7 +208,7 @@ def _by_compose(container: Managed, catalogue: Catalogue) -> _Place | Skip:
     return _Place(f"{workload_id}:{role}", workload_id, STACK, role)
 
 
-_PLACES: Mapping[Path, Callable[[Managed, Catalogue], _Place | Skip]] = {
+_PLACES: Mapping[Path, Callable[[Observation, Claim, Catalogue], _Place | Skip]] = {
     Path.WORKLOAD: _by_workload,
     Path.INSTANCE: _by_instance,
     Path.SITE: _by_site,

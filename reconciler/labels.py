@@ -5,7 +5,8 @@ Pure: imports no framework, reads no clock, does no I/O.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 WORKLOAD_ID = "tinyforge.workload.id"
 WORKLOAD_KIND = "tinyforge.workload.kind"
@@ -40,6 +41,7 @@ _DECIDING = (
     (STATIC_SITE, Path.SITE),
     (COMPOSE_PROJECT, Path.COMPOSE),
 )
+_ROLE_LABELS = {Path.WORKLOAD: ROLE, Path.INSTANCE: STAGE, Path.SITE: None, Path.COMPOSE: COMPOSE_SERVICE}
 
 
 class BadLabel(ValueError):
@@ -49,16 +51,17 @@ class BadLabel(ValueError):
         super().__init__(f"label {label}={_shown(value)}: {problem}")
 
 
-class Claim(NamedTuple):
-    """What a container's labels say it is; `key` is the value of the deciding label."""
+class Claim(Struct, frozen=True, gc=False):
+    """What a container's labels say it is; `key` is the value of the deciding label, `role` its path's role.
+
+    Kind and instance are read on the workload's path only.
+    """
 
     path: Path
     key: str
-    kind: str
     role: str
-    stage: str
+    kind: str
     instance_id: str
-    service: str
     replica: int
     one_off: bool
 
@@ -68,22 +71,23 @@ def read_claim(labels: Mapping[str, str]) -> Claim | None:
 
     Raises BadLabel if a label that takes part in the decision is unusable.
     """
-    label, path = next(((label, path) for label, path in _DECIDING if labels.get(label)), (None, None))
-    if label is None or path is None:
+    decided = _deciding(labels)
+    if decided is None:
         return None
-    key = labels[label]
+    label, path = decided
+    key = _text(labels, label)
     if path is Path.COMPOSE and not key.startswith(STACK_PREFIX):
         return None
+    role_label = _ROLE_LABELS[path]
+    is_workload = path is Path.WORKLOAD
     return Claim(
         path,
-        _text(labels, label),
-        _text(labels, WORKLOAD_KIND),
-        _text(labels, ROLE),
-        _text(labels, STAGE),
-        _text(labels, INSTANCE_ID),
-        _text(labels, COMPOSE_SERVICE),
-        _replica(labels),
-        labels.get(COMPOSE_ONE_OFF, "").lower() == "true",
+        key,
+        _text(labels, role_label) if role_label else "",
+        _text(labels, WORKLOAD_KIND) if is_workload else "",
+        _text(labels, INSTANCE_ID) if is_workload else "",
+        _replica(labels) if COMPOSE_NUMBER in labels else 1,
+        COMPOSE_ONE_OFF in labels and labels[COMPOSE_ONE_OFF].lower() == "true",
     )
 
 
@@ -96,15 +100,22 @@ def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:
     return None
 
 
+def _deciding(labels: Mapping[str, str]) -> tuple[str, Path] | None:
+    for label, path in _DECIDING:
+        if labels.get(label):
+            return label, path
+    return None
+
+
 def _text(labels: Mapping[str, str], label: str) -> str:
     value = labels.get(label, "")
-    if value and (problem := text_problem(value)):
-        raise BadLabel(label, value, problem)
+    if len(value) > MAX_VALUE_CHARS or not value.isprintable():
+        raise BadLabel(label, value, str(text_problem(value)))
     return value
 
 
 def _replica(labels: Mapping[str, str]) -> int:
-    value = labels.get(COMPOSE_NUMBER)
+    value = labels[COMPOSE_NUMBER]
     if not value:
         return 1
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) > 0):

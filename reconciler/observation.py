@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 MAX_CONTAINER_ID_CHARS = 64
 MAX_IMAGE_CHARS = 512
 MAX_STATE_CHARS = 32
@@ -32,7 +34,7 @@ class Reason(StrEnum):
     ROW_ON_OTHER_HOST = "row_on_other_host"
 
 
-class Observation(NamedTuple):
+class Observation(Struct, frozen=True, gc=False):
     """One listed container, in our own terms; `created` is in unix seconds, port 0 means none."""
 
     container_id: str

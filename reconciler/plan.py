@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec.structs import astuple, replace
+
 from reconciler.dispatch import Row, Sighting
 from reconciler.observation import Reason, Skip
 
@@ -77,8 +79,9 @@ def make_plan(
             changes.append(change)
         confirmed[sighting.row.container_id] = sighting
     unchanged = len(confirmed) - len(changes)
-    changes += _follow(own, winners, confirmed)
-    changes += _sweep(own, winners, listed_ids)
+    rest = [row for row_id, row in own.items() if row_id not in winners and row.container_id and row.state != MISSING]
+    changes += _follow(rest, confirmed)
+    changes += _sweep(rest, listed_ids)
     return Plan(
         changes=tuple(sorted(changes, key=lambda change: change.after.id)),
         skips=tuple(sorted(skips)),
@@ -111,56 +114,63 @@ def _is_free(row: Row) -> bool:
 
 
 def _create(sighting: Sighting) -> Change:
-    row, observation, copies = sighting
+    row, observation, copies = sighting.row, sighting.observation, sighting.copies
     cause = f"container {_short(row.container_id)} ({observation.name or 'no name'}) is {row.state}"
     return Change(Kind.CREATE, None, row, copies, cause)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
-    row, _, copies = sighting
-    if row == before or (not copies and row.observed == before.observed):
+    after = sighting.row
+    if not sighting.copies and after != before:
+        # the deployer's columns are not the listing's to judge (I9)
+        after = replace(
+            after,
+            image_tag=before.image_tag,
+            subdomain=before.subdomain,
+            proxy_route_id=before.proxy_route_id,
+            npm_proxy_id=before.npm_proxy_id,
+        )
+    if after == before:
         return None
-    after = row if copies else Row(*row.observed, *before[len(row.observed) :])  # type: ignore[arg-type]
-    return Change(Kind.UPDATE, before, after, copies, _differences(before, after))
+    return Change(Kind.UPDATE, before, after, sighting.copies, _differences(before, after))
 
 
-def _follow(own: Mapping[str, Row], winners: Mapping[str, Sighting], confirmed: Mapping[str, Sighting]) -> list[Change]:
+def _follow(rest: Iterable[Row], confirmed: Mapping[str, Sighting]) -> list[Change]:
     """Keep the state true of rows whose container now stands for another row.
 
     A container's identity can move (its workload became known, an instance was re-registered). The
     old row may not go missing while its container is listed (I3), nor keep a state that is stale.
     """
     changes = []
-    for row in own.values():
+    for row in rest:
         owner = confirmed.get(row.container_id)
-        if owner is None or row.id in winners or row.state in (MISSING, owner.row.state):
+        if owner is None or row.state == owner.row.state:
             continue
-        cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; " + _differences(
-            row, after := row._replace(state=owner.row.state)
-        )
+        after = replace(row, state=owner.row.state)
+        cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; {_differences(row, after)}"
         changes.append(Change(Kind.UPDATE, row, after, False, cause))
     return changes
 
 
-def _sweep(own: Mapping[str, Row], winners: Mapping[str, Sighting], listed_ids: frozenset[str] | None) -> list[Change]:
+def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Change]:
     if listed_ids is None:
         return []
     return [
         Change(
             Kind.MISSING,
             row,
-            row._replace(state=MISSING),
+            replace(row, state=MISSING),
             False,
             f"container {_short(row.container_id)} is not in the listing (was {row.state})",
         )
-        for row in own.values()
-        if row.container_id and row.state != MISSING and row.container_id not in listed_ids and row.id not in winners
+        for row in rest
+        if row.container_id not in listed_ids
     ]
 
 
 def _differences(before: Row, after: Row) -> str:
     parts = []
-    for column, old, new in zip(Row._fields, before, after, strict=True):
+    for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
         if old == new:
             continue
         if column == "container_id":

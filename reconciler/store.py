@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F, Q
+from msgspec.structs import astuple
 
 from reconciler.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, Needs, Row
 from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.plan import MISSING, Change, Kind, Plan
 
-ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row._fields)
+ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 OBSERVED_COLUMNS = ROW_COLUMNS[1:9]
 COPIED_COLUMNS = ROW_COLUMNS[9:]
 
@@ -49,7 +50,7 @@ def mint(host: str, at: datetime) -> Fence:
 
 def rows_on(host: str) -> list[Row]:
     """Return the host's rows; to be called before its daemon is asked (I2)."""
-    return list(map(Row._make, Container.objects.on(host).order_by().values_list(*ROW_COLUMNS)))
+    return [Row(*values) for values in Container.objects.on(host).order_by().values_list(*ROW_COLUMNS)]
 
 
 def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, Row]:
@@ -190,7 +191,7 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
 
 
 def _container(row: Row, seen_at: datetime) -> Container:
-    return Container(last_seen_at=seen_at, **dict(zip(ROW_COLUMNS, row, strict=True)))
+    return Container(last_seen_at=seen_at, **dict(zip(ROW_COLUMNS, astuple(row), strict=True)))
 
 
 def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:

@@ -1,0 +1,73 @@
+"""Listing and pass for 100, 1,000 and 10,000 containers, first fill and steady, beside the baseline."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.baseline import straightforward_pass
+from bench.world import daemon, fill_catalogue
+from reconciler.engine import Engine
+from reconciler.models import Container, Host
+from reconciler.reconcile import reconcile
+
+SIZES = (100, 1_000, 10_000)
+REPEATS = 9
+ALLOWED_MS = {1_000: 15.0, 10_000: 120.0}
+"""Most a steady pass may take on SQLite beyond the listing request and its decoding."""
+
+
+def measure(directory: Path) -> bool:
+    """Print the table; return whether the steady passes keep within what is allowed."""
+    print(f"{'containers':>10}  {'':10} {'listing':>10} {'pass':>10} {'beyond':>10} {'baseline':>12} {'ratio':>8}")
+    kept = True
+    for size in SIZES:
+        fill_catalogue(size)
+        with daemon(directory, size) as url:
+            kept &= _measure_size(size, url)
+    return kept
+
+
+def _measure_size(size: int, url: str) -> bool:
+    host = Host.objects.get(name="local")
+    engine = Engine(host="local", url=url, timeout_seconds=60)
+
+    def one_pass() -> None:
+        report = reconcile(host, engine, trigger="manual")
+        if report.outcome != "applied":
+            raise RuntimeError(report.error)
+
+    engine.listing()
+    listing = _median_ms(engine.listing)
+    first = _ms(one_pass)
+    steady_pairs = [(_ms(engine.listing), _ms(one_pass)) for _ in range(REPEATS)]
+    steady = statistics.median(made for _, made in steady_pairs)
+    beyond = statistics.median(made - listed for listed, made in steady_pairs)
+    rows = Container.objects.count()
+    Container.objects.all().delete()
+    first_baseline = _ms(lambda: straightforward_pass(url))
+    steady_baseline = _ms(lambda: straightforward_pass(url))
+    if Container.objects.count() != rows:
+        raise RuntimeError("the baseline made other rows than the pass")
+    _print(size, "first fill", listing, first, first - listing, first_baseline)
+    _print(size, "steady", listing, steady, beyond, steady_baseline)
+    allowed = ALLOWED_MS.get(size)
+    if allowed is not None and beyond > allowed:
+        print(f"{'':10}  steady is {beyond:.1f} ms beyond listing and decoding; allowed: {allowed:g} ms")
+        return False
+    return True
+
+
+def _print(size: int, phase: str, listing: float, made: float, beyond: float, baseline: float) -> None:
+    times = f"{listing:>7.1f} ms {made:>7.1f} ms {beyond:>7.1f} ms {baseline:>9.1f} ms"
+    print(f"{size:>10,}  {phase:10} {times} {baseline / made:>7.1f}×")
+
+
+def _median_ms(act: Callable[[], object]) -> float:
+    return statistics.median(_ms(act) for _ in range(REPEATS))
+
+
+def _ms(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return (time.perf_counter() - started) * 1000
