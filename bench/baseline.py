@@ -17,8 +17,8 @@ def straightforward_pass(url: str) -> None:
     for listed in client.containers.list(all=True):
         ports = sorted(int(port.split("/")[0]) for port in listed.ports) or [0]
         observation = Observation(
-            listed.id,
-            listed.name,
+            str(listed.id),
+            str(listed.name),
             listed.attrs["Config"]["Image"],
             normalise_state(listed.status),
             listed.labels,

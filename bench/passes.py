@@ -49,18 +49,17 @@ def _measure_size(size: int, url: str) -> bool:
     steady_baseline = _ms(lambda: straightforward_pass(url))
     if Container.objects.count() != rows:
         raise RuntimeError("the baseline made other rows than the pass")
-    _print(size, "first fill", listing, first, first - listing, first_baseline)
-    _print(size, "steady", listing, steady, beyond, steady_baseline)
+    for phase, made, more, plain in (
+        ("first fill", first, first - listing, first_baseline),
+        ("steady", steady, beyond, steady_baseline),
+    ):
+        times = f"{listing:>7.1f} ms {made:>7.1f} ms {more:>7.1f} ms {plain:>9.1f} ms"
+        print(f"{size:>10,}  {phase:10} {times} {plain / made:>7.1f}×")
     allowed = ALLOWED_MS.get(size)
     if allowed is not None and beyond > allowed:
         print(f"{'':10}  steady is {beyond:.1f} ms beyond listing and decoding; allowed: {allowed:g} ms")
         return False
     return True
-
-
-def _print(size: int, phase: str, listing: float, made: float, beyond: float, baseline: float) -> None:
-    times = f"{listing:>7.1f} ms {made:>7.1f} ms {beyond:>7.1f} ms {baseline:>9.1f} ms"
-    print(f"{size:>10,}  {phase:10} {times} {baseline / made:>7.1f}×")
 
 
 def _median_ms(act: Callable[[], object]) -> float:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ def django_in(directory: Path, database_url: str | None = None, **environment: s
     import django
 
     os.environ.update(
-        SECRET_KEY="only-for-measuring",
+        SECRET_KEY=secrets.token_hex(32),
         HTTPS="0",
         LOG_LEVEL="ERROR",
         DATABASE_URL=database_url or f"sqlite:///{directory}/db.sqlite3",
@@ -72,5 +73,5 @@ def fill_catalogue(containers: int) -> None:
 @contextlib.contextmanager
 def short_directory() -> Iterator[Path]:
     """Make a directory with a path short enough for unix sockets, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="tf-bench-", dir="/tmp") as name:  # noqa: S108 - sockets need short paths
+    with tempfile.TemporaryDirectory(prefix="tf-bench-", dir="/tmp") as name:
         yield Path(name)

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from reconciler import tasks
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import Ask
-from reconciler.models import Container, Host, Instance, Stack, State, Workload
+from reconciler.models import Container, Host, Instance, Stack, State, Workload, orphan_condition
 from reconciler.reconcile import MANUAL
 
 _SIGNS = {
@@ -43,9 +43,7 @@ class OrphanFilter(SimpleListFilter):
         return [("yes", "gone (orphans)")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
-        if self.value() == "yes":
-            return queryset & Container.objects.orphans()
-        return queryset
+        return queryset.filter(orphan_condition()) if self.value() == "yes" else queryset
 
 
 @admin.register(Container)
@@ -65,7 +63,8 @@ class ContainerAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Container]:
         # a join would hide orphans, so the name comes by a subquery
         name = Workload.objects.filter(id=OuterRef("workload_id")).values("name")
-        return super().get_queryset(request).annotate(workload_name=Subquery(name))
+        rows: QuerySet[Container] = super().get_queryset(request)
+        return rows.annotate(workload_name=Subquery(name))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -134,6 +134,11 @@ class Stack(models.Model):
         return self.name or self.id
 
 
+def orphan_condition() -> Q:
+    """Return the condition that a container's workload does not exist."""
+    return ~Q(Exists(Workload.objects.filter(id=OuterRef("workload_id"))))
+
+
 class ContainerQuerySet(models.QuerySet["Container"]):
     """The questions people ask of the index."""
 
@@ -155,7 +160,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 
     def orphans(self) -> "ContainerQuerySet":
         """Rows whose workload does not exist."""
-        return self.filter(~Exists(Workload.objects.filter(id=OuterRef("workload_id"))))
+        return self.filter(orphan_condition())
 
     def on(self, host: Host | str) -> "ContainerQuerySet":
         """Rows of one host, given as a Host or by name."""

@@ -4,15 +4,16 @@ It decides nothing: a change is applied if its row is still as the plan read it 
 pass of the host has applied (I6), else it is dropped and counted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from msgspec.structs import astuple
 
+from reconciler import lookups  # noqa: F401 - registers `among`
 from reconciler.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, Needs, Row
 from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.plan import MISSING, Change, Kind, Plan
@@ -20,9 +21,6 @@ from reconciler.plan import MISSING, Change, Kind, Plan
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 OBSERVED_COLUMNS = ROW_COLUMNS[1:9]
 COPIED_COLUMNS = ROW_COLUMNS[9:]
-
-_MAX_PARAMETERS = 30_000
-"""Most parameters in one statement where the backend names no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,35 +53,28 @@ def rows_on(host: str) -> list[Row]:
 
 def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, Row]:
     """Return the rows of other hosts that bear one of these ids."""
-    return {
-        values[0]: Row(*values)
-        for ids in _chunks(row_ids)
-        for values in Container.objects.filter(id__in=ids).exclude(host=host).order_by().values_list(*ROW_COLUMNS)
-    }
+    ids = list(row_ids)
+    if not ids:
+        return {}
+    found = Container.objects.filter(id__among=ids).exclude(host=host).order_by().values_list(*ROW_COLUMNS)
+    return {values[0]: Row(*values) for values in found}
 
 
 def catalogue(needs: Needs) -> Catalogue:
     """Return the joins for the names a listing uses, and no others."""
-    instances = {
-        values[0]: InstanceFacts(*values[1:])
-        for ids in _chunks(needs.instance_ids)
-        for values in Instance.objects.filter(id__in=ids)
-        .order_by()
-        .values_list("id", "project_id", "port", *COPIED_COLUMNS)
-    }
-    stacks = dict(
-        pair
-        for names in _chunks(needs.compose_projects)
-        for pair in Stack.objects.filter(compose_project_name__in=names)
-        .order_by()
-        .values_list("compose_project_name", "id")
+    kinds = _pairs(Workload.objects.filter(id__among=needs.workload_ids), "id", "kind", if_any=needs.workload_ids)
+    stacks = _pairs(
+        Stack.objects.filter(compose_project_name__among=needs.compose_projects),
+        "compose_project_name",
+        "id",
+        if_any=needs.compose_projects,
     )
-    kinds = dict(
-        pair
-        for ids in _chunks(needs.workload_ids)
-        for pair in Workload.objects.filter(id__in=ids).order_by().values_list("id", "kind")
-    )
-    refs: dict[str, Iterable[str]] = {
+    instances: dict[str, InstanceFacts] = {}
+    if needs.instance_ids:
+        named = Instance.objects.filter(id__among=needs.instance_ids).order_by()
+        columns = ("id", "project_id", "port", *COPIED_COLUMNS)
+        instances = {values[0]: InstanceFacts(*values[1:]) for values in named.values_list(*columns)}
+    refs: dict[str, Collection[str]] = {
         PROJECT: {instance.project_id for instance in instances.values()},
         SITE: needs.site_ids,
         STACK: stacks.values(),
@@ -91,12 +82,16 @@ def catalogue(needs: Needs) -> Catalogue:
     workloads = {
         (kind, ref_id): workload_id
         for kind, ref_ids in refs.items()
-        for ids in _chunks(set(ref_ids))
-        for ref_id, workload_id in Workload.objects.filter(kind=kind, ref_id__in=ids)
-        .order_by()
-        .values_list("ref_id", "id")
+        for ref_id, workload_id in _pairs(
+            Workload.objects.filter(kind=kind, ref_id__among=ref_ids), "ref_id", "id", if_any=ref_ids
+        ).items()
     }
     return Catalogue(workload_kinds=kinds, workloads=workloads, instances=instances, stacks=stacks)
+
+
+def _pairs(found: QuerySet[Any], key: str, value: str, *, if_any: Collection[str]) -> dict[str, str]:
+    """Return two columns as a mapping, without asking if nothing was asked for."""
+    return dict(found.order_by().values_list(key, value)) if if_any else {}
 
 
 def apply(plan: Plan, fence: Fence, *, seen_at: datetime, now: datetime, refresh_after: timedelta) -> Applied | None:
@@ -130,14 +125,11 @@ def note_failure(host: str, error: str, at: datetime) -> bool:
 
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
-    locked = {
-        row_id: seen
-        for ids in _chunks(change.after.id for change in changes)
-        for row_id, *seen in Container.objects.select_for_update()
-        .filter(id__in=ids)
-        .order_by("id")
-        .values_list("id", "host_id", "container_id", "state")
-    }
+    if not changes:
+        return [], []
+    rows = Container.objects.select_for_update().filter(id__among=[change.after.id for change in changes])
+    columns = ("id", "host_id", "container_id", "state")
+    locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list(*columns)}
     fresh: list[Change] = []
     conflicts: list[Change] = []
     for change in changes:
@@ -152,12 +144,8 @@ def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
         return frozenset()
     Container.objects.bulk_create([_container(change.after, seen_at) for change in changes], ignore_conflicts=True)
     ids = [change.after.id for change in changes]
-    made = {
-        row_id
-        for chunk in _chunks(ids)
-        for row_id in Container.objects.filter(id__in=chunk, last_seen_at=seen_at).values_list("id", flat=True)
-    }
-    return frozenset(ids) - made
+    made = Container.objects.filter(id__among=ids, last_seen_at=seen_at).values_list("id", flat=True)
+    return frozenset(ids).difference(made)
 
 
 def _update(changes: Sequence[Change], seen_at: datetime) -> None:
@@ -175,8 +163,9 @@ def _update(changes: Sequence[Change], seen_at: datetime) -> None:
 
 
 def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
-    for ids in _chunks(change.after.id for change in changes):
-        Container.objects.filter(id__in=ids).update(state=MISSING, updated_at=now)
+    if changes:
+        rows = Container.objects.filter(id__among=[change.after.id for change in changes])
+        rows.update(state=MISSING, updated_at=now)
 
 
 def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after: timedelta) -> None:
@@ -186,8 +175,7 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
     """
     due = Host.objects.filter(Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after), name=host)
     if due.update(sightings_at=seen_at):
-        for container_ids in _chunks(sighted):
-            Container.objects.on(host).filter(container_id__in=container_ids).update(last_seen_at=seen_at)
+        Container.objects.on(host).filter(container_id__among=sighted).update(last_seen_at=seen_at)
 
 
 def _container(row: Row, seen_at: datetime) -> Container:
@@ -196,10 +184,3 @@ def _container(row: Row, seen_at: datetime) -> Container:
 
 def _of(changes: Iterable[Change], kind: Kind) -> list[Change]:
     return [change for change in changes if change.kind is kind]
-
-
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    """Cut values to lists that fit into one statement's parameters, leaving room for a few more."""
-    size = (connection.features.max_query_params or _MAX_PARAMETERS) - 10
-    ordered = list(values)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))

@@ -144,7 +144,9 @@ def test_the_deployers_columns_alone_are_no_difference() -> None:
 
 
 def test_the_legacy_path_copies_what_changed_on_the_instance() -> None:
-    before = row("i1", "c", workload_id="shop", workload_kind="project", role="", image_tag="v1", subdomain="shop.example")
+    before = row(
+        "i1", "c", workload_id="shop", workload_kind="project", role="", image_tag="v1", subdomain="shop.example"
+    )
     plan = plan_of([before], [container("c", instance("i1"))])
     assert str(plan) == "update i1: image_tag v1 → v2"
 

@@ -1,0 +1,153 @@
+"""Real parts: a private Docker Engine, the index's own processes, and the table they share."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from docker.models.containers import Container as DockerContainer
+
+from dev.engine import DockerEngine
+from dev.process import ServiceError
+from reconciler.models import Host
+from tests.conftest import unavailable
+from tests.environment import DIRECTORY
+
+WAIT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """A private dockerd with an image of busybox."""
+    engine = DockerEngine(DIRECTORY / "d")
+    try:
+        engine.start()
+        engine.import_busybox()
+    except ServiceError as error:
+        unavailable(str(error))
+    yield engine
+    engine.stop()
+
+
+class Containers:
+    """Starts containers on a real Engine, and removes them in the end."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self._client = engine.client()
+        self._made: list[DockerContainer] = []
+
+    def create(self, *label_maps: dict[str, str], name: str = "", **options: object) -> DockerContainer:
+        """Create a container that sleeps, with these labels."""
+        merged = {key: value for labels in label_maps for key, value in labels.items()}
+        given: dict[str, object] = {"command": ["sleep", "3600"], "network_mode": "none", "stop_signal": "SIGKILL"}
+        made = self._client.containers.create(
+            "tinyforge-busybox", labels=merged, name=name or f"t-{uuid.uuid4().hex[:8]}", **(given | options)
+        )
+        self._made.append(made)
+        return made
+
+    def run(self, *label_maps: dict[str, str], name: str = "", **options: object) -> DockerContainer:
+        """Create a container and start it."""
+        made = self.create(*label_maps, name=name, **options)
+        made.start()
+        return made
+
+    def remove_all(self) -> None:
+        """Remove every container made here."""
+        for made in self._made:
+            with contextlib.suppress(docker.errors.NotFound):
+                made.remove(force=True)
+        self._client.close()
+
+
+@pytest.fixture
+def containers(docker_engine: DockerEngine) -> Iterator[Containers]:
+    made = Containers(docker_engine)
+    yield made
+    made.remove_all()
+
+
+class Processes:
+    """The index's own processes, as production runs them, on the test's database, Valkey and Engine."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self._directory = directory
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start `python -m …` and return the process; its output is kept in a file."""
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=os.environ | self._environment | environment,
+                stdout=log,
+                stderr=log,
+            )
+        return self._running[name]
+
+    def worker(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a Celery worker."""
+        options = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+        return self.start("worker", "celery", "-A", "tinyforge", "worker", *options, **environment)
+
+    def beat(self, interval: str = "1") -> subprocess.Popen[bytes]:
+        """Start Celery beat, with one tick a second."""
+        return self.start("beat", "celery", "-A", "tinyforge", "beat", "--loglevel=INFO", RECONCILE_INTERVAL=interval)
+
+    def log(self, name: str) -> str:
+        """Return what a process has written."""
+        return (self._directory / f"{name}.log").read_text(errors="replace")
+
+    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """End a process and return its exit status."""
+        process = self._running.pop(name)
+        process.send_signal(number)
+        return process.wait(WAIT_SECONDS)
+
+    def stop_all(self) -> None:
+        """End every process that still runs."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(WAIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def database_url() -> str:
+    """Return the URL of the test database, for other processes."""
+    given = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    head, _, tail = settings.DATABASE_URL.partition("?")
+    return f"{head.rpartition('/')[0]}/{given['NAME']}{'?' + tail if tail else ''}"
+
+
+@pytest.fixture
+def processes(transactional_db: None, local: Host, valkey: redis.Redis, tmp_path: Path) -> Iterator[Processes]:
+    """Processes on a simulated or no Engine; tests name one with DOCKER_HOST."""
+    running = Processes(tmp_path, {"DATABASE_URL": database_url(), "LOG_LEVEL": "INFO"})
+    yield running
+    running.stop_all()
+
+
+def eventually(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS, what: str = "") -> None:
+    """Wait until a condition holds, and fail with what it is if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what or condition}")
+        time.sleep(0.02)

@@ -1,0 +1,89 @@
+"""Celery worker and beat as real processes: boot pass, ticks, no overlap, a stop that lets a pass finish."""
+
+import time
+from datetime import timedelta
+
+import redis
+from django.utils import timezone
+
+from dev.engine import DockerEngine
+from reconciler.conf import lock_of
+from reconciler.models import Container, Host
+from simulator import Engine as SimulatedEngine
+from simulator import Failure, Server
+from tests.acceptance.conftest import Containers, Processes, eventually
+from tests.builders import workload
+
+WEB = workload("shop", role="web")
+
+
+def state() -> str | None:
+    return Container.objects.filter(id="shop:web").values_list("state", flat=True).first()
+
+
+def test_a_worker_makes_the_boot_pass_without_beat(
+    processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    containers.run(WEB)
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    eventually(lambda: state() == "running", what="the boot pass fills the table")
+
+
+def test_ticks_follow_the_engine(processes: Processes, docker_engine: DockerEngine, containers: Containers) -> None:
+    made = containers.run(WEB)
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    processes.beat(interval="1")
+    eventually(lambda: state() == "running", what="running")
+    made.kill()
+    eventually(lambda: state() == "stopped", what="stopped")
+    made.remove()
+    eventually(lambda: state() == "missing", what="missing")
+
+
+def test_a_tick_during_a_held_lock_does_not_overlap(
+    processes: Processes, local: Host, valkey: redis.Redis, simulator: Server
+) -> None:
+    engine = SimulatedEngine()
+    processes.worker(DOCKER_HOST=simulator.serve(engine))
+    eventually(lambda: Host.objects.get().last_success_at, what="the boot pass")
+    lock = lock_of("local")
+    eventually(lock.acquire, what="the lock is free")
+    processes.beat(interval="1")
+    engine.reset_requests()
+    eventually(lambda: processes.log("beat").count("Sending due task") >= 3, what="three ticks")
+    assert engine.requests == []
+    lock.release()
+    eventually(lambda: engine.requests, what="the next tick looks again")
+
+
+def test_stopping_a_worker_lets_the_pass_under_way_finish(processes: Processes, simulator: Server) -> None:
+    engine = SimulatedEngine()
+    engine.add("web", labels=WEB)
+    engine.fail(Failure.SLOW, seconds=3)
+    processes.worker(DOCKER_HOST=simulator.serve(engine))
+    eventually(lambda: ("GET", "/containers/json") in engine.requests, what="the pass has begun")
+    assert processes.stop("worker") == 0
+    assert state() == "running"
+
+
+def test_a_backlog_of_ticks_expires_unexecuted(processes: Processes, simulator: Server) -> None:
+    engine = SimulatedEngine()
+    processes.beat(interval="1")
+    eventually(lambda: processes.log("beat").count("Sending due task") >= 4, what="a backlog")
+    processes.stop("beat")
+    time.sleep(1.5)
+    processes.worker(DOCKER_HOST=simulator.serve(engine), RECONCILE_INTERVAL="1")
+    eventually(lambda: engine.requests.count(("GET", "/containers/json")), what="the boot pass")
+    time.sleep(1)
+    assert engine.requests.count(("GET", "/containers/json")) == 1
+
+
+def test_rows_stay_fresh_between_changes(processes: Processes, simulator: Server) -> None:
+    engine = SimulatedEngine()
+    engine.add("web", labels=WEB)
+    processes.worker(DOCKER_HOST=simulator.serve(engine), RECONCILE_INTERVAL="1")
+    processes.beat(interval="1")
+    eventually(lambda: state() == "running", what="running")
+    first = Container.objects.get().last_seen_at
+    eventually(lambda: Container.objects.get().last_seen_at > first, what="a later sighting")
+    assert timezone.now() - Container.objects.get().last_seen_at < timedelta(seconds=10)

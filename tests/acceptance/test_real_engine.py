@@ -1,0 +1,85 @@
+"""A real Docker Engine: what becomes of containers is right in the table after each pass."""
+
+import pytest
+
+from dev.engine import DockerEngine
+from reconciler.engine import Engine
+from reconciler.models import Container, Host, Instance, Stack, Workload
+from reconciler.reconcile import Report, reconcile
+from tests.acceptance.conftest import Containers
+from tests.builders import compose, instance, site, workload
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def look(docker_engine: DockerEngine, local: Host) -> "Look":
+    return Look(docker_engine, local)
+
+
+class Look:
+    """One pass, and the table after it."""
+
+    def __init__(self, engine: DockerEngine, host: Host) -> None:
+        self._engine = Engine(host="local", url=engine.url, timeout_seconds=10)
+        self._host = host
+
+    def __call__(self) -> Report:
+        report = reconcile(self._host, self._engine, trigger="manual")
+        assert report.outcome == "applied", report.error
+        return report
+
+    def states(self) -> dict[str, str]:
+        self()
+        return dict(Container.objects.values_list("id", "state"))
+
+
+def test_each_stage_of_a_containers_life_is_right_after_a_pass(look: Look, containers: Containers) -> None:
+    made = containers.create(workload("shop", role="web"))
+    lives = []
+    for act in (lambda: None, made.start, made.pause, made.unpause, made.stop, made.start, made.kill, made.remove):
+        act()
+        lives.append(look.states()["shop:web"])
+    assert lives == ["created", "running", "paused", "running", "stopped", "running", "stopped", "missing"]
+
+
+def test_each_label_path_finds_its_row(look: Look, containers: Containers) -> None:
+    Workload.objects.create(id="shop", kind="project", ref_id="p1")
+    Workload.objects.create(id="blog", kind="site", ref_id="s1")
+    Workload.objects.create(id="mail", kind="stack", ref_id="st1")
+    Instance.objects.create(id="i1", project_id="p1", port=8080, image_tag="v2")
+    Stack.objects.create(id="st1", compose_project_name="tinyforge-mail")
+    containers.run(workload("shop", role="web"))
+    containers.run(instance("i1", stage="production"))
+    containers.run(site("s1"))
+    containers.run(compose("tinyforge-mail", "smtp", number=1))
+    containers.run(compose("tinyforge-mail", "smtp", number=2))
+    containers.run(compose("tinyforge-mail", "smtp", one_off=True))
+    containers.run({"nobody": "ours"})
+    assert set(look.states()) == {"shop:web", "i1", "blog:site", "mail:smtp", "mail:smtp:2"}
+    assert Container.objects.values_list("role", "port", "image_tag").get(id="i1") == ("production", 8080, "v2")
+
+
+def test_a_redeploy_shows_the_new_replica(look: Look, containers: Containers) -> None:
+    old = containers.run(workload("shop", role="web"))
+    look()
+    new = containers.run(workload("shop", role="web"), name="the-new-one")
+    old.stop()
+    report = look()
+    assert Container.objects.get(id="shop:web").container_id == new.id
+    assert [skip.reason for skip in report.skips] == ["superseded"]
+
+
+def test_an_unchanged_engine_changes_nothing(look: Look, containers: Containers) -> None:
+    """I10."""
+    containers.run(workload("shop", role="web"))
+    look()
+    assert look().changes == ()
+
+
+def test_a_daemon_that_is_stopped_makes_nothing_missing(containers: Containers, local: Host) -> None:
+    """I1: with the daemon down every container is unknown, none is gone."""
+    Container.objects.create(id="shop:web", workload_id="shop", container_id="c" * 64, state="running")
+    gone = Engine(host="local", url="unix:///tmp/no-engine-here.sock", timeout_seconds=2)
+    assert reconcile(local, gone, trigger="manual").outcome == "failed"
+    assert Container.objects.get().state == "running"
