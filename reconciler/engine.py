@@ -5,12 +5,16 @@ complete or it does not exist (I1). SDK objects and dictionaries go no further t
 """
 
 import contextlib
+import os
+import socket
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import IncompleteRead
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import requests
@@ -18,26 +22,26 @@ import urllib3.exceptions
 from docker import APIClient
 from docker.errors import DockerException
 from docker.tls import TLSConfig
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
 
 from reconciler.exceptions import EngineUnavailable
-from reconciler.labels import text_problem
-from reconciler.observation import (
-    MAX_CONTAINER_ID_CHARS,
-    MAX_IMAGE_CHARS,
-    MAX_PORT,
-    MAX_STATE_CHARS,
-    Observation,
-    Reason,
-    Skip,
-    Snapshot,
-    main_port,
-    normalise_state,
-)
+from reconciler.listing import BadListing, begins, decode_listing
+from reconciler.observation import Snapshot
 
 TOTAL_TIMEOUT_FACTOR = 3
 """A body may take this many timeouts in all, so that a drip-feeding daemon cannot hold a pass for ever."""
 
 _CHUNK_BYTES = 1 << 20
+_CONTAINER_EVENTS = quote('{"type":["container"]}')
+_KEEPALIVE = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+]
 _OLDEST_API = "1.24"
 
 _negotiated: dict[str, str] = {}
@@ -53,28 +57,6 @@ class TlsFiles:
     key: Path
 
 
-class _Port(msgspec.Struct):
-    PrivatePort: int = 0
-    Type: str = "tcp"
-
-
-class _Item(msgspec.Struct):
-    Id: str
-    State: str
-    Names: list[str] | None = None
-    Image: str = ""
-    Created: int = 0
-    Ports: list[_Port] | None = None
-    Labels: dict[str, str] | None = None
-
-
-class _Identity(msgspec.Struct):
-    """What can still be read of an item that is otherwise unusable."""
-
-    Id: str
-    Names: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class _Version(msgspec.Struct):
     ApiVersion: str
 
@@ -83,10 +65,6 @@ class _Message(msgspec.Struct):
     message: str
 
 
-_items = msgspec.json.Decoder(list[msgspec.Raw])
-_item = msgspec.json.Decoder(_Item)
-_identity = msgspec.json.Decoder(_Identity)
-_names = msgspec.json.Decoder(list[str])
 _version = msgspec.json.Decoder(_Version)
 _message = msgspec.json.Decoder(_Message)
 
@@ -105,16 +83,25 @@ class Engine:
 
         Raises EngineUnavailable: nothing less than a complete, well-formed list is an answer.
         """
-        return decode_listing(self.listing_body(), self)
-
-    def listing_body(self) -> bytes:
-        """Return the raw JSON body of the listing. Raises EngineUnavailable."""
         with self._border(), self._client() as client:
-            version = _negotiated.get(self.url)
-            if version is None:
-                body = self._get(client, f"{client.base_url}/version")
-                version = _negotiated[self.url] = _version.decode(body).ApiVersion
-            return self._get(client, f"{client.base_url}/v{version}/containers/json?all=1")
+            try:
+                return decode_listing(self._get(client, f"{self._base(client)}/containers/json?all=1"))
+            except BadListing as error:
+                raise self.unavailable(str(error)) from error
+
+    def events(self) -> "EventStream":
+        """Subscribe to the daemon's container events. Raises EngineUnavailable."""
+        with self._border():
+            client = self._client()
+            try:
+                url = f"{self._base(client)}/events?filters={_CONTAINER_EVENTS}"
+                response = client.get(url, timeout=(self.timeout_seconds, None), stream=True, allow_redirects=False)
+                if response.status_code != requests.codes.ok:
+                    raise self.unavailable(f"answered HTTP {response.status_code} to a subscription")
+            except BaseException:
+                client.close()
+                raise
+            return EventStream(self, client, response)
 
     def unavailable(self, reason: str) -> EngineUnavailable:
         """Return the one error there is, naming host and URL."""
@@ -127,7 +114,21 @@ class Engine:
         # an explicit version keeps the constructor from asking the daemon, unbounded, on its own
         client = APIClient(self.url, version=_OLDEST_API, timeout=self.timeout_seconds, tls=tls or False)  # type: ignore[arg-type]
         client.trust_env = False
+        if self.url.startswith(("tcp:", "http")):
+            client.mount("http://", _KeepaliveAdapter())
+            client.mount("https://", _KeepaliveAdapter())
         return client
+
+    def _base(self, client: APIClient) -> str:
+        """Return the versioned URL to ask under; negotiates once and after every error."""
+        version = _negotiated.get(self.url)
+        if version is None:
+            body = self._get(client, f"{client.base_url}/version")
+            try:
+                version = _negotiated[self.url] = _version.decode(body).ApiVersion
+            except msgspec.MsgspecError as error:
+                raise self.unavailable(f"answered /version with something unusable: {error}") from error
+        return f"{client.base_url}/v{version}"
 
     def _get(self, client: APIClient, url: str) -> bytes:
         deadline = time.monotonic() + self.timeout_seconds * TOTAL_TIMEOUT_FACTOR
@@ -137,7 +138,8 @@ class Engine:
             while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
                 chunks.append(chunk)
                 if time.monotonic() > deadline:
-                    raise self.unavailable(f"did not finish its answer within {deadline_text(self)}")
+                    whole = self.timeout_seconds * TOTAL_TIMEOUT_FACTOR
+                    raise self.unavailable(f"did not finish its answer within {whole:g} s")
             body = b"".join(chunks)
         if response.status_code != requests.codes.ok:
             raise self.unavailable(f"answered HTTP {response.status_code}{_said(body)}")
@@ -154,7 +156,6 @@ class Engine:
             requests.RequestException,
             urllib3.exceptions.HTTPError,
             DockerException,
-            msgspec.MsgspecError,
             IncompleteRead,
             OSError,
             ValueError,
@@ -163,84 +164,45 @@ class Engine:
             raise self.unavailable(_reason(error, self.timeout_seconds)) from error
 
 
-def deadline_text(engine: Engine) -> str:
-    """Return the whole time allowed for one answer, for a message."""
-    return f"{engine.timeout_seconds * TOTAL_TIMEOUT_FACTOR:g} s"
+class EventStream:
+    """A subscription: an iterator over the daemon's bytes, which another thread may end."""
+
+    def __init__(self, engine: Engine, client: APIClient, response: requests.Response) -> None:
+        self._engine = engine
+        self._client = client
+        self._response = response
+        self._ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield bytes as they come, until the stream ends. Raises EngineUnavailable when it breaks."""
+        with self._engine._border():
+            while not self._ended and (chunk := self._response.raw.read1(_CHUNK_BYTES, decode_content=True)):
+                yield chunk
+
+    def end(self) -> None:
+        """End the stream, from whatever thread: a read under way returns."""
+        self._ended = True
+        with contextlib.suppress(OSError, ValueError), socket.socket(fileno=os.dup(self._response.raw.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connection; for the reading thread."""
+        self._response.close()
+        self._client.close()
 
 
-def decode_listing(body: bytes, engine: Engine) -> Snapshot:
-    """Decode a listing item by item, so that one malformed item is one refused container.
+class _KeepaliveAdapter(HTTPAdapter):
+    """Lets the kernel notice within half a minute that a peer has vanished."""
 
-    Raises EngineUnavailable if the body is not a JSON list.
-    """
-    try:
-        raws = _items.decode(body)
-    except msgspec.ValidationError:
-        raise engine.unavailable(f"answered with something that is not a list{_begins(body)}") from None
-    except msgspec.DecodeError as error:
-        raise engine.unavailable(f"answered with something that is not JSON: {error}{_begins(body)}") from error
-    observations: dict[str, Observation] = {}
-    refusals: list[Skip] = []
-    for raw in raws:
-        try:
-            observation = _observation(_item.decode(raw))
-        except (msgspec.MsgspecError, ValueError) as error:
-            refusals.append(_refusal(raw, str(error)))
-            continue
-        if observation.container_id in observations:
-            skip = Skip(observation.container_id, observation.name, Reason.DUPLICATE, "listed more than once")
-            refusals.append(skip)
-        else:
-            observations[observation.container_id] = observation
-    return Snapshot(observations=tuple(observations.values()), refusals=tuple(refusals))
-
-
-def _observation(item: _Item) -> Observation:
-    _check("Id", item.Id, MAX_CONTAINER_ID_CHARS)
-    _check("Image", item.Image, MAX_IMAGE_CHARS)
-    _check("State", item.State, MAX_STATE_CHARS)
-    if not item.Id or not item.State:
-        raise ValueError("Id or State is empty")
-    ports = [(port.PrivatePort, port.Type) for port in item.Ports] if item.Ports else []
-    if ports and not all(0 <= number <= MAX_PORT for number, _ in ports):
-        raise ValueError(f"a port is out of range: {ports}")
-    return Observation(
-        item.Id,
-        item.Names[0].removeprefix("/") if item.Names else "",
-        item.Image,
-        normalise_state(item.State),
-        item.Labels or {},
-        main_port(ports) if ports else 0,
-        item.Created,
-    )
-
-
-def _check(field: str, value: str, max_chars: int) -> None:
-    if problem := text_problem(value, max_chars):
-        raise ValueError(f"{field} is {problem}")
-
-
-def _refusal(raw: msgspec.Raw, problem: str) -> Skip:
-    try:
-        identity = _identity.decode(raw)
-    except msgspec.MsgspecError:
-        return Skip("", "", Reason.MALFORMED, f"{problem}; its Id is unreadable, so nothing may go missing")
-    try:
-        names = _names.decode(identity.Names)
-    except msgspec.MsgspecError:
-        names = []
-    return Skip(identity.Id, names[0].removeprefix("/") if names else "", Reason.MALFORMED, problem)
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, socket_options=_KEEPALIVE)
 
 
 def _said(body: bytes) -> str:
     try:
         return f": {_message.decode(body).message}"
     except msgspec.MsgspecError:
-        return _begins(body)
-
-
-def _begins(body: bytes) -> str:
-    return f" (it begins {body[:60]!r})" if body else " (an empty body)"
+        return begins(body)
 
 
 _TIMEOUTS = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
@@ -258,7 +220,10 @@ def _reason(error: BaseException, timeout_seconds: float) -> str:
 
 def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
     reasons: tuple[tuple[bool, str], ...] = (
-        (isinstance(link, _NO_CONNECTION), f"took no connection within {timeout_seconds:g} s"),
+        (
+            isinstance(link, _NO_CONNECTION) and not isinstance(link, NewConnectionError),
+            f"took no connection within {timeout_seconds:g} s",
+        ),
         (isinstance(link, _TIMEOUTS), f"sent nothing for {timeout_seconds:g} s"),
         (
             isinstance(link, ssl.SSLCertVerificationError),
@@ -266,7 +231,7 @@ def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
         ),
         (isinstance(link, ssl.SSLError), f"failed over TLS: {getattr(link, 'reason', None) or link}"),
         (isinstance(link, (IncompleteRead, urllib3.exceptions.IncompleteRead)), "broke off its answer"),
-        (isinstance(link, msgspec.MsgspecError), f"answered /version with something unusable: {link}"),
+        (isinstance(link, (ConnectionResetError, BrokenPipeError)), "hung up without an answer"),
         (isinstance(link, OSError) and bool(link.errno), f"cannot be reached: {getattr(link, 'strerror', '')}".lower()),
     )
     return next((reason for applies, reason in reasons if applies), None)

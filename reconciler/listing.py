@@ -1,0 +1,134 @@
+"""A listing's body → a Snapshot, item by item, so that one malformed item is one refused container.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+import json
+
+import msgspec
+from msgspec import Raw, convert
+
+from reconciler.labels import text_problem
+from reconciler.observation import (
+    MAX_CONTAINER_ID_CHARS,
+    MAX_IMAGE_CHARS,
+    MAX_PORT,
+    MAX_STATE_CHARS,
+    Observation,
+    Reason,
+    Skip,
+    Snapshot,
+    main_port,
+    normalise_state,
+)
+
+
+class BadListing(ValueError):
+    """The body is not a list of containers."""
+
+
+class _Port(msgspec.Struct):
+    PrivatePort: int = 0
+    Type: str = "tcp"
+
+
+class _Item(msgspec.Struct):
+    Id: str
+    State: str
+    Names: list[str] | None = None
+    Image: str = ""
+    Created: int = 0
+    Ports: list[_Port] | None = None
+    Labels: dict[str, str] | None = None
+
+
+class _Identity(msgspec.Struct):
+    """What can still be read of an item that is otherwise unusable."""
+
+    Id: str
+    Names: object = None
+
+
+_items = msgspec.json.Decoder(list[Raw])
+_item = msgspec.json.Decoder(_Item)
+
+
+def decode_listing(body: bytes) -> Snapshot:
+    """Return what a listing says. Raises BadListing if the body is not a JSON list."""
+    observations: dict[str, Observation] = {}
+    refusals: list[Skip] = []
+    for item in _split(body):
+        try:
+            observation = _observation(_item.decode(item) if isinstance(item, Raw) else convert(item, _Item))
+        except ValueError as error:
+            refusals.append(_refusal(item, str(error)))
+            continue
+        if observation.container_id in observations:
+            skip = Skip(observation.container_id, observation.name, Reason.DUPLICATE, "listed more than once")
+            refusals.append(skip)
+        else:
+            observations[observation.container_id] = observation
+    return Snapshot(observations=tuple(observations.values()), refusals=tuple(refusals))
+
+
+def _split(body: bytes) -> list[Raw] | list[object]:
+    """Cut a body into items; with text in it that is no Unicode, the slow way, so that it spoils its item alone."""
+    try:
+        return _items.decode(body)
+    except RecursionError:
+        raise BadListing(f"answered with JSON nested too deep to read{begins(body)}") from None
+    except msgspec.ValidationError:
+        raise BadListing(f"answered with something that is not a list{begins(body)}") from None
+    except msgspec.DecodeError as error:
+        problem = error
+    try:
+        items = json.loads(body.decode(errors="surrogateescape"))
+    except (ValueError, RecursionError):
+        raise BadListing(f"answered with something that is not JSON: {problem}{begins(body)}") from None
+    if not isinstance(items, list):
+        raise BadListing(f"answered with something that is not a list{begins(body)}")
+    return items
+
+
+def _observation(item: _Item) -> Observation:
+    _check("Id", item.Id, MAX_CONTAINER_ID_CHARS)
+    _check("Image", item.Image, MAX_IMAGE_CHARS)
+    state = normalise_state(item.State)
+    _check("State", state, MAX_STATE_CHARS)
+    if not item.Id or not state:
+        raise ValueError("Id or State is empty")
+    ports = [(port.PrivatePort, port.Type) for port in item.Ports] if item.Ports else []
+    if ports and not all(0 <= number <= MAX_PORT for number, _ in ports):
+        raise ValueError(f"a port is out of range: {ports}")
+    return Observation(
+        item.Id,
+        item.Names[0].removeprefix("/") if item.Names else "",
+        item.Image,
+        state,
+        item.Labels or {},
+        main_port(ports) if ports else 0,
+        item.Created,
+    )
+
+
+def _check(field: str, value: str, max_chars: int) -> None:
+    if problem := text_problem(value, max_chars):
+        raise ValueError(f"{field} is {problem}")
+
+
+def _refusal(item: object, problem: str) -> Skip:
+    try:
+        plain = json.loads(bytes(item).decode(errors="surrogateescape")) if isinstance(item, Raw) else item
+        identity = convert(plain, _Identity)
+    except ValueError:
+        identity = _Identity("")
+    if not (identity.Id and identity.Id.isprintable()):
+        return Skip("", "", Reason.MALFORMED, f"{problem}; its Id is unreadable, so nothing may go missing")
+    names = identity.Names if isinstance(identity.Names, list) else []
+    name = ascii(names[0])[1:-1].removeprefix("/") if names and isinstance(names[0], str) else ""
+    return Skip(identity.Id, name, Reason.MALFORMED, problem)
+
+
+def begins(body: bytes) -> str:
+    """Return how a body begins, for a message."""
+    return f" (it begins {body[:60]!r})" if body else " (an empty body)"
