@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from reconciler.engine import Engine, TlsFiles
+from reconciler.exceptions import UnknownHost
 from reconciler.lock import HostLock, connect
 from reconciler.models import Host
 
@@ -27,3 +28,13 @@ def lock_of(host: str) -> HostLock:
 def refresh_after() -> timedelta:
     """Return how old sightings may get before a pass over an unchanged world refreshes them (I11)."""
     return timedelta(seconds=settings.RECONCILE_INTERVAL / 2)
+
+
+def named_hosts(names: list[str]) -> list[Host]:
+    """Return the hosts of these names, or every enabled one if none is named. Raises UnknownHost."""
+    if not names:
+        return list(Host.objects.filter(enabled=True))
+    found = Host.objects.in_bulk(names)
+    if unknown := [name for name in names if name not in found]:
+        raise UnknownHost(unknown, list(Host.objects.values_list("name", flat=True)))
+    return list(found.values())

@@ -89,13 +89,18 @@ class Engine:
             except BadListing as error:
                 raise self.unavailable(str(error)) from error
 
-    def events(self) -> "EventStream":
-        """Subscribe to the daemon's container events. Raises EngineUnavailable."""
+    def events(self, silence_seconds: float) -> "EventStream":
+        """Subscribe to the daemon's container events; a read fails after so long a silence.
+
+        Raises EngineUnavailable.
+        """
         with self._border():
             client = self._client()
             try:
                 url = f"{self._base(client)}/events?filters={_CONTAINER_EVENTS}"
-                response = client.get(url, timeout=(self.timeout_seconds, None), stream=True, allow_redirects=False)
+                response = client.get(
+                    url, timeout=(self.timeout_seconds, silence_seconds), stream=True, allow_redirects=False
+                )
                 if response.status_code != requests.codes.ok:
                     raise self.unavailable(f"answered HTTP {response.status_code} to a subscription")
             except BaseException:

@@ -24,6 +24,7 @@ from reconciler.exceptions import LockUnavailable
 CALL_TTL_MS = 2_000
 """How long one told to start a pass is believed to be about to: then the next requester is told, too."""
 ASKED_TTL_MS = 3_600_000
+LATENCIES_KEPT = 500
 
 _REQUEST = """
 redis.call('HSETNX', KEYS[2], 'trigger', ARGV[1])
@@ -86,6 +87,7 @@ class HostLock:
     def __init__(self, client: redis.Redis, host: str, ttl_seconds: float) -> None:
         self._client = client
         self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
+        self._latencies = f"tinyforge:{{{host}}}:latencies"
         self._ttl_ms = round(ttl_seconds * 1000)
         self._token = secrets.token_hex(16)
 
@@ -110,6 +112,16 @@ class HostLock:
         """Set the full time to live again if still the owner; return whether it was."""
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
 
+    def note_latency(self, milliseconds: float) -> None:
+        """Remember how long a pass came after the event that it answers, among the last few hundred."""
+        self._command("LPUSH", self._latencies, f"{milliseconds:.3f}")
+        self._command("LTRIM", self._latencies, 0, LATENCIES_KEPT - 1)
+
+    def latencies(self) -> list[float]:
+        """Return the remembered latencies in milliseconds, latest first."""
+        found = cast("list[bytes]", self._command("LRANGE", self._latencies, 0, -1))
+        return [float(each) for each in found]
+
     @contextlib.contextmanager
     def renewed(self) -> Iterator[None]:
         """Renew from a thread, three times in a lifetime, while the body works."""
@@ -130,8 +142,11 @@ class HostLock:
             thread.join()
 
     def _run(self, script: str, *arguments: str | int) -> object:
+        return self._command("EVAL", script, len(self._keys), *self._keys, *arguments)
+
+    def _command(self, *parts: str | int) -> object:
         try:
-            return self._client.eval(script, len(self._keys), *self._keys, *arguments)
+            return self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError) as error:
             where = self._client.connection_pool.connection_kwargs
             url = where.get("path") or f"{where.get('host')}:{where.get('port')}"

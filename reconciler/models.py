@@ -1,5 +1,6 @@
 """What the index knows: hosts, workloads and their instances and stacks, and the containers that serve them."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator
@@ -13,6 +14,8 @@ from reconciler.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_
 MAX_HOST_CHARS = 63
 MAX_ROW_ID_CHARS = 2 * MAX_VALUE_CHARS + MAX_HOST_CHARS + len("::99999@")
 """The longest identity of DESIGN §5: workload:role:number@host."""
+WATCHER_SILENT_AFTER = timedelta(seconds=30)
+"""A watcher that has not written for so long is taken for dead."""
 
 
 class WorkloadKind(models.TextChoices):
@@ -62,6 +65,15 @@ class Host(models.Model):
         null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
     )
 
+    watching_since = models.DateTimeField(null=True, editable=False, help_text="Empty: its events are not followed.")
+    watcher_alive_at = models.DateTimeField(null=True, editable=False)
+    events_seen = models.PositiveBigIntegerField(default=0, editable=False)
+    passes_asked = models.PositiveBigIntegerField(default=0, editable=False)
+    drift_found = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Changes a tick found that no event had announced."
+    )
+    drift_found_at = models.DateTimeField(null=True, editable=False)
+
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
@@ -70,6 +82,16 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_watched(self, at: datetime) -> bool:
+        """Tell whether a living watcher follows the host's events."""
+        alive = self.watcher_alive_at
+        return self.watching_since is not None and alive is not None and at - alive < WATCHER_SILENT_AFTER
+
+    def is_stale(self, at: datetime, interval_seconds: float) -> bool:
+        """Tell whether no pass has succeeded within three intervals."""
+        last = self.last_success_at
+        return last is None or (at - last).total_seconds() > 3 * interval_seconds
 
 
 class Workload(models.Model):

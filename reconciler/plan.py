@@ -5,14 +5,16 @@ Pure: imports no framework, reads no clock, does no I/O. Carrying the plan out d
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec.structs import astuple, replace
 
 from reconciler.dispatch import Row, Sighting
-from reconciler.observation import Reason, Skip
+from reconciler.observation import Observation, Reason, Skip
 
 MISSING = "missing"
+FAILED = "failed"
 
 
 class Kind(StrEnum):
@@ -32,6 +34,16 @@ class Change:
     after: Row
     copies: bool
     cause: str
+    observation: Observation | None = None
+
+    def is_news_since(self, at: datetime) -> bool:
+        """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
+        if self.kind is Kind.MISSING:
+            return True
+        if self.before is None or not self.before.container_id:
+            return self.observation is not None and self.observation.created >= int(at.timestamp())
+        moved = self.after.container_id != self.before.container_id
+        return moved or self.before.state not in (FAILED, self.after.state)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.after.id}: {self.cause}"
@@ -116,7 +128,7 @@ def _is_free(row: Row) -> bool:
 def _create(sighting: Sighting) -> Change:
     row, observation, copies = sighting.row, sighting.observation, sighting.copies
     cause = f"container {_short(row.container_id)} ({observation.name or 'no name'}) is {row.state}"
-    return Change(Kind.CREATE, None, row, copies, cause)
+    return Change(Kind.CREATE, None, row, copies, cause, observation)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
@@ -132,7 +144,7 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
         )
     if after == before:
         return None
-    return Change(Kind.UPDATE, before, after, sighting.copies, _differences(before, after))
+    return Change(Kind.UPDATE, before, after, sighting.copies, _differences(before, after), sighting.observation)
 
 
 def _follow(rest: Iterable[Row], confirmed: Mapping[str, Sighting]) -> list[Change]:
@@ -148,7 +160,7 @@ def _follow(rest: Iterable[Row], confirmed: Mapping[str, Sighting]) -> list[Chan
             continue
         after = replace(row, state=owner.row.state)
         cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; {_differences(row, after)}"
-        changes.append(Change(Kind.UPDATE, row, after, False, cause))
+        changes.append(Change(Kind.UPDATE, row, after, False, cause, owner.observation))
     return changes
 
 

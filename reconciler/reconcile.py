@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
@@ -29,6 +30,8 @@ BOOT, TICK, EVENT, MANUAL = "boot", "tick", "event", "manual"
 
 MOST_ROUNDS = 10
 """Passes one holder makes in a row before it leaves further requests to the next worker."""
+LATE_EVENTS_SECONDS = 0.5
+"""How long after a tick an event may still come in that announces what the tick found."""
 
 
 class EngineLister(Protocol):
@@ -55,6 +58,8 @@ class Report:
     skips: tuple[Skip, ...] = ()
     seconds: float = 0.0
     error: str = ""
+    event_at: datetime | None = None
+    latency_ms: float | None = None
     changes: tuple[Change, ...] = ()
 
     def __str__(self) -> str:
@@ -78,6 +83,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report in JSON's terms."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["event_at"] = self.event_at and self.event_at.isoformat()
         plain["skips"] = [
             {"container_id": skip.container_id, "name": skip.name, "reason": skip.reason, "detail": skip.detail}
             for skip in self.skips
@@ -126,11 +132,16 @@ def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
     try:
         while grant and len(reports) < MOST_ROUNDS:
             ask = grant.asked or Ask(trigger)
-            report = reconcile(host, lister, trigger=ask.trigger)
+            report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
             reports.append(report)
             if report.conflicts:
                 lock.request(ask)
+            if report.latency_ms is not None:
+                lock.note_latency(report.latency_ms)
+            drift = _unannounced(host, report)
             grant = lock.release_unless_asked()
+            if drift and not (grant and grant.asked and grant.asked.event_ns):
+                store.note_drift(host.name, drift, timezone.now())
         return Run(reports=tuple(reports), again=bool(grant and _hand_over(lock, grant)))
     except LockUnavailable as error:
         # the fence keeps overlapping passes correct; what was asked meanwhile, the next tick answers
@@ -139,6 +150,30 @@ def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
     finally:
         with contextlib.suppress(LockUnavailable):
             lock.release()
+
+
+def _answer(ask: Ask, report: Report) -> Report:
+    """Add to a report how long after the event that it answers it was committed."""
+    if ask.event_ns is None or report.outcome != "applied":
+        return report
+    event_at = datetime.fromtimestamp(ask.event_ns / 1e9, UTC)
+    # a daemon on another machine has another clock
+    latency_ms = max(0.0, (time.time_ns() - ask.event_ns) / 1e6)
+    return replace(report, event_at=event_at, latency_ms=round(latency_ms, 3))
+
+
+def _unannounced(host: Host, report: Report) -> int:
+    """Count changes of a tick that the daemon caused while its events were followed; let late events arrive first."""
+    if report.trigger != TICK or not report.changes or host.last_success_at is None:
+        return 0
+    since = host.last_success_at
+    news = sum(change.is_news_since(since) for change in report.changes)
+    host.refresh_from_db()
+    watched_since = host.watching_since
+    if not news or not host.is_watched(timezone.now()) or watched_since is None or watched_since > since:
+        return 0
+    time.sleep(LATE_EVENTS_SECONDS)
+    return news
 
 
 def _hand_over(lock: HostLock, grant: Grant) -> bool:

@@ -123,6 +123,33 @@ def note_failure(host: str, error: str, at: datetime) -> bool:
     return is_news or not failing.update(last_error_at=at)
 
 
+def note_watchers_alive(hosts: Collection[str], at: datetime) -> None:
+    """Record that these hosts' events are being followed still."""
+    if hosts:
+        Host.objects.filter(name__among=hosts).update(watcher_alive_at=at)
+
+
+def note_watch(host: str, *, since: datetime | None, events: int, asks: int, at: datetime) -> None:
+    """Record since when a host is watched (None: it is not), and what its watcher has seen and asked since last."""
+    Host.objects.filter(name=host).update(
+        watching_since=since,
+        watcher_alive_at=at,
+        events_seen=F("events_seen") + events,
+        passes_asked=F("passes_asked") + asks,
+    )
+
+
+def note_not_watched(hosts: Collection[str]) -> None:
+    """Record that these hosts' events are followed no more."""
+    if hosts:
+        Host.objects.filter(name__among=hosts).update(watching_since=None)
+
+
+def note_drift(host: str, count: int, at: datetime) -> None:
+    """Count changes that a tick found and no event had announced."""
+    Host.objects.filter(name=host).update(drift_found=F("drift_found") + count, drift_found_at=at)
+
+
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
     if not changes:

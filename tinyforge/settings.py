@@ -121,6 +121,7 @@ RECONCILE_INTERVAL = min(env.number("RECONCILE_INTERVAL", DEFAULT_INTERVAL), LON
 if RECONCILE_INTERVAL <= 0:
     RECONCILE_INTERVAL = DEFAULT_INTERVAL
 ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
+EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
 LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
 
 DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https", "ssh"])
@@ -178,6 +179,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING" if LOG_LEVEL in ("INFO", "DEBUG") else LOG_LEVEL},
     "loggers": {
-        name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "celery.worker", "celery.beat", "django")
+        **{name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "celery", "django")},
+        # two lines per task say nothing that a pass does not say itself
+        **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
     },
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reconciler.conf import engine_of, lock_of
+from reconciler.conf import engine_of, lock_of, named_hosts
 from reconciler.exceptions import LockUnavailable, UnknownHost
 from reconciler.lock import Ask
 from reconciler.models import Host
@@ -30,9 +30,13 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="print what would change and write nothing at all")
         parser.add_argument("--json", action="store_true", help='print one object {"passes": [...]}')
 
-    def handle(self, *_: Any, host: list[str], dry_run: bool, json: bool, **options: Any) -> None:
+    def handle(self, *_: Any, host: list[str], dry_run: bool, json: bool, **__: Any) -> None:
+        try:
+            rows = named_hosts(host)
+        except UnknownHost as error:
+            raise CommandError(str(error), returncode=EXIT_FAILED) from error
         reports: list[Report] = []
-        for row in self._hosts(host):
+        for row in rows:
             made = [self._plan(row)] if dry_run else self._reconcile(row)
             reports += made
             if not json:
@@ -47,15 +51,6 @@ class Command(BaseCommand):
         if busy:
             text = f"a pass of {', '.join(busy)} is under way; another one follows it and answers this request"
             raise CommandError(text, returncode=EXIT_BUSY)
-
-    def _hosts(self, names: list[str]) -> list[Host]:
-        if not names:
-            return list(Host.objects.filter(enabled=True))
-        found = Host.objects.in_bulk(names)
-        if unknown := [name for name in names if name not in found]:
-            known = list(Host.objects.values_list("name", flat=True))
-            raise CommandError(str(UnknownHost(unknown, known)), returncode=EXIT_FAILED)
-        return list(found.values())
 
     def _plan(self, host: Host) -> Report:
         return reconcile(host, engine_of(host), trigger=MANUAL, dry_run=True)

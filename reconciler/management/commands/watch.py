@@ -1,0 +1,39 @@
+"""`manage.py watch`: follow the events of hosts, and have the workers look when something happens."""
+
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from reconciler import tasks
+from reconciler.conf import named_hosts
+from reconciler.exceptions import UnknownHost
+from reconciler.watch import CannotWatch, Watcher
+
+
+class Command(BaseCommand):
+    """Watch hosts until told to end."""
+
+    help = (
+        "Follow the event streams of all enabled hosts and ask the workers for a pass when something happens. "
+        "Ends cleanly on SIGTERM; exit status 1 if it can no longer do its work."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", action="append", default=[], metavar="NAME", help="only this host; repeatable")
+
+    def handle(self, *_: Any, host: list[str], **__: Any) -> None:
+        try:
+            named_hosts(host)
+        except UnknownHost as error:
+            raise CommandError(str(error)) from error
+        watcher = Watcher(tasks.ask, settings.EVENT_WINDOW, only=host)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: watcher.stopping.set())
+        self.stdout.write(f"watching {', '.join(host) or 'all enabled hosts'}")
+        try:
+            watcher.run()
+        except CannotWatch as error:
+            raise CommandError(str(error)) from error

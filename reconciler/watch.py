@@ -1,0 +1,300 @@
+"""SHELL: watch the event streams of all enabled hosts, and ask for a pass when something happens.
+
+A stream is a hint and no more: every one is subscribed to first and followed by a full pass, and
+whatever happens to it ends in a new subscription and a full pass (I13).
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from reconciler import store
+from reconciler.conf import engine_of
+from reconciler.engine import Engine, EventStream
+from reconciler.events import BadStream, EventReader
+from reconciler.exceptions import EngineUnavailable, LockUnavailable
+from reconciler.lock import Ask
+from reconciler.models import Host
+from reconciler.reconcile import EVENT
+
+logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 45.0
+"""A stream that says nothing for so long may be half open: it is ended and opened anew."""
+STREAM_SECONDS = (120.0, 300.0)
+"""A stream is ended deliberately at a random moment of this range."""
+BACKOFF_SECONDS = (1.0, 30.0)
+REFRESH_SECONDS = 5.0
+"""How often hosts are read and the record of the watch is written; never per event."""
+RETRY_SECONDS = 2.5
+"""Pause after an ask that failed; longer than Redis remembers who was told to start a pass."""
+PATIENCE_SECONDS = 120.0
+"""How long database or Redis may fail before the watcher gives up, for a supervisor to see."""
+
+
+class CannotWatch(RuntimeError):
+    """The watcher can no longer do its work."""
+
+
+class Backoff:
+    """Exponential pauses with jitter, begun anew after a stream that lived longer than the longest of them."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._failures = 0
+
+    def after(self, lived_seconds: float) -> float:
+        """Return the pause, in seconds, after a stream that lived so long."""
+        shortest, longest = BACKOFF_SECONDS
+        self._failures = 0 if lived_seconds > longest else self._failures + 1
+        return self._rng.uniform(shortest, min(longest, shortest * 2.0 ** max(self._failures, 1)))
+
+
+class Asker(threading.Thread):
+    """Asks for passes: the first event of a burst at once, the rest together when the window has passed."""
+
+    def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float) -> None:
+        super().__init__(name="asker", daemon=True)
+        self._ask = ask
+        self._window = window_seconds
+        self._changed = threading.Condition()
+        self._wanted: dict[str, int | None] = {}
+        self._not_before: dict[str, float] = {}
+        self._stopped = False
+        self.asked: dict[str, int] = {}
+        self.failing_since: float | None = None
+
+    def want(self, host: str, event_ns: int | None = None) -> None:
+        """Ask for a pass of a host as soon as its window allows; never blocks on the network."""
+        with self._changed:
+            first = self._wanted.get(host)
+            self._wanted[host] = event_ns if first is None else first
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Ask until stopped."""
+        while (due := self._next()) is not None:
+            host, event_ns = due
+            try:
+                self._ask(host, Ask(EVENT, event_ns))
+            except (LockUnavailable, OperationalError) as error:
+                self._try_again(host, event_ns, error)
+            else:
+                self.failing_since = None
+                self.asked[host] = self.asked.get(host, 0) + 1
+                self._not_before[host] = time.monotonic() + self._window
+
+    def _next(self) -> tuple[str, int | None] | None:
+        with self._changed:
+            while not self._stopped:
+                now = time.monotonic()
+                host = min(self._wanted, key=self._due, default=None)
+                if host is not None and self._due(host) <= now:
+                    return host, self._wanted.pop(host)
+                self._changed.wait(None if host is None else self._due(host) - now)
+        return None
+
+    def _due(self, host: str) -> float:
+        return self._not_before.get(host, 0.0)
+
+    def _try_again(self, host: str, event_ns: int | None, error: Exception) -> None:
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+            logger.warning("%s; asking again every %g s", error, RETRY_SECONDS, extra={"action": "ask_failed"})
+        self._not_before[host] = time.monotonic() + RETRY_SECONDS
+        self.want(host, event_ns)
+
+
+class HostWatch(threading.Thread):
+    """Follows one host's stream, whatever happens to it, until stopped."""
+
+    def __init__(self, engine: Engine, asker: Asker) -> None:
+        super().__init__(name=f"watch-{engine.host}", daemon=True)
+        self.engine = engine
+        self.watching_since: datetime | None = None
+        self.events_seen = 0
+        self.failure: BaseException | None = None
+        self._asker = asker
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._stopping = threading.Event()
+        self._stream: EventStream | None = None
+        self._heard_at = self._end_at = 0.0
+        self._ended_by_us = False
+        self._trouble = ""
+
+    def run(self) -> None:
+        """Follow stream after stream."""
+        backoff = Backoff(self._rng)
+        try:
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                trouble = self._follow()
+                pause = backoff.after(time.monotonic() - began)
+                if trouble:
+                    self._warn(trouble, pause)
+                    self._stopping.wait(pause)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def check(self, now: float) -> None:
+        """End a stream that has been silent, or open, for too long."""
+        if self.watching_since and (now - self._heard_at > SILENCE_SECONDS or now > self._end_at):
+            self._ended_by_us = True
+            self._end_stream()
+
+    def stop(self) -> None:
+        """Make the thread end soon."""
+        self._stopping.set()
+        self._end_stream()
+
+    def _follow(self) -> str:
+        """Follow one stream to its end; return what went wrong, or nothing if it was ended on purpose."""
+        self._ended_by_us = False
+        try:
+            stream = self._stream = self.engine.events(SILENCE_SECONDS + 10)
+        except EngineUnavailable as error:
+            return str(error)
+        try:
+            self._begin()
+            reader = EventReader()
+            for chunk in stream:
+                self._heard_at = time.monotonic()
+                self._note(reader, chunk)
+        except (EngineUnavailable, BadStream) as error:
+            return "" if self._ended_by_us else str(error)
+        else:
+            return "" if self._ended_by_us or self._stopping.is_set() else "the event stream ended"
+        finally:
+            self.watching_since = self._stream = None
+            stream.close()
+
+    def _begin(self) -> None:
+        self._heard_at = time.monotonic()
+        self._end_at = self._heard_at + self._rng.uniform(*STREAM_SECONDS)
+        self.watching_since = timezone.now()
+        # only now: what happens from here on is announced, what happened before is in the listing
+        self._asker.want(self.engine.host)
+        if self._stopping.is_set():
+            self._end_stream()
+        if self._trouble:
+            logger.info("host %s: watching again", self.engine.host, extra={"action": "watching"})
+            self._trouble = ""
+
+    def _note(self, reader: EventReader, chunk: bytes) -> None:
+        events = reader.feed(chunk)
+        self.events_seen += len(events)
+        if events:
+            self._asker.want(self.engine.host, events[0].at_ns)
+
+    def _end_stream(self) -> None:
+        stream = self._stream
+        if stream is not None:
+            stream.end()
+
+    def _warn(self, trouble: str, pause: float) -> None:
+        level = logging.DEBUG if trouble == self._trouble else logging.WARNING
+        self._trouble = trouble
+        text = "host %s: not watching: %s; trying again in %.1f s"
+        logger.log(level, text, self.engine.host, trouble, pause, extra={"action": "not_watching"})
+
+
+class Watcher:
+    """Watches every enabled host, or those named, until stopped."""
+
+    def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float, only: Iterable[str] = ()) -> None:
+        self._only = frozenset(only)
+        self._asker = Asker(ask, window_seconds)
+        self._watches: dict[str, HostWatch] = {}
+        self._recorded: dict[str, tuple[datetime | None, int, int]] = {}
+        self._database_failing_since: float | None = None
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Watch until `stopping` is set. Raises CannotWatch."""
+        self._asker.start()
+        refresh_at = 0.0
+        try:
+            while not self.stopping.is_set():
+                now = time.monotonic()
+                if now >= refresh_at:
+                    self._refresh(now)
+                    refresh_at = now + REFRESH_SECONDS
+                for watch in self._watches.values():
+                    watch.check(now)
+                self._require_health(now)
+                self.stopping.wait(1.0)
+        finally:
+            self._shut_down()
+
+    def _refresh(self, now: float) -> None:
+        """Pick up hosts that came, went or changed, and write the record."""
+        close_old_connections()
+        try:
+            hosts = Host.objects.filter(enabled=True)
+            wanted = {host.name: engine_of(host) for host in hosts if not self._only or host.name in self._only}
+            self._drop(name for name, watch in self._watches.items() if wanted.get(name) != watch.engine)
+            for name in wanted.keys() - self._watches.keys():
+                self._watches[name] = HostWatch(wanted[name], self._asker)
+                self._watches[name].start()
+            self._record()
+            self._database_failing_since = None
+        except DatabaseError as error:
+            if self._database_failing_since is None:
+                self._database_failing_since = now
+                logger.warning("the database does not answer (%s)", error, extra={"action": "database_failed"})
+
+    def _drop(self, names: Iterable[str]) -> None:
+        gone = [self._watches.pop(name) for name in list(names)]
+        for watch in gone:
+            _, _, asks = self._recorded.pop(watch.engine.host, (None, 0, 0))
+            self._recorded[watch.engine.host] = (None, 0, asks)
+        for watch in gone:
+            watch.stop()
+        for watch in gone:
+            watch.join(timeout=5)
+        store.note_not_watched([watch.engine.host for watch in gone])
+
+    def _record(self) -> None:
+        """Write one heartbeat for all, and what is new of single hosts."""
+        now = timezone.now()
+        store.note_watchers_alive([name for name, watch in self._watches.items() if watch.watching_since], now)
+        for name, watch in self._watches.items():
+            record = (watch.watching_since, watch.events_seen, self._asker.asked.get(name, 0))
+            before = self._recorded.get(name, (None, 0, 0))
+            if record != before:
+                store.note_watch(
+                    name, since=record[0], events=record[1] - before[1], asks=record[2] - before[2], at=now
+                )
+                self._recorded[name] = record
+
+    def _require_health(self, now: float) -> None:
+        if not self._asker.is_alive():
+            raise CannotWatch("the thread that asks for passes has died; its error is above")
+        for name, watch in self._watches.items():
+            if watch.failure is not None:
+                raise CannotWatch(f"the thread that watches host {name} has died: {watch.failure!r}")
+        for what, since in (("Redis", self._asker.failing_since), ("the database", self._database_failing_since)):
+            if since is not None and now - since > PATIENCE_SECONDS:
+                raise CannotWatch(f"{what} has not answered for {PATIENCE_SECONDS:g} s")
+
+    def _shut_down(self) -> None:
+        self._asker.stop()
+        try:
+            self._drop(self._watches)
+        except DatabaseError as error:
+            logger.warning("the end of the watch was not recorded (%s)", error, extra={"action": "database_failed"})
