@@ -1,0 +1,61 @@
+# One command each; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+# What production looks like, for the checks that want it; the key lives as long as the command.
+PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+	ALLOWED_HOSTS=example.org DATABASE_URL=sqlite:///:memory:
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help up test test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000, Ctrl-C stops it
+	@exec $(BIN)/python -m dev.up
+
+test: test-sqlite test-postgres test-pythons ## Run all tests, on SQLite, PostgreSQL and every newer Python here
+
+test-sqlite: $(STAMP)
+	@$(BIN)/python -m dev.packages
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest
+
+test-postgres: $(STAMP)
+	TEST_DATABASE=postgres $(BIN)/python -m pytest tests/integration tests/acceptance
+
+test-pythons: $(STAMP)
+	@$(BIN)/python -m dev.pythons
+
+lint: $(STAMP) ## Check style, types, imports, migrations and production settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@echo mypy; $(PRODUCTION) $(BIN)/mypy
+	$(BIN)/lint-imports
+	@echo manage.py makemigrations --check; $(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo manage.py check --deploy; $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(STAMP) ## Format the code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure a pass beside a straightforward one
+	@$(BIN)/python -m bench
+
+sample: $(STAMP) ## Start sample containers on your own Docker Engine
+	@$(BIN)/python -m dev.sample start
+
+sample-clean: $(STAMP) ## Remove the sample containers, their image and their rows
+	@$(BIN)/python -m dev.sample clean
+
+clean: ## Delete the virtual environments, the caches and what `make up` keeps in var/
+	rm -rf $(VENV) .venvs var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt requirements-dev.txt dev/make_venv.py
+	@command -v $(PYTHON) >/dev/null || { echo "==> no $(PYTHON) here: install Python 3.11 or newer, or say where one is: make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	@$(PYTHON) dev/make_venv.py $(VENV)
+	@touch $@

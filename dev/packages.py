@@ -1,0 +1,66 @@
+"""Install what a machine lacks from Debian's packages, as root, and say so."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from dev.process import ServiceError
+
+INSTALL_SECONDS = 900.0
+DOCKER_PACKAGES = ("docker.io", "busybox-static")
+POSTGRES_PACKAGES = ("postgresql",)
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program, looking in the system's own folders too."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
+
+
+def can_install() -> bool:
+    """Tell whether this is root on a machine with apt-get."""
+    return os.geteuid() == 0 and find_program("apt-get") is not None
+
+
+def install_docker() -> bool:
+    """Make sure of dockerd and a static busybox; return whether both are there."""
+    if find_program("dockerd") and static_busybox():
+        return True
+    if can_install():
+        install(DOCKER_PACKAGES, why="no Docker Engine here")
+    return bool(find_program("dockerd") and static_busybox())
+
+
+def static_busybox() -> Path | None:
+    """Return a busybox that runs in an empty image, if there is one."""
+    found = find_program("busybox")
+    if found is None:
+        return None
+    # A statically linked program names no loader; one name is enough to tell the two apart.
+    return None if b"/ld-linux" in Path(found).read_bytes() else Path(found)
+
+
+def install(packages: Sequence[str], *, why: str) -> None:
+    """Install Debian packages; raise with apt's last words if that fails."""
+    print(f"==> {why}: installing {' '.join(packages)} with apt-get, this takes a minute", flush=True)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run(["apt-get", "update", "-q"], env, packages)
+    _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env, packages)
+
+
+def _run(command: list[str], env: dict[str, str], packages: Sequence[str]) -> None:
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
+    if done.returncode:
+        last_words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise ServiceError(
+            f"`{' '.join(command)}` failed with {done.returncode}; install {' '.join(packages)} yourself.\n{last_words}"
+        )
+
+
+if __name__ == "__main__":
+    if not install_docker():
+        print("==> no Docker Engine here and none can be installed: tests that need one are skipped, or fail under CI")

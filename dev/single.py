@@ -1,0 +1,29 @@
+"""One `make up` at a time for this project."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dev.place import LOCK_FILE
+from dev.process import ServiceError
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the project's lock; raise if another `make up` does. It is let go even when we are killed."""
+    LOCK_FILE.parent.mkdir(exist_ok=True)
+    with LOCK_FILE.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise ServiceError(
+                f"another `make up` of this project runs, process {holder}: "
+                f"use that one, or end it with Ctrl-C there or `kill {holder}`"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,143 @@
+"""`make up`: the whole index on this machine with one command, and nothing left behind after Ctrl-C."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import redis
+
+from dev.engine_choice import EngineChoice, choose_engine, end_leftover_engines
+from dev.environment import local_environment, save_environment
+from dev.leftovers import end_recorded
+from dev.login import USER, ensure_login
+from dev.place import DATABASE_FILE, ENV_FILE, PASSWORD_FILE, PROCESSES_RECORD, PROJECT, VALKEY_FOLDER
+from dev.ports import next_free_port
+from dev.process import ServiceError
+from dev.procfile import Processes
+from dev.progress import say
+from dev.sample import run_rows, start_samples
+from dev.single import only_one
+from dev.terminal import Stopped, foreground, ignore_stop_signals, stop_if_hung_up, stop_on_signals
+from dev.valkey import Valkey
+
+DEFAULT_PORT = "8000"
+REDIS_SECONDS = 5
+
+
+def main() -> int:
+    """Start everything, wait, stop everything; return 0 after Ctrl-C and 1 after a failure."""
+    stop_on_signals()
+    try:
+        with foreground() as has_terminal, only_one():
+            _run(has_terminal=has_terminal)
+    except Stopped:
+        say("stopped")
+        return 0
+    except ServiceError as error:
+        say(f"make up failed: {error}")
+    except subprocess.CalledProcessError as error:
+        say(f"make up failed: `{' '.join(error.cmd)}` ended with {error.returncode}; its last words are above")
+    return 1
+
+
+def _run(*, has_terminal: bool) -> None:
+    with ExitStack() as stack:
+        try:
+            processes = _start(stack)
+            while True:
+                processes.look()
+                if has_terminal:
+                    stop_if_hung_up()
+        finally:
+            # The clearing up that follows is bounded; nothing may interrupt it.
+            ignore_stop_signals()
+            say("stopping everything")
+
+
+def _start(stack: ExitStack) -> Processes:
+    _end_leftovers()
+    redis_url = _redis(stack)
+    choice = choose_engine(stack)
+    environment = local_environment({"REDIS_URL": redis_url, "DOCKER_HOST": choice.url})
+    _prepare_database(environment)
+    password = ensure_login(environment)
+    save_environment(environment)
+    _show_samples(choice, environment)
+    processes = Processes(environment, port=_port())
+    stack.callback(processes.stop)
+    say("web, worker and beat: starting")
+    processes.start()
+    _greet(processes.url, password)
+    return processes
+
+
+def _end_leftovers() -> None:
+    ended = end_recorded(PROCESSES_RECORD) + end_leftover_engines() + end_recorded(VALKEY_FOLDER / "valkey.json")
+    if ended:
+        say(f"ended {len(ended)} processes that an earlier `make up` left running when it was killed")
+
+
+def _redis(stack: ExitStack) -> str:
+    if url := os.environ.get("REDIS_URL"):
+        _require_redis(url)
+        say("Redis: the server that REDIS_URL names")
+        return url
+    valkey = Valkey(VALKEY_FOLDER)
+    stack.callback(valkey.stop)
+    valkey.start()
+    say(f"Redis: an embedded Valkey at {valkey.url}")
+    return valkey.url
+
+
+def _require_redis(url: str) -> None:
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS).ping()
+    except (redis.RedisError, ValueError) as error:
+        raise ServiceError(
+            f"the server that REDIS_URL names does not answer: {error}; "
+            "start it, or unset REDIS_URL (`unset REDIS_URL`) for an embedded one"
+        ) from error
+
+
+def _prepare_database(environment: Mapping[str, str]) -> None:
+    say("database: " + ("the one DATABASE_URL names" if os.environ.get("DATABASE_URL") else f"SQLite, {DATABASE_FILE}"))
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"], env=dict(environment), cwd=PROJECT, check=True
+    )
+
+
+def _show_samples(choice: EngineChoice, environment: Mapping[str, str]) -> None:
+    if choice.simulated:
+        run_rows("create", environment)
+    elif choice.private:
+        start_samples(environment)
+        say("samples: a few containers on the private engine")
+    else:
+        say("samples: none on your own engine; `make sample` starts some, `make sample-clean` removes them")
+
+
+def _port() -> int:
+    wanted = os.environ.get("PORT") or DEFAULT_PORT
+    if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
+        raise ServiceError(f"PORT={wanted!r} is not usable; allowed: a number from 1 to 65535")
+    port = next_free_port(int(wanted))
+    if port != int(wanted):
+        say(f"web: port {wanted} is taken, so {port}")
+    return port
+
+
+def _greet(url: str, password: str | None) -> None:
+    secret = password or "(the one you gave it; `manage.py changepassword admin` sets another)"
+    print(
+        f"\n    {url}\n    user      {USER}\n    password  {secret}\n\n"
+        f"    The password is kept in {PASSWORD_FILE.relative_to(PROJECT)}.\n"
+        f"    In another shell: (. {ENV_FILE.relative_to(PROJECT)} && .venv/bin/python manage.py reconcile)\n"
+        "    Ctrl-C stops everything.\n",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The real services behind the tests and `make up`: they start, die, come back and leave nothing behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from dev.leftovers import end_recorded
+from dev.services import DockerEngine, Postgres, ServiceError, Valkey, install_docker
+from tests.conftest import unavailable
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a short path, as unix sockets need."""
+    path = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def docker_machine() -> None:
+    """A machine that can run an Engine of its own."""
+    if os.geteuid() != 0:
+        unavailable("a private Docker Engine needs root")
+    if not install_docker():
+        unavailable("dockerd and a static busybox are not installed")
+
+
+@pytest.fixture
+def engine(docker_machine: None, short: Path) -> Iterator[DockerEngine]:
+    with DockerEngine(short) as engine:
+        yield engine
+
+
+def names(engine: DockerEngine) -> dict[str, str]:
+    """Return the state of each container by its name."""
+    client = engine.client()
+    try:
+        return {str(container.name): container.status for container in client.containers.list(all=True)}
+    finally:
+        client.close()
+
+
+def run(engine: DockerEngine, name: str) -> None:
+    """Run a container until it is told to end."""
+    client = engine.client()
+    try:
+        client.containers.run(engine.import_busybox(), name=name, detach=True, network_mode="none")
+    finally:
+        client.close()
+
+
+def mounts_below(path: Path) -> list[str]:
+    """Return the mount table's lines for a directory."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(path) in line]
+
+
+def processes_below(path: Path) -> list[psutil.Process]:
+    """Return the live processes whose command line names a path in a directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(path) in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def ping(server: Valkey) -> bool:
+    """Ask a Valkey server for an answer."""
+    with redis.Redis.from_url(server.url) as client:
+        return bool(client.ping())
+
+
+def test_valkey_comes_back_at_the_same_address_after_a_kill(tmp_path: Path) -> None:
+    with Valkey(tmp_path) as server:
+        url = server.url
+        server.kill()
+        with pytest.raises(redis.ConnectionError):
+            ping(server)
+        server.start()
+        assert server.url == url
+        assert ping(server)
+
+
+def test_valkey_is_gone_after_stop(tmp_path: Path) -> None:
+    with Valkey(tmp_path):
+        assert processes_below(tmp_path)
+    assert not processes_below(tmp_path)
+
+
+def test_a_taken_port_is_refused_with_the_servers_own_words(tmp_path: Path) -> None:
+    with Valkey(tmp_path / "first") as first, pytest.raises(ServiceError, match="Address already in use"):
+        Valkey(tmp_path / "second", port=first.port).start()
+
+
+def test_postgres_answers_and_is_gone_after_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_POSTGRES_URL", raising=False)
+    with Postgres(tmp_path) as server:
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        home = server.home
+        assert home is not None
+        assert processes_below(home)
+    assert not processes_below(home)
+    assert not home.exists()
+
+
+def test_a_postgres_named_by_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_POSTGRES_URL", "postgres://example.org/given")
+    with Postgres(tmp_path) as server:
+        assert server.url == "postgres://example.org/given"
+
+
+def test_an_engine_keeps_its_containers_over_a_restart_at_the_same_address(engine: DockerEngine) -> None:
+    run(engine, "kept")
+    assert names(engine) == {"kept": "running"}
+    engine.stop()
+    engine.start()
+    assert names(engine) == {"kept": "exited"}
+
+
+def test_an_engine_comes_back_after_a_kill(engine: DockerEngine) -> None:
+    run(engine, "survivor")
+    engine.kill()
+    engine.start()
+    assert names(engine) == {"survivor": "exited"}
+
+
+def test_nothing_of_a_killed_engine_is_left_after_stop(engine: DockerEngine, short: Path) -> None:
+    run(engine, "leftover")
+    assert mounts_below(short)
+    engine.kill()
+    assert processes_below(short), "a container outlives its daemon"
+    engine.stop()
+    assert not processes_below(short)
+    assert not mounts_below(short)
+
+
+def test_two_engines_do_not_meet(docker_machine: None, short: Path) -> None:
+    with DockerEngine(short / "a") as first, DockerEngine(short / "b") as second:
+        run(first, "mine")
+        run(second, "yours")
+        assert (names(first), names(second)) == ({"mine": "running"}, {"yours": "running"})
+        first.stop()
+        assert names(second) == {"yours": "running"}
+
+
+def test_a_path_too_long_for_sockets_is_refused(docker_machine: None, tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="too long a path"):
+        DockerEngine(tmp_path / ("x" * 100)).start()
+
+
+def test_a_run_that_was_killed_is_ended_by_the_next(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from dev.valkey import Valkey; Valkey(Path(sys.argv[1])).start()"
+    )
+    first_run = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; time.sleep(60)", str(tmp_path)], cwd=Path(__file__).parents[2]
+    )
+    record = tmp_path / "valkey.json"
+    wait_for(record)
+    first_run.send_signal(signal.SIGKILL)
+    first_run.wait()
+    assert len(end_recorded(record)) == 1
+    assert not processes_below(tmp_path)
+
+
+def test_a_record_of_another_process_with_that_id_ends_nothing(tmp_path: Path) -> None:
+    record = tmp_path / "other.json"
+    record.write_text(f'[{{"pid": {os.getpid()}, "started": 1.0, "command": ["/bin/other"]}}]')
+    assert end_recorded(record) == []
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file holds something."""
+    for _ in range(200):
+        if path.exists() and path.read_text():
+            return
+        signal.sigtimedwait([], 0.05)
+    pytest.fail(f"{path} did not appear")
