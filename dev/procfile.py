@@ -1,4 +1,4 @@
-"""Run the Procfile with honcho: web, worker and beat together; one that ends takes the others with it."""
+"""Run the Procfile with honcho: web, worker, beat and watcher together; one that ends takes the others with it."""
 
 import subprocess
 import sys

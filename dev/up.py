@@ -67,7 +67,7 @@ def _start(stack: ExitStack) -> Processes:
     _show_samples(choice, environment)
     processes = Processes(environment, port=_port())
     stack.callback(processes.stop)
-    say("web, worker and beat: starting")
+    say("web, worker, beat and watcher: starting")
     processes.start()
     _greet(processes.url, password)
     return processes

@@ -52,10 +52,21 @@ class ContainerAdmin(admin.ModelAdmin):
 
     list_display = ("id", "shown_state", "shown_workload", "role", "host", "image", "port", "container", "seen")
     list_filter = ("state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
-    search_fields = ("id", "container_id", "image_ref", "workload_id", "role")
-    search_help_text = "Search by row id, container id, image, workload id or role"
+    # a join would hide orphans, and Django makes one for every relation shown unless told which
+    list_select_related = ("host",)
+    search_fields = ("id", "container_id", "image_ref", "workload__id", "workload_name", "role")
+    search_help_text = "Search by row id, container id, image, workload or role"
     show_full_result_count = False
     list_per_page = 100
+    fields = (
+        ("id", "shown_state"),
+        ("shown_workload", "workload_kind", "role"),
+        ("host", "container_id"),
+        ("image_ref", "image_tag"),
+        ("port", "subdomain", "proxy_route_id", "npm_proxy_id"),
+        ("seen", "created_at", "updated_at"),
+    )
+    readonly_fields = ("shown_state", "shown_workload", "seen", "created_at", "updated_at")
 
     class Media:
         css: ClassVar = {"all": ["reconciler/admin.css"]}

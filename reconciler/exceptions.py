@@ -9,7 +9,8 @@ class EngineUnavailable(ReconcilerError):
     """A host's Engine gave no complete, usable listing: nothing is known of its containers."""
 
     def __init__(self, host: str, url: str, reason: str) -> None:
-        super().__init__(f"host {host}: the Engine at {url} {reason}")
+        self.trouble = f"the Engine at {url} {reason}"
+        super().__init__(f"host {host}: {self.trouble}")
         self.host = host
         self.url = url
         self.reason = reason

@@ -76,9 +76,9 @@ class Grant(NamedTuple):
 @cache
 def connect(url: str) -> redis.Redis:
     """Return this process's client for a Redis URL; it connects when used, and again after a failure."""
-    return redis.Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=2, socket_keepalive=True, health_check_interval=10
-    )
+    # a unix socket has no TCP to keep alive
+    tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=10, **tcp)
 
 
 class HostLock:

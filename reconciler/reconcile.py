@@ -43,7 +43,11 @@ class EngineLister(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one pass did: outcome `applied`, `busy`, `superseded`, `failed` or, of a dry run, `planned`."""
+    """What one pass did: outcome `applied`, `busy`, `superseded`, `failed` or, of a dry run, `planned`.
+
+    `conflicts` counts changes dropped because somebody was faster; it is at least 1 if an older pass
+    applied meanwhile. Another pass then looks again.
+    """
 
     host: str
     trigger: str
@@ -56,6 +60,7 @@ class Report:
     missing: int = 0
     conflicts: int = 0
     skips: tuple[Skip, ...] = ()
+    started_at: datetime | None = None
     seconds: float = 0.0
     error: str = ""
     event_at: datetime | None = None
@@ -66,8 +71,12 @@ class Report:
         return (
             f"host {self.host}: {self.outcome}, {self.listed} listed, {self.managed} ours: {self.created} created, "
             f"{self.updated} updated, {self.missing} missing, {self.unchanged} unchanged, "
-            f"{self.conflicts} conflicts, {len(self.skips)} skipped ({self.trigger}, {self.seconds:.3f} s)"
+            f"{self.conflicts} conflicts, {len(self.skips)} skipped ({self.trigger}, {self._span})"
         )
+
+    @property
+    def _span(self) -> str:
+        return f"{self.seconds:.6f} s from {self.started_at.isoformat() if self.started_at else '?'}"
 
     def with_changes(self, changes: tuple[Change, ...]) -> "Report":
         """Return the report with these changes and their counts."""
@@ -83,7 +92,8 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report in JSON's terms."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain["event_at"] = self.event_at and self.event_at.isoformat()
+        for name in ("started_at", "event_at"):
+            plain[name] = plain[name] and plain[name].isoformat()
         plain["skips"] = [
             {"container_id": skip.container_id, "name": skip.name, "reason": skip.reason, "detail": skip.detail}
             for skip in self.skips
@@ -96,21 +106,21 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The passes one holder made; `again`: a request still stands and the caller has to start a pass for it."""
+    """The passes one holder made; `again` is a request that still stands: the caller has to start a pass for it."""
 
     reports: tuple[Report, ...] = ()
-    again: bool = False
+    again: Ask | None = None
 
 
 def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool = False) -> Report:
     """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing."""
-    started = time.perf_counter()
+    started_at, started = timezone.now(), time.perf_counter()
     try:
         report = _pass(host, lister, trigger, dry_run)
     except (EngineUnavailable, DatabaseError) as error:
         report = Report(host=host.name, trigger=trigger, outcome="failed", error=str(error))
         _log_failure(host, error, dry_run)
-    return replace(report, seconds=round(time.perf_counter() - started, 6))
+    return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
 
 
 def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) -> Run:
@@ -128,28 +138,30 @@ def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) 
 
 def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
     reports: list[Report] = []
+    again: Ask | None = None
     lister = engine_of(host)
     try:
         while grant and len(reports) < MOST_ROUNDS:
             ask = grant.asked or Ask(trigger)
             report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
             reports.append(report)
-            if report.conflicts:
-                lock.request(ask)
+            # told to start a pass while holding the lock: it was lost
+            again = ask if report.conflicts and lock.request(ask) else again
             if report.latency_ms is not None:
                 lock.note_latency(report.latency_ms)
             drift = _unannounced(host, report)
             grant = lock.release_unless_asked()
             if drift and not (grant and grant.asked and grant.asked.event_ns):
                 store.note_drift(host.name, drift, timezone.now())
-        return Run(reports=tuple(reports), again=bool(grant and _hand_over(lock, grant)))
+        if grant and grant.asked:
+            again = _hand_over(lock, grant.asked)
     except LockUnavailable as error:
         # the fence keeps overlapping passes correct; what was asked meanwhile, the next tick answers
         logger.warning("%s; passes of host %s go on without it", error, host.name, extra={"action": "lock_lost"})
-        return Run(reports=tuple(reports))
     finally:
         with contextlib.suppress(LockUnavailable):
             lock.release()
+    return Run(reports=tuple(reports), again=again)
 
 
 def _answer(ask: Ask, report: Report) -> Report:
@@ -168,20 +180,20 @@ def _unannounced(host: Host, report: Report) -> int:
         return 0
     since = host.last_success_at
     news = sum(change.is_news_since(since) for change in report.changes)
-    host.refresh_from_db()
-    watched_since = host.watching_since
-    if not news or not host.is_watched(timezone.now()) or watched_since is None or watched_since > since:
+    now = Host.objects.filter(name=host.name).first()
+    if not news or now is None or not now.is_watched(timezone.now()):
+        return 0
+    if now.watching_since is None or now.watching_since > since:
         return 0
     time.sleep(LATE_EVENTS_SECONDS)
     return news
 
 
-def _hand_over(lock: HostLock, grant: Grant) -> bool:
-    """Leave the request just taken to another holder; return whether one has to be started."""
-    ask = grant.asked or Ask(TICK)
+def _hand_over(lock: HostLock, ask: Ask) -> Ask | None:
+    """Leave the request just taken to another holder; return it if one has to be started."""
     lock.request(ask)
     lock.release()
-    return lock.request(ask)
+    return ask if lock.request(ask) else None
 
 
 def _pass(host: Host, lister: EngineLister, trigger: str, dry_run: bool) -> Report:
@@ -204,7 +216,8 @@ def _pass(host: Host, lister: EngineLister, trigger: str, dry_run: bool) -> Repo
     applied = store.apply(plan, fence, seen_at=seen_at, now=timezone.now(), refresh_after=refresh_after())
     if applied is None:
         return replace(report, outcome="superseded")
-    return replace(report, outcome="applied", conflicts=len(applied.conflicts)).with_changes(applied.changes)
+    conflicts = len(applied.conflicts) or int(applied.overtaken)
+    return replace(report, outcome="applied", conflicts=conflicts).with_changes(applied.changes)
 
 
 def _decide(host: str, rows: list[Row], snapshot: Snapshot) -> tuple[Plan, int]:

@@ -25,10 +25,15 @@ COPIED_COLUMNS = ROW_COLUMNS[9:]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of a plan: the changes made, and those dropped because somebody was faster."""
+    """What became of a plan: the changes made, and those dropped because somebody was faster.
+
+    `overtaken`: an older pass applied after this one had read its rows; what this pass found
+    unchanged may have been changed since, so another look is due.
+    """
 
     changes: tuple[Change, ...]
     conflicts: tuple[Change, ...]
+    overtaken: bool
 
 
 class Fence(NamedTuple):
@@ -36,14 +41,15 @@ class Fence(NamedTuple):
 
     host: str
     token: int
+    applied: int
 
 
 def mint(host: str, at: datetime) -> Fence:
     """Return a fence younger than every other of this host, and note the attempt."""
     with transaction.atomic():
-        # the update locks the row, so the value read back is this pass's own
+        # the update locks the row, so the values read back are this pass's own
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
-        return Fence(host, Host.objects.values_list("fence_minted", flat=True).get(name=host))
+        return Fence(host, *Host.objects.values_list("fence_minted", "fence_applied").get(name=host))
 
 
 def rows_on(host: str) -> list[Row]:
@@ -102,8 +108,10 @@ def apply(plan: Plan, fence: Fence, *, seen_at: datetime, now: datetime, refresh
     """
     with transaction.atomic():
         # proves the fence and locks out other passes of this host until the commit
-        fenced = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token)
-        if not fenced.update(fence_applied=fence.token, last_success_at=now, last_error=""):
+        success = {"fence_applied": fence.token, "last_success_at": now, "last_error": ""}
+        fenced = Host.objects.filter(name=fence.host)
+        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success)
+        if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
             return None
         fresh, conflicts = _compare(plan.changes)
         lost = _create(_of(fresh, Kind.CREATE), seen_at)
@@ -113,6 +121,7 @@ def apply(plan: Plan, fence: Fence, *, seen_at: datetime, now: datetime, refresh
     return Applied(
         changes=tuple(change for change in fresh if change.after.id not in lost),
         conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
+        overtaken=overtaken,
     )
 
 

@@ -1,15 +1,18 @@
 """Celery shims: the fan-out over hosts and one host's pass."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 
 from celery import shared_task
 from django.conf import settings
+from kombu.exceptions import OperationalError
 
 from reconciler.conf import lock_of
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import Ask
 from reconciler.models import Host
-from reconciler.reconcile import TICK, Report, reconcile_in_turn
+from reconciler.reconcile import TICK, Report, Run, reconcile_in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +24,11 @@ MOST_LOGGED = 20
 def reconcile(trigger: str = TICK) -> None:
     """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12)."""
     for host in Host.objects.filter(enabled=True).values_list("name", flat=True):
-        if trigger == TICK:
-            reconcile_host.apply_async((host, TICK), expires=settings.RECONCILE_INTERVAL)
-        else:
-            ask(host, Ask(trigger))
+        with _unless_redis_is_down(host):
+            if trigger == TICK:
+                reconcile_host.apply_async((host, TICK), expires=settings.RECONCILE_INTERVAL)
+            else:
+                ask(host, Ask(trigger))
 
 
 @shared_task(name="reconcile_host")
@@ -33,22 +37,32 @@ def reconcile_host(host: str, trigger: str) -> None:
     row = Host.objects.filter(name=host).first()
     if row is None:
         return
-    try:
+    with _unless_redis_is_down(host):
         run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger != TICK)
-    except LockUnavailable as error:
-        # whatever brings the next message brings the next try
-        logger.warning("%s; host %s was not looked at", error, host, extra={"action": "lock_lost", "host": host})
-        return
-    for report in run.reports:
-        _log(report)
-    if run.again:
-        reconcile_host.delay(host, trigger)
+        for report in run.reports:
+            _log(report)
+        follow_up(host, run)
 
 
 def ask(host: str, request: Ask) -> None:
     """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
     if lock_of(host).request(request):
         reconcile_host.delay(host, request.trigger)
+
+
+def follow_up(host: str, run: Run) -> None:
+    """Start the pass that a holder has left to another. Raises kombu's OperationalError."""
+    if run.again:
+        reconcile_host.delay(host, run.again.trigger)
+
+
+@contextlib.contextmanager
+def _unless_redis_is_down(host: str) -> Iterator[None]:
+    """Warn and go on: whatever brings the next message brings the next try."""
+    try:
+        yield
+    except (LockUnavailable, OperationalError) as error:
+        logger.warning("%s; host %s was not looked at", error, host, extra={"action": "lock_lost", "host": host})
 
 
 def _log(report: Report) -> None:

@@ -166,19 +166,22 @@ class HostWatch(threading.Thread):
         """Follow one stream to its end; return what went wrong, or nothing if it was ended on purpose."""
         self._ended_by_us = False
         try:
-            stream = self._stream = self.engine.events(SILENCE_SECONDS + 10)
+            self._read_stream()
+            trouble = "the event stream ended"
         except EngineUnavailable as error:
-            return str(error)
+            trouble = error.trouble
+        except BadStream as error:
+            trouble = f"the event stream holds {error}"
+        return "" if self._ended_by_us or self._stopping.is_set() else trouble
+
+    def _read_stream(self) -> None:
+        stream = self._stream = self.engine.events(SILENCE_SECONDS + 10)
         try:
             self._begin()
             reader = EventReader()
             for chunk in stream:
                 self._heard_at = time.monotonic()
                 self._note(reader, chunk)
-        except (EngineUnavailable, BadStream) as error:
-            return "" if self._ended_by_us else str(error)
-        else:
-            return "" if self._ended_by_us or self._stopping.is_set() else "the event stream ended"
         finally:
             self.watching_since = self._stream = None
             stream.close()

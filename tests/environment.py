@@ -10,8 +10,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from dev.ports import free_port
 from dev.postgres import Postgres
-from dev.valkey import free_port
 
 DIRECTORY = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
@@ -30,6 +30,7 @@ def _database_url() -> str:
     return server.url
 
 
+(DIRECTORY / "static").mkdir()
 for name in [name for name in os.environ if name.startswith("DOCKER_")]:
     del os.environ[name]
 os.environ.update(
@@ -40,4 +41,5 @@ os.environ.update(
     DATABASE_URL=_database_url(),
     DOCKER_HOST=f"unix://{DIRECTORY}/no-engine.sock",
     RECONCILE_INTERVAL="30",
+    STATIC_ROOT=str(DIRECTORY / "static"),
 )

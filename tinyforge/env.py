@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -66,8 +66,9 @@ class Env:
         try:
             parts = urlsplit(value)
             _ = parts.port
-        except ValueError as error:
-            raise wrong(name, without_password(value), f"{allowed} ({error})") from None
+        except ValueError:
+            # the error's own text may quote a password
+            raise wrong(name, without_password(value), f"{allowed}, with a number as its port") from None
         if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
             raise wrong(name, without_password(value), allowed)
         return value
@@ -94,12 +95,8 @@ def wrong(name: str, value: str, allowed: str) -> ImproperlyConfigured:
 
 
 def without_password(url: str) -> str:
-    """Return a URL that may be shown: a password in it becomes ***."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is None:
-            return url
-        netloc = parts.netloc.replace(f":{parts.password}@", ":***@")
-    except ValueError:
-        return "***"
-    return urlunsplit(parts._replace(netloc=netloc))
+    """Return a URL, or what was meant to be one, that may be shown: without user, password and query."""
+    head, at, tail = url.rpartition("@")
+    scheme = head.partition("://")[0] + "://" if "://" in head else ""
+    place, query, _ = tail.partition("?")
+    return f"{scheme}***@{place}{'?***' if query else ''}" if at else f"{place}{'?***' if query else ''}"

@@ -100,8 +100,8 @@ DATABASE_URL = env.url(
 )
 try:
     DATABASES: dict[str, Any] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
-except (ValueError, dj_database_url.ParseError) as error:
-    raise wrong("DATABASE_URL", without_password(DATABASE_URL), f"a database URL ({error})") from None
+except (ValueError, dj_database_url.ParseError):
+    raise wrong("DATABASE_URL", without_password(DATABASE_URL), "a database URL") from None
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         # begun IMMEDIATE, transactions serialise writers: SQLite has no SELECT FOR UPDATE
@@ -159,6 +159,9 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+# beat answers `celery inspect ping`, unless it is wedged
+CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
+CELERY_BEAT_REMOTE_CONTROL_MAX_TICK_AGE = 60.0
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "reconcile",

@@ -105,9 +105,17 @@ class Processes:
         """Start Celery beat, with one tick a second."""
         return self.start("beat", "celery", "-A", "tinyforge", "beat", "--loglevel=INFO", RECONCILE_INTERVAL=interval)
 
+    def watcher(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start the watcher."""
+        return self.start("watcher", "manage", "watch", **environment)
+
     def log(self, name: str) -> str:
         """Return what a process has written."""
         return (self._directory / f"{name}.log").read_text(errors="replace")
+
+    def alive(self) -> set[str]:
+        """Return the names of the processes that run."""
+        return {name for name, process in self._running.items() if process.poll() is None}
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         """End a process and return its exit status."""

@@ -38,14 +38,14 @@ def test_only_the_proxy_mounts_the_socket() -> None:
     assert [name for name, service in SERVICES.items() if "docker.sock" in str(service.get("volumes", ""))] == [PROXY]
 
 
-def test_only_the_worker_can_reach_the_proxy() -> None:
+def test_only_worker_and_watcher_can_reach_the_proxy() -> None:
     near = {
         name
         for name, service in SERVICES.items()
         if set(service["networks"]) & set(SERVICES[PROXY]["networks"]) and name != PROXY
     }
-    assert near == {"worker"}
-    assert "-allowfrom=worker" in SERVICES[PROXY]["command"]
+    assert near == {"worker", "watch"}
+    assert "-allowfrom=worker,watch" in SERVICES[PROXY]["command"]
 
 
 def test_proxy_database_and_broker_are_cut_off_from_the_world() -> None:

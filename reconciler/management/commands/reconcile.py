@@ -12,6 +12,7 @@ from reconciler.lock import Ask
 from reconciler.models import Host
 from reconciler.reconcile import MANUAL, Report, reconcile, reconcile_in_turn
 from reconciler.report_text import report_text
+from reconciler.tasks import follow_up
 
 EXIT_FAILED = 1
 EXIT_BUSY = 75
@@ -59,7 +60,9 @@ class Command(BaseCommand):
         try:
             # a request of its own makes sure that a pass under way is followed by one that answers it (I12)
             lock_of(host.name).request(Ask(MANUAL))
-            return list(reconcile_in_turn(host, trigger=MANUAL).reports)
+            run = reconcile_in_turn(host, trigger=MANUAL)
+            follow_up(host.name, run)
+            return list(run.reports)
         except LockUnavailable as error:
             self.stderr.write(f"{error}: going on without the lock, under the database fence alone")
             return [reconcile(host, engine_of(host), trigger=MANUAL)]

@@ -1,0 +1,181 @@
+"""Worker and watcher as real processes: what happens on an Engine is in the table before anyone asks."""
+
+import re
+import threading
+import time
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from dev.engine import DockerEngine
+from dev.valkey import Valkey
+from reconciler.models import Container, Host
+from simulator import Engine as SimulatedEngine
+from simulator import Failure, Server
+from tests.acceptance.conftest import Containers, Processes, eventually
+from tests.builders import workload
+from tests.environment import DIRECTORY
+
+WEB = workload("shop", role="web")
+
+
+def state() -> str | None:
+    return Container.objects.filter(id="shop:web").values_list("state", flat=True).first()
+
+
+def host() -> Host:
+    return Host.objects.get(name="local")
+
+
+def is_watched() -> bool:
+    return host().watching_since is not None
+
+
+@pytest.fixture
+def engine(simulator: Server) -> SimulatedEngine:
+    return SimulatedEngine()
+
+
+@pytest.fixture
+def watched(processes: Processes, engine: SimulatedEngine, simulator: Server) -> Processes:
+    """Worker and watcher on a simulated Engine."""
+    url = simulator.serve(engine)
+    processes.worker(DOCKER_HOST=url)
+    processes.watcher(DOCKER_HOST=url)
+    eventually(is_watched, what="the host is watched")
+    eventually(lambda: host().last_success_at, what="a first pass")
+    return processes
+
+
+def test_a_containers_life_is_in_the_table_without_a_tick(
+    processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    processes.watcher(DOCKER_HOST=docker_engine.url)
+    eventually(is_watched, what="the host is watched")
+    made = containers.create(WEB)
+    eventually(lambda: state() == "created", seconds=5)
+    made.start()
+    eventually(lambda: state() == "running", seconds=5)
+    made.pause()
+    eventually(lambda: state() == "paused", seconds=5)
+    made.unpause()
+    eventually(lambda: state() == "running", seconds=5)
+    made.kill()
+    assert made.wait()["StatusCode"] == 137
+    eventually(lambda: state() == "stopped", seconds=5)
+    made.remove()
+    eventually(lambda: state() == "missing", seconds=5)
+
+
+def test_a_daemon_stopped_and_started_makes_nothing_missing_and_is_caught_up_with(processes: Processes) -> None:
+    """I1, with the socket replaced."""
+    engine = DockerEngine(DIRECTORY / "e")
+    with engine:
+        engine.import_busybox()
+        containers = Containers(engine)
+        containers.run(WEB)
+        containers.run(workload("shop", role="db"))
+        processes.worker(DOCKER_HOST=engine.url)
+        processes.watcher(DOCKER_HOST=engine.url)
+        eventually(lambda: Container.objects.filter(state="running").count() == 2, what="both run")
+        eventually(is_watched, what="the host is watched")
+        engine.stop()
+        eventually(lambda: not is_watched(), what="the host is not watched")
+        assert not Container.objects.missing().exists()
+        engine.start()
+        eventually(is_watched, what="the host is watched again")
+        eventually(lambda: Container.objects.filter(state="stopped").count() == 2, seconds=2 + 5)
+        watched_at = host().watching_since
+        assert watched_at is not None
+        assert all(row.updated_at - watched_at < timedelta(seconds=2) for row in Container.objects.all())
+        containers.remove_all()
+
+
+def test_events_that_were_skipped_are_found_by_a_tick_and_counted(watched: Processes, engine: SimulatedEngine) -> None:
+    container_id = engine.add("web", labels=WEB)
+    eventually(lambda: state() == "running")
+    time.sleep(1)  # whatever was asked for by its start is answered
+    engine.fail(Failure.SKIP)
+    watched.beat()
+    engine.die(container_id)
+    eventually(lambda: state() == "stopped", what="the tick finds it")
+    eventually(lambda: host().drift_found == 1, what="it is counted")
+
+
+def test_changes_that_events_announced_are_no_drift(watched: Processes, engine: SimulatedEngine) -> None:
+    container_id = engine.add("web", labels=WEB)
+    watched.beat()
+    for _ in range(20):
+        engine.pause(container_id)
+        eventually(lambda: state() == "paused")
+        engine.unpause(container_id)
+        eventually(lambda: state() == "running")
+    assert host().drift_found == 0
+
+
+def test_a_storm_leaves_the_table_equal_to_the_daemon_and_no_pass_overlaps(
+    processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    processes.worker(DOCKER_HOST=docker_engine.url, LOG_LEVEL="DEBUG")
+    processes.watcher(DOCKER_HOST=docker_engine.url)
+    processes.beat()
+    eventually(is_watched, what="the host is watched")
+
+    def storm(number: int) -> None:
+        for each in range(25):
+            made = containers.create(workload("storm", role=f"r{number}-{each}"))
+            if each % 5 == 0:
+                made.start()
+            if each % 2 == 0:
+                made.remove(force=True)
+
+    threads = [threading.Thread(target=storm, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    client = docker_engine.client()
+    listed = {c["Id"] for c in client.api.containers(all=True)}
+    client.close()
+    eventually(lambda: set(Container.objects.present().values_list("container_id", flat=True)) == listed)
+    passes = _passes(processes.log("worker"))
+    assert len(passes) > 5
+    assert not [pair for pair in pairwise(passes) if pair[0][1] > pair[1][0]]
+
+
+def _passes(log: str) -> list[tuple[datetime, datetime]]:
+    """Return begin and end of each pass in the worker's log, in order."""
+    spans = re.findall(r"host local: applied, .* ([\d.]+) s from (\S+)\)$", log, re.MULTILINE)
+    begun = [(datetime.fromisoformat(begin), timedelta(seconds=float(seconds))) for seconds, begin in spans]
+    return sorted((begin, begin + lasted) for begin, lasted in begun)
+
+
+def test_everything_recovers_when_valkey_is_killed_and_comes_back(
+    watched: Processes, engine: SimulatedEngine, valkey_server: Valkey
+) -> None:
+    """I7."""
+    container_id = engine.add("web", labels=WEB)
+    watched.beat()
+    eventually(lambda: state() == "running")
+    valkey_server.kill()
+    engine.die(container_id)
+    valkey_server.start()
+    eventually(lambda: state() == "stopped", seconds=60, what="the table is right")
+    engine.start(container_id)
+    eventually(lambda: state() == "running", seconds=60, what="events work again")
+    assert watched.alive() == {"worker", "watcher", "beat"}
+
+
+def test_the_watcher_ends_cleanly_on_sigterm(watched: Processes) -> None:
+    assert watched.stop("watcher") == 0
+    assert not is_watched()
+
+
+def test_without_a_watcher_everything_works_at_tick_speed(watched: Processes, engine: SimulatedEngine) -> None:
+    watched.beat()
+    watched.stop("watcher")
+    engine.add("web", labels=WEB)
+    eventually(lambda: state() == "running", seconds=5)
+    assert host().drift_found == 0

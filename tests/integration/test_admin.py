@@ -1,0 +1,462 @@
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from reconciler.conf import lock_of
+from reconciler.lock import Ask, Grant
+from reconciler.models import Container, Host, Instance, Stack, State, Workload
+
+LIST = reverse("admin:reconciler_container_changelist")
+ADD = reverse("admin:reconciler_container_add")
+HOSTS = reverse("admin:reconciler_host_changelist")
+SCRIPT = "<script>alert(1)</script>"
+NO_REDIS = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_alone(settings, tmp_path):
+    """Hash passwords quickly, for nobody's is at stake, and depend on nothing that collectstatic left."""
+    settings.STATIC_ROOT = tmp_path
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def staff(django_user_model, db):
+    """Make a client of a person on the staff who has these permissions and no others."""
+
+    def log_in(*codenames):
+        user = django_user_model.objects.create_user("sam", password="x", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def shop(local):
+    """A row whose workload is there."""
+    Workload.objects.create(id="shop", ref_id="shop", name="The shop")
+    return make("shop:web", role="web", container_id="c0ffee" * 10, image_ref="registry.local/shop:1", state="running")
+
+
+@pytest.fixture
+def orphan(local):
+    """A row whose workload is gone."""
+    return make("lost:web", role="web", state="stopped")
+
+
+def make(row_id, **columns):
+    return Container.objects.create(**{"id": row_id, "workload_id": row_id.split(":")[0]} | columns)
+
+
+def page(client, **query):
+    answer = client.get(LIST, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def rows(client, **query):
+    """Return the row ids that the list shows."""
+    answer = client.get(LIST, query)
+    assert answer.status_code == 200
+    return {row.id for row in answer.context["cl"].result_list}
+
+
+def cell(html, column):
+    """Return what a list of one row shows in a column."""
+    return re.search(rf'class="field-{column}[^"]*">(.*?)</t[dh]>', html, re.DOTALL)[1]
+
+
+def detail(row):
+    return reverse("admin:reconciler_container_change", args=[row.pk])
+
+
+def messages(answer):
+    return [(message.level_tag, message.message) for message in answer.context["messages"]]
+
+
+# Containers are there to be looked at
+
+
+@pytest.mark.parametrize("url", ["list", "detail"])
+def test_containers_can_be_looked_at_with_the_permission_to_view_alone(staff, shop, url):
+    client = staff("view_container")
+    assert client.get(LIST if url == "list" else detail(shop)).status_code == 200
+
+
+def test_containers_cannot_be_looked_at_without_the_permission(staff, shop):
+    assert staff("view_host").get(LIST).status_code == 403
+
+
+def test_nobody_adds_a_container(admin_client, db):
+    assert admin_client.get(ADD).status_code == 403
+    assert admin_client.post(ADD, {"id": "mine"}).status_code == 403
+    assert not Container.objects.exists()
+
+
+def test_nobody_changes_a_container(admin_client, shop):
+    assert admin_client.post(detail(shop), {"state": "failed"}).status_code == 403
+    assert Container.objects.get().state == "running"
+
+
+def test_nobody_deletes_a_container(admin_client, shop):
+    url = reverse("admin:reconciler_container_delete", args=[shop.pk])
+    assert admin_client.post(url, {"post": "yes"}).status_code == 403
+    assert Container.objects.exists()
+
+
+def test_nobody_deletes_containers_by_an_action(admin_client, shop):
+    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": [shop.pk], "post": "yes"})
+    assert Container.objects.exists()
+
+
+def test_every_permission_granted_to_staff_changes_nothing_of_that(staff, shop):
+    client = staff("view_container", "add_container", "change_container", "delete_container")
+    assert [client.get(ADD).status_code, client.post(detail(shop), {}).status_code] == [403, 403]
+
+
+def test_there_is_no_button_for_what_is_not_allowed(admin_client, shop):
+    html = page(admin_client) + admin_client.get(detail(shop)).content.decode()
+    assert not re.search(rf'{ADD}|deletelink|name="_save"|delete_selected|action-checkbox', html)
+
+
+def test_the_detail_shows_what_is_known(admin_client, shop):
+    html = admin_client.get(detail(shop)).content.decode()
+    for text in ("shop:web", "c0ffee" * 10, "registry.local/shop:1", "The shop"):
+        assert text in html
+
+
+# What the list shows
+
+
+@pytest.mark.parametrize("state", State.values)
+def test_each_state_is_a_badge_of_its_own(admin_client, local, state):
+    make("shop:web", state=state)
+    badge = cell(page(admin_client), "shown_state")
+    assert f'class="state state-{state or "pending"}"' in badge
+    assert State(state).label in badge
+
+
+def test_a_state_nobody_knows_is_shown_as_it_is(admin_client, local):
+    make("shop:web", state="levitating")
+    assert 'class="state state-other">• levitating</span>' in cell(page(admin_client), "shown_state")
+
+
+def test_a_row_links_to_its_workload_by_name(admin_client, shop):
+    url = reverse("admin:reconciler_workload_change", args=["shop"])
+    assert cell(page(admin_client), "shown_workload") == f'<a href="{url}">The shop</a>'
+
+
+def test_a_workload_without_a_name_is_shown_by_its_id(admin_client, shop):
+    Workload.objects.update(name="")
+    assert cell(page(admin_client), "shown_workload").endswith(">shop</a>")
+
+
+def test_an_orphan_is_shown_and_marked(admin_client, orphan):
+    assert cell(page(admin_client), "shown_workload") == '<span class="orphan">lost (gone)</span>'
+
+
+def test_an_orphan_s_detail_names_the_workload_that_is_gone(admin_client, local):
+    row = make("web", workload_id="lost-workload")
+    assert "lost-workload" in admin_client.get(detail(row)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ago", "shown"),
+    [
+        (timedelta(seconds=7), "7 s ago"),
+        (timedelta(minutes=5), "5\xa0minutes ago"),
+        (timedelta(days=3), "3\xa0days ago"),
+    ],
+)
+def test_a_row_shows_how_long_ago_it_was_seen(admin_client, local, ago, shown):
+    make("shop:web", last_seen_at=timezone.now() - ago)
+    assert f">{shown}</span>" in cell(page(admin_client), "seen")
+
+
+def test_a_row_never_seen_says_so(admin_client, orphan):
+    assert cell(page(admin_client), "seen") == "never"
+
+
+# Finding rows
+
+
+@pytest.mark.parametrize(
+    "words", ["shop:web", "shop", "c0ffee", "registry.local", "SHOP:WEB", "web registry.local/shop:1"]
+)
+def test_search_finds_by_row_id_workload_container_image_and_role(admin_client, shop, words):
+    make("other:db", container_id="d" * 64, image_ref="db:1", role="db")
+    assert rows(admin_client, q=words) == {"shop:web"}
+
+
+def test_search_finds_by_role_alone(admin_client, local):
+    make("a", role="worker")
+    make("b", role="db")
+    assert rows(admin_client, q="worker") == {"a"}
+
+
+def test_search_finds_by_workload_alone(admin_client, local):
+    make("a", workload_id="shop")
+    make("b", workload_id="blog")
+    assert rows(admin_client, q="blog") == {"b"}
+
+
+def test_search_finds_the_rows_of_an_orphaned_workload(admin_client, shop, orphan):
+    assert rows(admin_client, q="lost") == {"lost:web"}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"state__exact": "stopped"}, {"lost:web"}),
+        ({"workload_kind__exact": "site"}, {"edge:site"}),
+        ({"host__name__exact": "edge"}, {"edge:site"}),
+        ({"orphan": "yes"}, {"lost:web"}),
+        ({"orphan": "yes", "state__exact": "running"}, set()),
+        ({"orphan": "yes", "q": "lost"}, {"lost:web"}),
+        ({}, {"shop:web", "lost:web", "edge:site"}),
+    ],
+)
+def test_filters_narrow_the_list(admin_client, shop, orphan, query, found):
+    Workload.objects.create(id="edge", kind="site", ref_id="edge")
+    make("edge:site", workload_kind="site", host=Host.objects.create(name="edge"))
+    assert rows(admin_client, **query) == found
+
+
+def test_the_host_filter_offers_the_hosts_there_are(admin_client, shop):
+    make("edge:site", host=Host.objects.create(name="edge"))
+    assert "?host__name__exact=edge" in page(admin_client)
+
+
+@pytest.mark.parametrize("order", range(1, 10))
+def test_every_column_can_be_sorted_by_or_says_it_cannot(admin_client, shop, orphan, order):
+    assert rows(admin_client, o=str(order)) == {"shop:web", "lost:web"}
+
+
+# Cost
+
+
+def queries_of(client, url, **query):
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(url, query).status_code == 200
+    return captured.captured_queries
+
+
+def fill(count):
+    Host.objects.get_or_create(name="local")
+    Workload.objects.bulk_create([Workload(id=f"w{n}", ref_id=f"w{n}", name=f"W {n}") for n in range(100)])
+    Container.objects.bulk_create(
+        Container(id=f"w{n % 100}:r{n}", workload_id=f"w{n % 100}", state="running", container_id=f"{n:064x}")
+        for n in range(count)
+    )
+
+
+def test_the_list_takes_as_many_queries_for_a_hundred_rows_as_for_one(admin_client, shop):
+    for_one = len(queries_of(admin_client, LIST))
+    fill(99)
+    assert len(queries_of(admin_client, LIST)) == for_one
+
+
+@pytest.fixture(scope="class")
+def hundred_thousand(django_db_setup, django_db_blocker):
+    """Make many rows once for a class of tests, and take them away again."""
+    with django_db_blocker.unblock():
+        fill(100_000)
+        yield
+        Container.objects.all().delete()
+        Workload.objects.all().delete()
+
+
+@pytest.mark.usefixtures("hundred_thousand")
+class TestAHundredThousandRows:
+    @pytest.mark.parametrize("query", [{}, {"q": "r99999"}, {"orphan": "yes"}, {"state__exact": "running", "p": "900"}])
+    def test_a_page_takes_few_queries_and_one_count(self, admin_client, query):
+        queries = [each["sql"] for each in queries_of(admin_client, LIST, **query)]
+        counts = [sql for sql in queries if "COUNT(*)" in sql and "reconciler_container" in sql]
+        assert len(queries) <= 8
+        assert len(counts) == 1
+
+    def test_a_page_shows_a_hundred(self, admin_client):
+        assert len(rows(admin_client)) == 100
+
+
+# Text from outside
+
+
+def test_what_a_daemon_said_is_shown_as_text(admin_client, local):
+    row = make(
+        f"{SCRIPT}:web",
+        workload_id=SCRIPT,
+        role=SCRIPT,
+        image_ref=SCRIPT,
+        container_id=SCRIPT,
+        state="<b>running</b>",
+        subdomain=SCRIPT,
+    )
+    html = page(admin_client, q="script") + admin_client.get(detail(row)).content.decode()
+    assert SCRIPT not in html
+    assert "<b>running" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_workload_s_name_is_shown_as_text(admin_client, shop):
+    Workload.objects.update(name=SCRIPT)
+    assert SCRIPT not in page(admin_client)
+
+
+def test_a_host_s_error_is_shown_as_text(admin_client, local):
+    Host.objects.update(last_error=SCRIPT)
+    html = admin_client.get(HOSTS).content.decode()
+    assert SCRIPT not in html
+    assert "&lt;script&gt;" in html
+
+
+# What is deployed is there to be edited
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Workload, {"id": "shop", "kind": "project", "ref_id": "p1", "name": "The shop"}),
+        (Instance, {"id": "i1", "project_id": "p1", "port": "8000", "npm_proxy_id": "0"}),
+        (Stack, {"id": "s1", "name": "Stack", "compose_project_name": "tinyforge-s1"}),
+    ],
+)
+def test_what_is_deployed_can_be_added_changed_and_deleted(admin_client, db, model, values):
+    name = model._meta.model_name
+    admin_client.post(reverse(f"admin:reconciler_{name}_add"), values)
+    column = "stage" if model is Instance else "name"
+    admin_client.post(reverse(f"admin:reconciler_{name}_change", args=[values["id"]]), values | {column: "changed"})
+    assert getattr(model.objects.get(id=values["id"]), column) == "changed"
+    admin_client.post(reverse(f"admin:reconciler_{name}_delete", args=[values["id"]]), {"post": "yes"})
+    assert not model.objects.exists()
+
+
+def test_deleting_a_workload_leaves_its_container_as_an_orphan(admin_client, shop):
+    admin_client.post(reverse("admin:reconciler_workload_delete", args=["shop"]), {"post": "yes"})
+    assert Container.objects.orphans().get() == shop
+
+
+@pytest.mark.parametrize("model", ["workload", "instance", "stack", "host", "container"])
+@pytest.mark.parametrize("query", [{}, {"q": "x"}])
+def test_every_list_opens(admin_client, local, model, query):
+    assert admin_client.get(reverse(f"admin:reconciler_{model}_changelist"), query).status_code == 200
+
+
+# Hosts
+
+
+def host_url(name="local"):
+    return reverse("admin:reconciler_host_change", args=[name])
+
+
+def test_a_host_can_be_added(admin_client, db):
+    admin_client.post(reverse("admin:reconciler_host_add"), {"name": "edge", "url": "tcp://edge:2376", "enabled": "on"})
+    assert Host.objects.get(name="edge").url == "tcp://edge:2376"
+
+
+def test_a_host_can_be_disabled(admin_client, local):
+    admin_client.post(host_url(), {"url": ""})
+    assert Host.objects.get().enabled is False
+
+
+def test_a_host_s_name_cannot_be_changed(admin_client, local):
+    admin_client.post(host_url(), {"name": "other", "url": "unix:///changed.sock"})
+    assert [(host.name, host.url) for host in Host.objects.all()] == [("local", "unix:///changed.sock")]
+
+
+def test_editing_a_host_leaves_its_fence_alone(admin_client, local):
+    """I6."""
+    Host.objects.update(fence_minted=7, fence_applied=6)
+    admin_client.post(host_url(), {"url": "", "fence_minted": "0", "fence_applied": "0"})
+    host = Host.objects.get()
+    assert (host.fence_minted, host.fence_applied) == (7, 6)
+
+
+def test_a_host_shows_its_last_success_and_error(admin_client, local):
+    Host.objects.update(last_success_at=timezone.now() - timedelta(seconds=9), last_error="timed out")
+    html = admin_client.get(HOSTS).content.decode()
+    assert "9 s ago" in cell(html, "success")
+    assert cell(html, "trouble") == '<span class="trouble">timed out</span>'
+
+
+def test_a_host_without_trouble_shows_none(admin_client, local):
+    assert cell(admin_client.get(HOSTS).content.decode(), "trouble") == "—"
+
+
+def test_a_host_with_containers_is_not_deleted(admin_client, shop):
+    admin_client.post(reverse("admin:reconciler_host_delete", args=["local"]), {"post": "yes"})
+    assert Host.objects.exists()
+
+
+# Reconcile now
+
+
+def reconcile_now(client, *names):
+    return client.post(HOSTS, {"action": "reconcile_now", "_selected_action": names}, follow=True)
+
+
+def test_reconcile_now_leaves_a_request_and_a_message(admin_client, local, valkey):
+    """I12."""
+    answer = reconcile_now(admin_client, "local")
+    assert messages(answer) == [("success", "A pass was asked for: local")]
+    (body,) = valkey.lrange("reconcile", 0, -1)
+    assert json.loads(body)["headers"]["argsrepr"] == "('local', 'manual')"
+    assert lock_of("local").acquire(only_if_asked=True) == Grant(Ask("manual"))
+
+
+def test_reconcile_now_asks_of_every_host_chosen_and_of_no_other(admin_client, local, valkey):
+    Host.objects.create(name="edge")
+    Host.objects.create(name="third")
+    reconcile_now(admin_client, "local", "edge")
+    asked = [name for name in ("edge", "local", "third") if lock_of(name).acquire(only_if_asked=True)]
+    assert asked == ["edge", "local"]
+
+
+def test_reconcile_now_during_a_pass_is_answered_by_its_holder(admin_client, local, valkey):
+    """I12."""
+    holder = lock_of("local")
+    holder.acquire()
+    reconcile_now(admin_client, "local")
+    assert valkey.llen("reconcile") == 0
+    assert holder.release_unless_asked() == Grant(Ask("manual"))
+
+
+def test_reconcile_now_is_for_those_who_may_change_hosts(staff, local, valkey):
+    reconcile_now(staff("view_host", "change_host"), "local")
+    assert valkey.llen("reconcile") == 1
+
+
+def test_reconcile_now_is_not_for_those_who_only_look(staff, local, valkey):
+    client = staff("view_host")
+    assert "reconcile_now" not in client.get(HOSTS).content.decode()
+    reconcile_now(client, "local")
+    assert valkey.keys() == []
+
+
+def test_reconcile_now_without_redis_is_an_error_message(admin_client, local, settings):
+    settings.REDIS_URL = NO_REDIS
+    ((level, text),) = messages(reconcile_now(admin_client, "local"))
+    assert level == "error"
+    assert "Redis at 127.0.0.1:1 does not answer" in text
+
+
+# Strangers
+
+
+@pytest.mark.parametrize("url", [LIST, HOSTS, reverse("admin:index")])
+def test_strangers_are_sent_to_the_login(client, db, url):
+    answer = client.get(url)
+    assert (answer.status_code, answer.url.partition("?")[0]) == (302, reverse("admin:login"))

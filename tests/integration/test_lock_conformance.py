@@ -1,0 +1,103 @@
+"""The model that proves single flight, held to reconciler.lock on a real Valkey: same operations, same answers."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.lock import Ask, HostLock
+from tests.unit import test_single_flight_model as model
+
+TOKENS = "abc"
+TRIGGERS = ("boot", "event", "manual")
+NAMES = ("lock", "asked", "called")
+KEYS = [f"tinyforge:{{local}}:{name}" for name in NAMES]
+
+tokens = st.sampled_from(TOKENS)
+operations = st.one_of(
+    st.tuples(st.just("request"), tokens, st.sampled_from(TRIGGERS), st.none() | st.integers(1, 2**63)),
+    st.tuples(st.just("acquire"), tokens, st.booleans()),
+    st.tuples(st.sampled_from(["release_unless_asked", "release", "renew"]), tokens),
+    st.tuples(st.just("expire"), st.sampled_from(NAMES)),
+    st.tuples(st.just("flush")),
+)
+
+
+class Modelled:
+    """The model behind the interface of locks by token."""
+
+    def __init__(self) -> None:
+        self.keys = model.Keys()
+
+    def do(self, name, *arguments):
+        if name == "flush":
+            self.keys = model.Keys()
+            return None
+        if name == "expire":
+            self.keys = self.keys._replace(**{arguments[0]: getattr(model.Keys(), arguments[0])})
+            return None
+        self.keys, answer = getattr(self, name, self._by_token)(name, *arguments)
+        return answer
+
+    def request(self, _name, _token, trigger, event_ns):
+        return model.request(self.keys, trigger, str(event_ns or ""))
+
+    def acquire(self, _name, token, only_if_asked):
+        return model.acquire(self.keys, token, only_if_asked=only_if_asked)
+
+    def _by_token(self, name, token):
+        return getattr(model, name)(self.keys, token)
+
+
+class Real:
+    """HostLocks by token."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+        self.locks = {token: HostLock(client, "local", ttl_seconds=60) for token in TOKENS}
+
+    def do(self, name, *arguments):
+        if name == "flush":
+            self.client.flushall()
+            return None
+        if name == "expire":
+            self.client.pexpire(KEYS[NAMES.index(arguments[0])], 0)
+            return None
+        lock = self.locks[arguments[0]]
+        if name == "request":
+            return lock.request(Ask(arguments[1], arguments[2]))
+        if name == "acquire":
+            return as_modelled(lock.acquire(only_if_asked=arguments[1]))
+        return as_modelled(getattr(lock, name)())
+
+    @property
+    def keys(self):
+        """What is left; whose lock it is shows in who may renew it."""
+        holder = "".join(token for token, lock in self.locks.items() if lock.renew())
+        asked = {key.decode(): value.decode() for key, value in self.client.hgetall(KEYS[1]).items()}
+        standing = (asked["trigger"], asked.get("event_ns", "")) if asked else None
+        return model.Keys(holder, standing, bool(self.client.exists(KEYS[2])))
+
+
+def as_modelled(answer):
+    if answer is None or isinstance(answer, bool):
+        return answer
+    return (answer.asked.trigger, str(answer.asked.event_ns or "")) if answer.asked else ("", "")
+
+
+@given(st.lists(operations, max_size=40))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(valkey, sequence):
+    valkey.flushall()
+    modelled, real = Modelled(), Real(valkey)
+    for operation in sequence:
+        assert real.do(*operation) == modelled.do(*operation)
+        assert real.keys == modelled.keys
+
+
+@given(st.lists(operations, max_size=40))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_key_is_ever_left_without_a_time_to_live(valkey, sequence):
+    valkey.flushall()
+    real = Real(valkey)
+    for operation in sequence:
+        real.do(*operation)
+        assert all(valkey.pttl(key) > 0 for key in valkey.scan_iter())

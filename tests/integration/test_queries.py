@@ -1,0 +1,135 @@
+"""A pass costs the same for ten containers and for thousands, in queries and in requests (I11)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from reconciler.engine import Engine as Client
+from reconciler.models import Container, Host, Instance, Stack, Workload
+from reconciler.reconcile import Report, reconcile
+from simulator import Engine, Server, populate
+
+pytestmark = pytest.mark.django_db
+
+FEW, MANY = 10, 5_000
+TABLES = {"workloads": Workload, "instances": Instance, "stacks": Stack}
+STEADY = "steady"
+DUE = "steady, sightings due"
+COLD = "cold"
+GONE = "everything gone"
+CHANGED = "everything changed"
+SITUATIONS = [COLD, STEADY, DUE, CHANGED, GONE]
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Give the statements that the block sends, without their values."""
+    statements: list[str] = []
+
+    def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        yield statements
+
+
+def shape(statement: str) -> str:
+    """Return a statement's text with its lists of parameters, and of rows of parameters, cut to one."""
+    one = re.sub(r"%s(, ?%s)+", "%s", statement)
+    return re.sub(r"(\(%s\)|SELECT %s)(,? ?(UNION ALL )?\1)+", r"\1", one)
+
+
+def count(statements: list[str]) -> int:
+    """Count statements; where a backend limits parameters, the chunks of one statement count as one."""
+    if connection.vendor == "postgresql":
+        return len(statements)
+    return sum(1 for _ in groupby(map(shape, statements)))
+
+
+class Fleet:
+    """A host with so many containers, and the tables that belong to them."""
+
+    def __init__(self, simulator: Server, size: int) -> None:
+        self.engine = Engine()
+        self.host = Host.objects.create(name=f"fleet-{size}")
+        self.client = Client(host=self.host.name, url=simulator.serve(self.engine), timeout_seconds=10)
+        for table, rows in populate(self.engine, size, seed=size).items():
+            TABLES[table].objects.bulk_create([TABLES[table](**row) for row in rows])
+
+    def look(self) -> Report:
+        report = reconcile(self.host, self.client, trigger="manual")
+        assert report.outcome == "applied"
+        return report
+
+    def get_into(self, situation: str) -> None:
+        """Make passes and changes until the next pass finds this situation."""
+        if situation != COLD:
+            self.look()
+        if situation == DUE:
+            Host.objects.update(sightings_at=timezone.now() - timedelta(hours=1))
+        if situation == CHANGED:
+            for container_id in list(self.engine.containers):
+                self.engine.amend(container_id, state="paused")
+        if situation == GONE:
+            self.engine.clear()
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_queries_do_not_grow_with_the_number_of_containers(simulator: Server, situation: str) -> None:
+    """I11."""
+    counts = []
+    for size in (FEW, MANY):
+        fleet = Fleet(simulator, size)
+        fleet.get_into(situation)
+        with recorded() as statements:
+            fleet.look()
+        counts.append(count(statements))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(("situation", "most"), [(COLD, 20), (STEADY, 14)])
+def test_queries_are_few(simulator: Server, situation: str, most: int) -> None:
+    """I11."""
+    fleet = Fleet(simulator, FEW)
+    fleet.get_into(situation)
+    with recorded() as statements:
+        fleet.look()
+    assert len(statements) <= most
+
+
+def test_chunks_are_as_large_as_the_backend_allows(simulator: Server) -> None:
+    """I11: a parameter limit is no excuse for a query per container."""
+    fleet = Fleet(simulator, MANY)
+    fleet.look()
+    with recorded() as statements:
+        fleet.look()
+    assert len(statements) < MANY / 100
+
+
+def test_every_container_of_a_large_host_has_its_row(simulator: Server) -> None:
+    fleet = Fleet(simulator, MANY)
+    report = fleet.look()
+    assert (report.listed, report.created, report.skips) == (MANY, MANY, ())
+    assert Container.objects.on(fleet.host).count() == MANY
+
+
+def test_a_pass_asks_the_daemon_once(simulator: Server) -> None:
+    fleet = Fleet(simulator, FEW)
+    fleet.look()
+    fleet.engine.reset_requests()
+    fleet.look()
+    assert fleet.engine.requests == [("GET", "/containers/json")]
+
+
+def test_the_first_pass_also_asks_for_the_version(simulator: Server) -> None:
+    fleet = Fleet(simulator, FEW)
+    fleet.look()
+    assert fleet.engine.requests == [("GET", "/version"), ("GET", "/containers/json")]

@@ -1,0 +1,442 @@
+"""Races, each made to happen: deployers and other passes act while a pass is under way."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+from django.apps import apps
+from django.db import connection, transaction
+from django.utils import timezone
+
+from reconciler import store
+from reconciler.conf import lock_of
+from reconciler.models import Container, Host
+from reconciler.observation import Observation
+from reconciler.reconcile import Report, Run, reconcile, reconcile_in_turn
+from simulator import Engine, Failure, Server
+from tests.builders import FakeEngine, cid, container, workload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHOP_WEB = workload("shop", role="web")
+WEB = container("web", SHOP_WEB)
+STOPPED = container("web", SHOP_WEB, state="stopped")
+PAUSED = container("web", SHOP_WEB, state="paused")
+LISTING = ("GET", "/containers/json")
+SECONDS = 10
+"""Longest wait for what another thread is to do."""
+
+
+def look(host: Host, *containers: Observation, meanwhile: Callable[[], object] | None = None) -> Report:
+    return reconcile(host, FakeEngine(list(containers), meanwhile=meanwhile), trigger="manual")
+
+
+def bind(row_id: str, name: str = "", **columns: Any) -> Container:
+    """Make a row as a deployer does: running in the container of that name, or a placeholder."""
+    bound = {"container_id": cid(name), "state": "running"} if name else {}
+    return Container.objects.create(id=row_id, workload_id=row_id.partition(":")[0], **(bound | columns))
+
+
+def rebind(row_id: str, name: str, **columns: Any) -> int:
+    """Bind an existing row, as a deployer does whose container has been created."""
+    return Container.objects.filter(id=row_id).update(container_id=cid(name), **({"state": "running"} | columns))
+
+
+def rows() -> list[dict[str, Any]]:
+    return list(Container.objects.order_by("id").values())
+
+
+def dump() -> dict[str, list[dict[str, Any]]]:
+    """Return everything that every table of the index holds."""
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in apps.get_models()}
+
+
+def shown(row_id: str = "shop:web") -> tuple[str, str]:
+    row = Container.objects.get(id=row_id)
+    return row.container_id, row.state
+
+
+def in_thread(work: Callable[[], Any]) -> Any:
+    """Do work that uses the database in a thread, which gives its connection back."""
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+# a deploy during a pass
+
+
+def test_a_placeholder_bound_while_the_daemon_is_asked_does_not_go_missing(local: Host) -> None:
+    """I2."""
+    bind("shop:web")
+    report = look(local, meanwhile=lambda: rebind("shop:web", "web"))
+    assert (report.missing, shown()) == (0, (cid("web"), "running"))
+
+
+def test_a_row_made_and_bound_while_the_daemon_is_asked_does_not_go_missing(local: Host) -> None:
+    """I2."""
+    report = look(local, meanwhile=lambda: bind("shop:web", "web"))
+    assert (report.missing, shown()) == (0, (cid("web"), "running"))
+
+
+def test_a_row_rebound_while_its_old_container_leaves_does_not_go_missing(local: Host) -> None:
+    """I5."""
+    bind("shop:web", "old")
+    report = look(local, meanwhile=lambda: rebind("shop:web", "web"))
+    assert (report.missing, report.conflicts, shown()) == (0, 1, (cid("web"), "running"))
+
+
+def test_a_row_rebound_while_the_pass_lists_keeps_its_new_container(local: Host) -> None:
+    """I5."""
+    bind("shop:web", "web")
+    report = look(local, STOPPED, meanwhile=lambda: rebind("shop:web", "new"))
+    assert (report.updated, report.conflicts, shown()) == (0, 1, (cid("new"), "running"))
+
+
+def test_a_row_rebound_while_the_pass_lists_was_not_seen(local: Host) -> None:
+    """I5: the refresh of sightings goes by container."""
+    look(local, WEB)
+    Host.objects.update(sightings_at=None)
+    before = Container.objects.get().last_seen_at
+    look(local, WEB, meanwhile=lambda: rebind("shop:web", "new"))
+    assert Container.objects.get().last_seen_at == before
+
+
+def test_a_row_the_deployer_makes_first_stays_the_deployers(local: Host) -> None:
+    """I5."""
+    report = look(local, WEB, meanwhile=lambda: bind("shop:web", "new", image_tag="v2", state="created"))
+    assert (report.created, report.conflicts, shown()) == (0, 1, (cid("new"), "created"))
+    assert Container.objects.get().image_tag == "v2"
+
+
+def test_a_placeholder_made_first_stays_a_placeholder(local: Host) -> None:
+    """I4, I5."""
+    report = look(local, WEB, meanwhile=lambda: bind("shop:web"))
+    assert (report.created, report.conflicts, shown()) == (0, 1, ("", ""))
+
+
+def test_a_row_the_deployer_deletes_is_not_made_again(local: Host) -> None:
+    """I5."""
+    bind("shop:web", "web")
+    report = look(local, STOPPED, meanwhile=lambda: Container.objects.all().delete())
+    assert (report.updated, report.conflicts, rows()) == (0, 1, [])
+
+
+def test_a_row_deleted_before_the_sweep_is_no_trouble(local: Host) -> None:
+    """I5."""
+    bind("shop:web", "web")
+    report = look(local, meanwhile=lambda: Container.objects.all().delete())
+    assert (report.missing, report.conflicts, rows()) == (0, 1, [])
+
+
+@pytest.mark.parametrize("containers", [[STOPPED], []])
+def test_a_row_declared_failed_meanwhile_stays_failed(local: Host, containers: list[Observation]) -> None:
+    """I5: the same container, another state."""
+    bind("shop:web", "web")
+    report = look(local, *containers, meanwhile=lambda: Container.objects.update(state="failed"))
+    assert (report.conflicts, shown()) == (1, (cid("web"), "failed"))
+
+
+def test_an_instance_row_bound_elsewhere_meanwhile_does_not_move(local: Host) -> None:
+    """I5: it was free before the daemon was asked."""
+    bind("i1", "old", state="missing", host=Host.objects.create(name="west"))
+    claim = workload("shop", kind="project", instance="i1")
+    look(local, container("web", claim), meanwhile=lambda: rebind("i1", "new"))
+    assert (shown("i1"), Container.objects.get().host_id) == ((cid("new"), "running"), "west")
+
+
+def test_a_conflict_drops_one_change_and_no_other(local: Host) -> None:
+    """I5, I8."""
+    bind("shop:web", "web")
+    bind("shop:gone", "gone")
+    report = look(
+        local, STOPPED, container("new", workload("shop", role="new")), meanwhile=lambda: rebind("shop:web", "x")
+    )
+    assert (report.conflicts, report.created, report.missing) == (1, 1, 1)
+
+
+def test_the_pass_after_a_conflict_puts_it_right(local: Host) -> None:
+    """I5."""
+    bind("shop:web", "old")
+    look(local, container("old", SHOP_WEB, state="stopped"), meanwhile=lambda: rebind("shop:web", "web"))
+    report = look(local, PAUSED)
+    assert (report.conflicts, shown()) == (0, (cid("web"), "paused"))
+
+
+# a deployer's transaction that is still open when the pass applies
+
+
+@contextlib.contextmanager
+def open_transaction(
+    threads: ThreadPoolExecutor, work: Callable[[], object], *, commit: bool = True
+) -> Iterator[Callable[[], None]]:
+    """Do work in another connection's transaction; what it gives starts it, and it ends once the pass waits."""
+    done = threading.Event()
+
+    def deploy() -> None:
+        with transaction.atomic():
+            work()
+            done.set()
+            wait_until_blocked()
+            transaction.set_rollback(not commit)
+
+    made = []
+
+    def begin() -> None:
+        made.append(threads.submit(in_thread, deploy))
+        assert done.wait(SECONDS)
+
+    yield begin
+    made[0].result(SECONDS)
+
+
+def wait_until_blocked() -> None:
+    """Wait until somebody waits for this connection's locks; SQLite cannot tell."""
+    if connection.vendor == "sqlite":
+        time.sleep(0.3)
+        return
+
+    def blocked() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(blocked)
+
+
+def test_a_row_inserted_but_not_committed_when_the_pass_applies_stays_the_deployers(
+    local: Host, threads: ThreadPoolExecutor
+) -> None:
+    """I5: the lock finds no row, the insert waits for the other's."""
+    with open_transaction(threads, lambda: bind("shop:web", "new", image_tag="v2")) as begin:
+        report = look(local, WEB, meanwhile=begin)
+    assert (report.outcome, report.created, report.conflicts) == ("applied", 0, 1)
+    assert Container.objects.values_list("container_id", "image_tag").get() == (cid("new"), "v2")
+
+
+def test_an_insert_that_is_rolled_back_leaves_the_row_to_the_pass(local: Host, threads: ThreadPoolExecutor) -> None:
+    with open_transaction(threads, lambda: bind("shop:web", "new"), commit=False) as begin:
+        report = look(local, WEB, meanwhile=begin)
+    assert (report.created, report.conflicts, shown()) == (1, 0, (cid("web"), "running"))
+
+
+@pytest.mark.parametrize("containers", [[STOPPED], []])
+def test_a_row_rebound_but_not_committed_when_the_pass_applies_is_waited_for(
+    local: Host, threads: ThreadPoolExecutor, containers: list[Observation]
+) -> None:
+    """I5: the rows are compared under lock."""
+    bind("shop:web", "web")
+    with open_transaction(threads, lambda: rebind("shop:web", "new")) as begin:
+        report = look(local, *containers, meanwhile=begin)
+    assert (report.conflicts, shown()) == (1, (cid("new"), "running"))
+
+
+# two passes
+
+
+def test_an_older_pass_that_applies_last_changes_nothing(local: Host) -> None:
+    """I6."""
+    bind("shop:web", "web")
+    after: list[object] = []
+
+    def overtake() -> None:
+        look(local, PAUSED, container("new", workload("shop", role="new")))
+        after.append(dump())
+
+    report = look(local, STOPPED, container("late", workload("shop", role="late")), meanwhile=overtake)
+    assert (report.outcome, report.created, report.updated, report.missing) == ("superseded", 0, 0, 0)
+    assert dump() == after[0]
+
+
+def test_an_older_pass_refreshes_no_sighting(local: Host) -> None:
+    """I6."""
+    look(local, WEB)
+    after: list[object] = []
+
+    def overtake() -> None:
+        look(local, WEB)
+        Host.objects.update(sightings_at=None)
+        after.append(dump())
+
+    assert look(local, WEB, meanwhile=overtake).outcome == "superseded"
+    assert dump() == after[0]
+
+
+def test_a_younger_pass_that_failed_does_not_stand_in_the_way(local: Host) -> None:
+    """I1, I6: only what was applied counts."""
+    report = look(local, WEB, meanwhile=lambda: reconcile(local, FakeEngine(failure="sent nothing"), trigger="tick"))
+    assert (report.outcome, shown()) == ("applied", (cid("web"), "running"))
+
+
+def test_passes_of_other_hosts_do_not_stand_in_the_way(local: Host) -> None:
+    """I6."""
+    west = Host.objects.create(name="west")
+    report = look(local, WEB, meanwhile=lambda: look(west, container("w", SHOP_WEB)))
+    assert (report.outcome, Container.objects.count()) == ("applied", 2)
+
+
+def overlap(host: Host, threads: ThreadPoolExecutor, *, older: Observation, younger: Observation) -> Report:
+    """Let a younger pass read and list while an older one does, and apply after it; return its report."""
+    applied, listed = threading.Event(), threading.Event()
+
+    def wait_for_the_older() -> None:
+        listed.set()
+        assert applied.wait(SECONDS)
+
+    made = []
+
+    def begin_the_younger() -> None:
+        made.append(threads.submit(in_thread, lambda: look(host, younger, meanwhile=wait_for_the_older)))
+        assert listed.wait(SECONDS)
+
+    look(host, older, meanwhile=begin_the_younger)
+    applied.set()
+    return made[0].result(SECONDS)
+
+
+def test_a_younger_pass_drops_what_the_older_changed_first(local: Host, threads: ThreadPoolExecutor) -> None:
+    """I5."""
+    bind("shop:web", "web", state="stopped")
+    report = overlap(local, threads, older=PAUSED, younger=WEB)
+    assert (report.outcome, report.conflicts, shown()[1]) == ("applied", 1, "paused")
+    look(local, WEB)
+    assert shown() == (cid("web"), "running")
+
+
+def test_two_passes_that_make_the_same_row_make_it_once(local: Host, threads: ThreadPoolExecutor) -> None:
+    """I5."""
+    report = overlap(local, threads, older=WEB, younger=WEB)
+    assert (report.created, report.conflicts, shown()) == (0, 1, (cid("web"), "running"))
+
+
+def test_a_younger_pass_that_saw_no_change_does_not_hide_that_the_older_made_one(
+    local: Host, threads: ThreadPoolExecutor
+) -> None:
+    """I5: the older saw it stopped, the younger saw it run again, as the row said."""
+    look(local, WEB)
+    report = overlap(local, threads, older=STOPPED, younger=WEB)
+    assert report.conflicts or shown() == (cid("web"), "running")
+
+
+# the lock
+
+
+def test_a_pass_that_lost_its_lock_changes_nothing(local: Host, valkey: redis.Redis) -> None:
+    """I6, I7."""
+    bind("shop:web", "web")
+    after: list[object] = []
+
+    def lose_the_lock() -> None:
+        valkey.flushall()
+        assert lock_of("local").acquire()
+        look(local, PAUSED)
+        after.append(dump())
+
+    assert lock_of("local").acquire()
+    assert look(local, STOPPED, meanwhile=lose_the_lock).outcome == "superseded"
+    assert dump() == after[0]
+
+
+@pytest.fixture
+def daemon(local: Host, simulator: Server) -> Engine:
+    """The simulated Engine of the host `local`."""
+    engine = Engine()
+    Host.objects.filter(name="local").update(url=simulator.serve(engine))
+    return engine
+
+
+def run_in_turn() -> Run:
+    return in_thread(lambda: reconcile_in_turn(Host.objects.get(name="local"), trigger="tick"))
+
+
+def begin_and_hang(daemon: Engine, threads: ThreadPoolExecutor) -> Any:
+    """Start passes in a thread and return once the first waits for its listing."""
+    daemon.reset_requests()
+    daemon.fail(Failure.HANG, times=1)
+    run = threads.submit(run_in_turn)
+    wait_until(lambda: LISTING in daemon.requests)
+    return run
+
+
+def test_a_run_whose_lock_is_flushed_away_changes_nothing_and_takes_no_other_lock(
+    daemon: Engine, valkey: redis.Redis, threads: ThreadPoolExecutor
+) -> None:
+    """I6, I7."""
+    daemon.add("web", labels=SHOP_WEB)
+    older = begin_and_hang(daemon, threads)
+    valkey.flushall()
+    assert [report.outcome for report in run_in_turn().reports] == ["applied"]
+    owner = lock_of("local")
+    assert owner.acquire()
+    before = dump()
+    daemon.heal()
+    assert [report.outcome for report in older.result(SECONDS).reports] == ["superseded"]
+    assert dump() == before
+    assert owner.release()
+
+
+def test_a_pass_is_not_made_beside_another(daemon: Engine, valkey: redis.Redis, threads: ThreadPoolExecutor) -> None:
+    first = begin_and_hang(daemon, threads)
+    assert [report.outcome for report in run_in_turn().reports] == ["busy"]
+    daemon.heal()
+    assert [report.outcome for report in first.result(SECONDS).reports] == ["applied"]
+    assert daemon.requests.count(LISTING) == 1
+
+
+def test_a_conflict_leads_to_another_pass(daemon: Engine, valkey: redis.Redis, threads: ThreadPoolExecutor) -> None:
+    """I5, I12."""
+    container_id = daemon.add("web", labels=SHOP_WEB, image="app:2")
+    bind("shop:web")
+    run = begin_and_hang(daemon, threads)
+    rebind("shop:web", "other")
+    daemon.heal()
+    reports = run.result(SECONDS).reports
+    assert [(report.conflicts, report.updated) for report in reports] == [(1, 0), (0, 1)]
+    assert shown() == (container_id, "running")
+
+
+# the fence
+
+
+def test_tokens_minted_at_once_are_all_different(local: Host, threads: ThreadPoolExecutor) -> None:
+    """I6."""
+
+    def mint_five() -> list[int]:
+        return [store.mint("local", timezone.now()).token for _ in range(5)]
+
+    minted = [work.result(SECONDS) for work in [threads.submit(in_thread, mint_five) for _ in range(8)]]
+    assert sorted(token for tokens in minted for token in tokens) == list(range(1, 41))
+    assert all(tokens == sorted(tokens) for tokens in minted)
+
+
+def test_each_host_has_its_own_tokens(local: Host) -> None:
+    """I6."""
+    Host.objects.create(name="west")
+    tokens = [store.mint(name, timezone.now()).token for name in ("local", "local", "west")]
+    assert tokens == [1, 2, 1]
+
+
+def test_tokens_survive_the_loss_of_valkey(local: Host, valkey: redis.Redis) -> None:
+    """I6, I7: they are minted in the database."""
+    first = store.mint("local", timezone.now()).token
+    valkey.flushall()
+    assert store.mint("local", timezone.now()).token > first

@@ -1,0 +1,294 @@
+"""Settings out of the environment: the readers alone, and start-up as a person meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from reconciler.checks import check_settings
+from tinyforge.env import Env, without_password
+
+ROOT = Path(__file__).parents[2]
+KEY = "only-for-tests-" + "k" * 50
+PASSWORD = "hunter2"
+
+
+def start(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with these variables and no others of the project."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "SECRET_KEY": KEY, "HTTPS": "0"} | variables
+    command = [sys.executable, "-W", "error", *program.split(" ", 1)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+def check(**variables: str) -> subprocess.CompletedProcess[str]:
+    return start("manage.py check", **variables)
+
+
+def value_of(expression: str, **variables: str) -> str:
+    done = start(f"-c from tinyforge import settings as s; print({expression})", **variables)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# the readers
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", " on "])
+def test_a_flag_can_be_on(value: str) -> None:
+    assert Env({"DEBUG": value}).flag("DEBUG", default=False) is True
+
+
+@pytest.mark.parametrize("value", ["0", "False", "no", "OFF"])
+def test_a_flag_can_be_off(value: str) -> None:
+    assert Env({"DEBUG": value}).flag("DEBUG", default=True) is False
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_empty_counts_as_unset(value: str) -> None:
+    env = Env({"X": value})
+    assert (env.text("X", "a"), env.flag("X", default=True), env.number("X", 3), env.words("X", ["b"])) == (
+        "a", True, 3, ["b"],
+    )  # fmt: skip
+
+
+def test_words_are_separated_by_commas_and_cleaned() -> None:
+    assert Env({"X": " a, b ,,c,"}).words("X") == ["a", "b", "c"]
+
+
+def test_a_choice_may_be_given_in_lower_case() -> None:
+    assert Env({"LOG_LEVEL": "debug"}).choice("LOG_LEVEL", "INFO", ["INFO", "DEBUG"]) == "DEBUG"
+
+
+@pytest.mark.parametrize(("value", "number"), [("5", 5), ("0.5", 0.5), ("300", 300), (" 7 ", 7)])
+def test_a_number_within_its_limits_is_taken(value: str, number: float) -> None:
+    assert Env({"X": value}).number("X", 1, above=0, most=300) == number
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "300.1", "nan", "inf", "-inf", "ten", "1e999", "5s"])
+def test_a_number_outside_its_limits_is_refused(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^X='.*' is not usable; allowed: a number greater than 0 and not"):
+        Env({"X": value}).number("X", 1, above=0, most=300)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_number_without_limits_is_finite(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="allowed: a number"):
+        Env({"X": value}).number("X", 1)
+
+
+@pytest.mark.parametrize("value", ["redis", "http://here", "redis://", "redis://host:port", "redis://[", "redis:///"])
+def test_a_url_that_cannot_be_used_is_refused(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^X=.*allowed: redis://… or unix://…"):
+        Env({"X": value}).url("X", "", ["redis", "unix"])
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    assert Env({"SECRET_KEY_FILE": str(tmp_path / "key")}).secret("SECRET_KEY") == KEY
+
+
+def test_a_secret_in_the_environment_wins_over_its_file() -> None:
+    assert Env({"SECRET_KEY": "a", "SECRET_KEY_FILE": "/nowhere"}).secret("SECRET_KEY") == "a"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_a_secret_file_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=f"^SECRET_KEY_FILE='{path}' is not usable; allowed: a "):
+        Env({"SECRET_KEY_FILE": str(path)}).secret("SECRET_KEY")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"redis://user:{PASSWORD}@host:1/0", "redis://user:***@host:1/0"),
+        (f"redis://:{PASSWORD}@host", "redis://:***@host"),
+        ("redis://host:1/0", "redis://host:1/0"),
+        (f"redis://:{PASSWORD}@[", "***"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://user:{PASSWORD}@host/db",
+        f"redis://user:{PASSWORD}@host:port/0",
+        f"redis://user:{PASSWORD}@host:99999/0",
+        f"redis://user:{PASSWORD}@[host",
+        f"redis://user:{PASSWORD}/more@host/0",
+        f"redis://user:more#{PASSWORD}@host/0",
+        f"redis://user:more?{PASSWORD}@host/0",
+        f"//user:{PASSWORD}@host",
+        f"user:{PASSWORD}@host",
+    ],
+)
+def test_no_message_shows_a_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        Env({"REDIS_URL": url}).url("REDIS_URL", "", ["redis"])
+    assert PASSWORD not in str(caught.value)
+
+
+# start-up
+
+WRONG = [
+    ("DEBUG", "maybe", "1, true, yes, on, 0, false, no or off"),
+    ("HTTPS", "2", "1, true, yes, on, 0, false, no or off"),
+    ("CSRF_TRUSTED_ORIGINS", "index.example.org", "origins with their scheme"),
+    ("DATABASE_URL", "mysql://host/db", "sqlite://… or postgres://… or postgresql://…"),
+    ("DATABASE_URL", "db.sqlite3", "sqlite://… or postgres://…"),
+    ("REDIS_URL", "http://host", "redis://… or rediss://… or unix://…"),
+    ("REDIS_URL", "localhost:6379", "redis://…"),
+    ("DOCKER_HOST", "/var/run/docker.sock", "unix://… or tcp://…"),
+    ("RECONCILE_INTERVAL", "often", "a number"),
+    ("RECONCILE_INTERVAL", "nan", "a number"),
+    ("ENGINE_TIMEOUT", "0", "a number greater than 0 and not greater than 300"),
+    ("ENGINE_TIMEOUT", "10s", "a number greater than 0 and not greater than 300"),
+    ("LOCK_TTL", "-1", "a number greater than 0 and not greater than 3600"),
+    ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ("SECRET_KEY_FILE", "/nowhere/key", "a readable text file"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), WRONG)
+def test_a_wrong_value_stops_start_up_and_says_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    done = check(**({"SECRET_KEY": ""} if name == "SECRET_KEY_FILE" else {}), **{name: value})
+    assert done.returncode == 1
+    assert f"{name}={value!r} is not usable; allowed: {allowed}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "DOCKER_HOST"])
+@pytest.mark.parametrize("url", [f"mysql://user:{PASSWORD}@host/db", f"mysql://user:{PASSWORD}/x@host:1/db"])
+def test_a_password_is_not_shown_when_start_up_stops(name: str, url: str) -> None:
+    done = check(**{name: url})
+    assert (done.returncode, name in done.stderr) == (1, True)
+    assert PASSWORD not in done.stderr + done.stdout
+
+
+def test_production_without_a_secret_key_does_not_start() -> None:
+    done = check(SECRET_KEY="")
+    assert (done.returncode, "SECRET_KEY" in done.stderr) == (1, True)
+
+
+def test_development_without_a_secret_key_starts_with_a_new_one_each_time() -> None:
+    keys = {value_of("s.SECRET_KEY", SECRET_KEY="", DEBUG="1") for _ in range(2)}
+    assert len(keys) == 2
+    assert all(len(key) >= 50 for key in keys)
+
+
+def test_a_secret_key_file_is_enough_to_start(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    assert value_of("s.SECRET_KEY", SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "key")) == KEY
+
+
+def test_nothing_but_a_secret_key_is_needed_and_production_is_the_default() -> None:
+    assert value_of("s.DEBUG, s.SECURE_SSL_REDIRECT, s.RECONCILE_INTERVAL", HTTPS="") == "False True 30.0"
+
+
+@pytest.mark.parametrize(
+    ("given", "interval"),
+    [("0", 30), ("-5", 30), ("301", 300), ("300", 300), ("5", 5), ("0.5", 0.5), ("", 30), ("1e9", 300)],
+)
+def test_the_interval_is_brought_within_its_limits(given: str, interval: float) -> None:
+    entry = "s.CELERY_BEAT_SCHEDULE['reconcile']"
+    shown = value_of(
+        f"[float(n) for n in (s.RECONCILE_INTERVAL, {entry}['schedule'], {entry}['options']['expires'])]",
+        RECONCILE_INTERVAL=given,
+    )
+    assert shown == str([float(interval)] * 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "broker"),
+    [
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("redis://:pw@host:1/2", "redis://:pw@host:1/2"),
+        ("rediss://host", "rediss://host"),
+    ],
+)
+def test_locks_and_celery_share_one_redis(given: str, broker: str) -> None:
+    assert value_of("s.REDIS_URL, s.CELERY_BROKER_URL", REDIS_URL=given) == f"{given} {broker}"
+
+
+DATABASE_PROGRAM = """-c import django, sqlite3, sys; django.setup()
+from django.db import connection, transaction
+with transaction.atomic(), connection.cursor() as cursor:
+    print(*(cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "busy_timeout")))
+    try:
+        sqlite3.connect(sys.argv[1], timeout=0).execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        print(error)
+"""
+
+
+def test_sqlite_serialises_writers_from_a_transactions_beginning_and_lets_readers_be(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    code = DATABASE_PROGRAM.replace("sys.argv[1]", repr(str(path)))
+    done = start(code, DATABASE_URL=f"sqlite:///{path}", DJANGO_SETTINGS_MODULE="tinyforge.settings")
+    assert done.stdout.splitlines() == ["wal 1 20000", "database is locked"], done.stderr
+
+
+# the system checks
+
+
+def fired() -> list[str | None]:
+    return [message.id for message in check_settings(None)]
+
+
+@pytest.fixture
+def default_database(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    database = django_settings.DATABASES["default"]
+    monkeypatch.setitem(database, "ENGINE", "django.db.backends.sqlite3")
+    monkeypatch.setitem(database, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
+    return database
+
+
+def test_the_checks_are_silent_by_default() -> None:
+    assert [message.id for message in run_checks() if (message.id or "").startswith("reconciler.")] == []
+    assert "no issues" in check().stdout
+
+
+def test_sqlite_without_immediate_transactions_is_an_error(default_database: dict[str, Any]) -> None:
+    assert fired() == []
+    default_database["OPTIONS"].clear()
+    assert fired() == ["reconciler.E001"]
+
+
+def test_tls_without_its_files_is_an_error(settings: Any, tmp_path: Path) -> None:
+    settings.DOCKER_TLS = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    assert fired() == ["reconciler.E002"]
+    for path in settings.DOCKER_TLS.values():
+        path.touch()
+    assert fired() == []
+
+
+def test_tls_asked_for_without_files_stops_a_check(tmp_path: Path) -> None:
+    done = check(DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path), DOCKER_HOST="tcp://host:2376")
+    assert (done.returncode, "reconciler.E002" in done.stderr, str(tmp_path / "ca.pem") in done.stderr) == (
+        1,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("interval", "ids"), [(0.5, ["reconciler.W001"]), (1, [])])
+def test_an_interval_under_a_second_is_a_warning(settings: Any, interval: float, ids: list[str]) -> None:
+    settings.RECONCILE_INTERVAL = interval
+    assert fired() == ids
+
+
+@pytest.mark.parametrize(("ttl", "ids"), [(9, ["reconciler.W002"]), (10, ["reconciler.W002"]), (11, [])])
+def test_a_lock_shorter_than_a_listing_is_a_warning(settings: Any, ttl: float, ids: list[str]) -> None:
+    settings.LOCK_TTL, settings.ENGINE_TIMEOUT = ttl, 10
+    assert fired() == ids

@@ -1,0 +1,338 @@
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+from celery.backends.base import DisabledBackend
+from celery.beat import Scheduler
+
+from dev.valkey import Valkey
+from reconciler import reconcile as reconcile_module
+from reconciler import tasks
+from reconciler.conf import lock_of
+from reconciler.lock import Ask, Grant
+from reconciler.models import Container, Host
+from simulator import Engine, Failure
+from tests.builders import FakeEngine, cid, container, workload
+from tinyforge.celery import app, fire_boot_pass
+
+NO_REDIS = "redis://127.0.0.1:1/0"
+pytestmark = pytest.mark.usefixtures("valkey")
+
+
+class Message(NamedTuple):
+    """What a worker would get."""
+
+    task: str
+    args: list
+    kwargs: dict
+    expires: str | None
+    content_type: str
+
+
+@pytest.fixture
+def engine(simulator, local):
+    engine = Engine()
+    engine.add("shop-web", id=cid("shop-web"), labels=workload("shop", role="web"))
+    Host.objects.filter(name="local").update(url=simulator.serve(engine))
+    return engine
+
+
+@pytest.fixture
+def queue(valkey):
+    """Take every message out of the real queue, oldest first."""
+
+    def take():
+        raw = [json.loads(body) for body in reversed(valkey.lrange("reconcile", 0, -1))]
+        valkey.delete("reconcile")
+        return [decoded(message) for message in raw]
+
+    return take
+
+
+@pytest.fixture
+def fake(local, monkeypatch):
+    """An Engine for host local in this process."""
+    lister = FakeEngine([container("shop-web", workload("shop", role="web"))])
+    monkeypatch.setattr(reconcile_module, "engine_of", lambda host: lister)
+    return lister
+
+
+def decoded(message):
+    args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
+    headers = message["headers"]
+    return Message(headers["task"], args, kwargs, headers["expires"], message["content-type"])
+
+
+# The fan-out
+
+
+def test_a_tick_enqueues_a_pass_for_each_enabled_host(local, queue):
+    Host.objects.create(name="edge")
+    Host.objects.create(name="off", enabled=False)
+    tasks.reconcile()
+    assert [(message.task, message.args) for message in queue()] == [
+        ("reconcile_host", ["edge", "tick"]),
+        ("reconcile_host", ["local", "tick"]),
+    ]
+
+
+def test_a_tick_s_pass_expires_with_the_next_tick(local, queue, settings):
+    settings.RECONCILE_INTERVAL = 7
+    tasks.reconcile()
+    (message,) = queue()
+    left = datetime.fromisoformat(message.expires) - datetime.now(UTC)
+    assert timedelta(seconds=5) < left <= timedelta(seconds=7)
+
+
+def test_a_tick_asks_for_nothing_that_stands(local, valkey):
+    tasks.reconcile()
+    assert lock_of("local").acquire(only_if_asked=True) is None
+
+
+def test_the_boot_pass_leaves_a_request_standing_for_each_enabled_host(local):
+    """I12."""
+    Host.objects.create(name="edge")
+    Host.objects.create(name="off", enabled=False)
+    tasks.reconcile("boot")
+    taken = {name: lock_of(name).acquire(only_if_asked=True) for name in ("local", "edge", "off")}
+    assert taken == {"local": Grant(Ask("boot")), "edge": Grant(Ask("boot")), "off": None}
+
+
+def test_the_boot_pass_is_enqueued_and_does_not_expire(local, queue):
+    tasks.reconcile("boot")
+    (message,) = queue()
+    assert (message.args, message.expires) == (["local", "boot"], None)
+
+
+def test_many_boots_at_once_enqueue_one_pass(local, queue):
+    for _ in range(5):
+        tasks.reconcile("boot")
+    assert len(queue()) == 1
+
+
+def test_without_hosts_nothing_is_enqueued(db, queue):
+    Host.objects.all().delete()
+    tasks.reconcile()
+    tasks.reconcile("boot")
+    assert queue() == []
+
+
+def test_a_worker_that_is_ready_enqueues_the_boot_pass(queue):
+    fire_boot_pass()
+    (message,) = queue()
+    assert (message.task, message.kwargs) == ("reconcile", {"trigger": "boot"})
+
+
+def test_asking_while_a_pass_is_under_way_enqueues_nothing(local, queue):
+    holder = lock_of("local")
+    holder.acquire()
+    tasks.ask("local", Ask("event"))
+    assert queue() == []
+    assert holder.release_unless_asked() == Grant(Ask("event"))
+
+
+# One host's pass
+
+
+def test_a_pass_that_was_asked_for_writes_the_rows(engine):
+    lock_of("local").request(Ask("event"))
+    tasks.reconcile_host("local", "event")
+    assert Container.objects.get().id == "shop:web"
+
+
+def test_a_message_that_finds_nothing_asked_makes_no_pass(engine):
+    tasks.reconcile_host("local", "event")
+    assert engine.requests == []
+
+
+def test_a_tick_makes_a_pass_without_being_asked(engine):
+    tasks.reconcile_host("local", "tick")
+    assert Container.objects.count() == 1
+
+
+def test_a_tick_answers_what_was_asked(engine):
+    """I12."""
+    lock_of("local").request(Ask("event"))
+    tasks.reconcile_host("local", "tick")
+    engine.reset_requests()
+    tasks.reconcile_host("local", "event")
+    assert engine.requests == []
+
+
+def test_a_tick_that_finds_a_pass_under_way_leaves(engine, queue):
+    lock_of("local").acquire()
+    tasks.reconcile_host("local", "tick")
+    assert (engine.requests, queue()) == ([], [])
+
+
+def test_a_tick_that_left_leaves_nothing_to_be_done_by_the_holder(engine):
+    holder = lock_of("local")
+    holder.acquire()
+    tasks.reconcile_host("local", "tick")
+    assert holder.release_unless_asked() is None
+
+
+def test_the_lock_is_free_after_a_pass(engine, valkey):
+    tasks.reconcile_host("local", "tick")
+    assert not [key for key in valkey.scan_iter() if b"tinyforge" in key]
+
+
+def test_the_lock_is_free_after_a_pass_that_failed(engine, valkey):
+    engine.fail(Failure.ERROR)
+    tasks.reconcile_host("local", "tick")
+    assert not [key for key in valkey.scan_iter() if b"tinyforge" in key]
+
+
+def test_the_lock_is_free_after_a_pass_that_broke(fake, valkey):
+    fake.meanwhile = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        tasks.reconcile_host("local", "tick")
+    assert not [key for key in valkey.scan_iter() if b"tinyforge" in key]
+
+
+def test_a_failing_engine_is_remembered_and_warned_of_once(engine, caplog):
+    engine.fail(Failure.ERROR)
+    for _ in range(3):
+        tasks.reconcile_host("local", "tick")
+    assert "HTTP 500" in Host.objects.get(name="local").last_error
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+def test_a_host_gone_meanwhile_is_harmless(db, queue):
+    tasks.reconcile_host("gone", "tick")
+    tasks.reconcile_host("gone", "event")
+    assert queue() == []
+
+
+def test_a_request_during_the_listing_leads_to_exactly_one_more(fake):
+    """I12."""
+    fake.meanwhile = lambda: fake.listings > 1 or [lock_of("local").request(Ask("event")) for _ in range(10)]
+    tasks.reconcile_host("local", "tick")
+    assert fake.listings == 2
+
+
+def test_a_conflict_leads_to_another_look(fake):
+    """I5."""
+    Container.objects.create(id="shop:web", workload_id="shop")
+    fake.meanwhile = lambda: Container.objects.filter(state="").update(state="failed")
+    tasks.reconcile_host("local", "tick")
+    assert (fake.listings, Container.objects.get().state) == (2, "running")
+
+
+def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue, monkeypatch):
+    """I12."""
+    monkeypatch.setattr(reconcile_module, "MOST_ROUNDS", 3)
+    lock_of("local").request(Ask("event"))
+    fake.meanwhile = lambda: lock_of("local").request(Ask("event"))
+    tasks.reconcile_host("local", "event")
+    assert fake.listings == 3
+    (message,) = queue()
+    fake.meanwhile = None
+    getattr(tasks, message.task)(*message.args)
+    assert (fake.listings, queue()) == (4, [])
+
+
+def test_a_handed_over_request_keeps_its_trigger_and_its_event(fake, monkeypatch):
+    monkeypatch.setattr(reconcile_module, "MOST_ROUNDS", 1)
+    fake.meanwhile = lambda: lock_of("local").request(Ask("event", 42))
+    tasks.reconcile_host("local", "tick")
+    assert lock_of("local").acquire(only_if_asked=True) == Grant(Ask("event", 42))
+
+
+def test_a_pass_goes_on_when_its_lock_vanishes(fake, valkey):
+    """I7."""
+    fake.meanwhile = valkey.flushall
+    tasks.reconcile_host("local", "tick")
+    assert Container.objects.count() == 1
+
+
+# Redis down
+
+
+def test_without_redis_a_pass_is_a_warning(engine, settings, caplog):
+    settings.REDIS_URL = NO_REDIS
+    tasks.reconcile_host("local", "tick")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Redis at 127.0.0.1:1 does not answer" in caplog.text
+    assert "local" in caplog.text
+
+
+def test_without_redis_no_engine_is_asked_out_of_turn(engine, settings):
+    settings.REDIS_URL = NO_REDIS
+    tasks.reconcile_host("local", "tick")
+    assert engine.requests == []
+
+
+def test_when_redis_dies_during_a_pass_its_rows_are_written(fake, settings, tmp_path, caplog):
+    """I7."""
+    with Valkey(tmp_path) as own:
+        settings.REDIS_URL = own.url
+        fake.meanwhile = own.kill
+        tasks.reconcile_host("local", "tick")
+    assert Container.objects.count() == 1
+    assert "go on without it" in caplog.text
+
+
+def test_without_redis_the_boot_fan_out_is_a_warning(local, settings, caplog):
+    settings.REDIS_URL = NO_REDIS
+    tasks.reconcile("boot")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+# Logs
+
+
+def test_changes_are_logged_with_their_cause(engine, caplog):
+    caplog.set_level("INFO", "reconciler")
+    tasks.reconcile_host("local", "tick")
+    assert f"host local: create shop:web: container {cid('shop-web')[:12]} (shop-web) is running" in caplog.messages
+
+
+def test_nothing_to_do_is_not_news(engine, caplog):
+    tasks.reconcile_host("local", "tick")
+    caplog.clear()
+    caplog.set_level("INFO", "reconciler")
+    tasks.reconcile_host("local", "tick")
+    assert caplog.messages == []
+
+
+# Celery's settings
+
+
+def test_messages_are_json(local, queue):
+    tasks.reconcile()
+    assert queue()[0].content_type == "application/json"
+    assert app.conf.accept_content == ["json"]
+
+
+def test_results_are_kept_nowhere(local):
+    assert isinstance(app.backend, DisabledBackend)
+    assert app.tasks["reconcile"].ignore_result is app.tasks["reconcile_host"].ignore_result is True
+
+
+def test_beat_sends_a_tick_that_expires_with_the_next():
+    entry = Scheduler(app).schedule["reconcile"]
+    assert (entry.task, entry.kwargs) == ("reconcile", {"trigger": "tick"})
+    assert entry.schedule.run_every == timedelta(seconds=entry.options["expires"]) == timedelta(seconds=30)
+
+
+def test_beat_keeps_no_state_file():
+    assert app.conf.beat_scheduler == "celery.beat:Scheduler"
+
+
+def test_a_half_open_broker_connection_is_noticed():
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        pool = channel.pool.connection_kwargs
+    assert (pool["socket_timeout"], pool["socket_keepalive"], pool["health_check_interval"]) == (10, True, 10)
+
+
+def test_the_broker_is_tried_again_for_ever():
+    assert app.conf.broker_connection_max_retries is None
+    assert app.conf.broker_connection_retry_on_startup is True
+
+
+def test_a_message_is_acknowledged_when_taken():
+    assert not app.tasks["reconcile_host"].acks_late
+    assert app.conf.worker_prefetch_multiplier == 1
