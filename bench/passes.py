@@ -1,15 +1,12 @@
 """Listing and pass for 100, 1,000 and 10,000 containers, first fill and steady, beside the baseline."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.baseline import straightforward_pass
-from bench.world import daemon, fill_catalogue
-from reconciler.engine import Engine
-from reconciler.models import Container, Host
-from reconciler.reconcile import reconcile
+from bench.world import daemon, database, django_in, fill_catalogue, short_directory
 
 SIZES = (100, 1_000, 10_000)
 REPEATS = 9
@@ -29,6 +26,11 @@ def measure(directory: Path) -> bool:
 
 
 def _measure_size(size: int, url: str) -> bool:
+    from bench.baseline import straightforward_pass
+    from reconciler.engine import Engine
+    from reconciler.models import Container, Host
+    from reconciler.reconcile import reconcile
+
     host = Host.objects.get(name="local")
     engine = Engine(host="local", url=url, timeout_seconds=60)
 
@@ -70,3 +72,13 @@ def _ms(act: Callable[[], object]) -> float:
     started = time.perf_counter()
     act()
     return (time.perf_counter() - started) * 1000
+
+
+def main() -> int:
+    """Measure on SQLite."""
+    with short_directory() as directory, database(directory) as url, django_in(url):
+        return 0 if measure(directory) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,13 +10,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from dev.postgres import Postgres
 from simulator import Engine, populate
 
 START_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def django_in(directory: Path, database_url: str | None = None, **environment: str) -> Iterator[None]:
+def database(directory: Path) -> Iterator[str]:
+    """Yield the URL of a fresh database of the kind that BENCH_DATABASE names: sqlite, the default, or postgres."""
+    if os.environ.get("BENCH_DATABASE", "sqlite") == "sqlite":
+        yield f"sqlite:///{directory}/db.sqlite3"
+        return
+    server = Postgres(directory / "pg").start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def django_in(database_url: str) -> Iterator[None]:
     """Set Django up on a fresh database."""
     import django
 
@@ -24,9 +38,8 @@ def django_in(directory: Path, database_url: str | None = None, **environment: s
         SECRET_KEY=secrets.token_hex(32),
         HTTPS="0",
         LOG_LEVEL="ERROR",
-        DATABASE_URL=database_url or f"sqlite:///{directory}/db.sqlite3",
+        DATABASE_URL=database_url,
         DJANGO_SETTINGS_MODULE="tinyforge.settings",
-        **environment,
     )
     django.setup()
     from django.core.management import call_command

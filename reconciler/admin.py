@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -50,7 +51,7 @@ class OrphanFilter(SimpleListFilter):
 class ContainerAdmin(admin.ModelAdmin):
     """The index, for looking only: its rows belong to the reconciler and the deployer."""
 
-    list_display = ("id", "shown_state", "shown_workload", "role", "host", "image", "port", "container", "seen")
+    list_display = ("id", "shown_state", "seen", "shown_workload", "role", "host", "image", "shown_port", "container")
     list_filter = ("state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
     # a join would hide orphans, and Django makes one for every relation shown unless told which
     list_select_related = ("host",)
@@ -99,8 +100,14 @@ class ContainerAdmin(admin.ModelAdmin):
         return format_html('<a href="{}">{}</a>', url, name or row.workload_id)
 
     @admin.display(description="image", ordering="image_ref")
-    def image(self, row: Container) -> str:
-        return row.image_ref.removeprefix("docker.io/")
+    def image(self, row: Container) -> SafeString:
+        # a long name is cut off by the style sheet, at its beginning: the tag is what changes
+        name = row.image_ref.removeprefix("docker.io/")
+        return format_html('<span class="cut" title="{}"><bdi>{}</bdi></span>', row.image_ref, name or "—")
+
+    @admin.display(description="port", ordering="port")
+    def shown_port(self, row: Container) -> str:
+        return str(row.port or "—")
 
     @admin.display(description="container", ordering="container_id")
     def container(self, row: Container) -> SafeString:
@@ -115,11 +122,21 @@ class ContainerAdmin(admin.ModelAdmin):
 class HostAdmin(admin.ModelAdmin):
     """Hosts: where their Engine is, and how the last pass went."""
 
-    list_display = ("name", "url", "enabled", "success", "trouble")
+    list_display = ("name", "engine", "enabled", "success", "watched", "trouble")
     list_filter = ("enabled",)
     search_fields = ("name", "url")
-    fields = ("name", "url", "enabled", "last_attempt_at", "last_success_at", "last_error", "last_error_at")
-    readonly_fields = ("last_attempt_at", "last_success_at", "last_error", "last_error_at")
+    fields = (
+        "name",
+        "url",
+        "enabled",
+        ("success", "last_success_at", "last_attempt_at"),
+        ("trouble", "last_error_at"),
+        ("watched", "watching_since"),
+        ("events_seen", "passes_asked"),
+        ("drift_found", "drift_found_at"),
+    )
+    # all but what a person decides
+    readonly_fields = tuple(name for row in fields[3:] for name in row)
     actions = ("reconcile_now",)
 
     class Media:
@@ -131,7 +148,18 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.display(description="last success", ordering="last_success_at")
     def success(self, row: Host) -> SafeString | str:
-        return age(row.last_success_at)
+        shown = age(row.last_success_at)
+        if row.enabled and row.is_stale(timezone.now(), settings.RECONCILE_INTERVAL):
+            return format_html('<span class="trouble">{}</span>', shown)
+        return shown
+
+    @admin.display(description="engine", ordering="url")
+    def engine(self, row: Host) -> str:
+        return row.url or "DOCKER_HOST"
+
+    @admin.display(description="watched", boolean=True)
+    def watched(self, row: Host) -> bool:
+        return row.is_watched(timezone.now())
 
     @admin.display(description="error since then", ordering="last_error")
     def trouble(self, row: Host) -> SafeString | str:

@@ -1,10 +1,6 @@
 """Real parts: a private Docker Engine, the index's own processes, and the table they share."""
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +14,7 @@ from django.db import connection
 from docker.models.containers import Container as DockerContainer
 
 from dev.engine import DockerEngine
+from dev.index import Processes
 from dev.process import ServiceError
 from reconciler.models import Host
 from tests.conftest import unavailable
@@ -75,64 +72,6 @@ def containers(docker_engine: DockerEngine) -> Iterator[Containers]:
     made = Containers(docker_engine)
     yield made
     made.remove_all()
-
-
-class Processes:
-    """The index's own processes, as production runs them, on the test's database, Valkey and Engine."""
-
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
-        self._directory = directory
-        self._environment = environment
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start `python -m …` and return the process; its output is kept in a file."""
-        with (self._directory / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                env=os.environ | self._environment | environment,
-                stdout=log,
-                stderr=log,
-            )
-        return self._running[name]
-
-    def worker(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a Celery worker."""
-        options = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
-        return self.start("worker", "celery", "-A", "tinyforge", "worker", *options, **environment)
-
-    def beat(self, interval: str = "1") -> subprocess.Popen[bytes]:
-        """Start Celery beat, with one tick a second."""
-        return self.start("beat", "celery", "-A", "tinyforge", "beat", "--loglevel=INFO", RECONCILE_INTERVAL=interval)
-
-    def watcher(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start the watcher."""
-        return self.start("watcher", "manage", "watch", **environment)
-
-    def log(self, name: str) -> str:
-        """Return what a process has written."""
-        return (self._directory / f"{name}.log").read_text(errors="replace")
-
-    def alive(self) -> set[str]:
-        """Return the names of the processes that run."""
-        return {name for name, process in self._running.items() if process.poll() is None}
-
-    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """End a process and return its exit status."""
-        process = self._running.pop(name)
-        process.send_signal(number)
-        return process.wait(WAIT_SECONDS)
-
-    def stop_all(self) -> None:
-        """End every process that still runs."""
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            try:
-                process.wait(WAIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def database_url() -> str:

@@ -7,11 +7,12 @@ import redis
 from django.utils import timezone
 
 from dev.engine import DockerEngine
+from dev.index import Processes
 from reconciler.conf import lock_of
 from reconciler.models import Container, Host
 from simulator import Engine as SimulatedEngine
 from simulator import Failure, Server
-from tests.acceptance.conftest import Containers, Processes, eventually
+from tests.acceptance.conftest import Containers, eventually
 from tests.builders import workload
 
 WEB = workload("shop", role="web")

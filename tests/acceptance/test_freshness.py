@@ -9,11 +9,12 @@ from itertools import pairwise
 import pytest
 
 from dev.engine import DockerEngine
+from dev.index import Processes
 from dev.valkey import Valkey
 from reconciler.models import Container, Host
 from simulator import Engine as SimulatedEngine
 from simulator import Failure, Server
-from tests.acceptance.conftest import Containers, Processes, eventually
+from tests.acceptance.conftest import Containers, eventually
 from tests.builders import workload
 from tests.environment import DIRECTORY
 

@@ -107,16 +107,16 @@ def test_a_secret_file_that_cannot_be_used_is_refused(tmp_path: Path, content: b
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        (f"redis://user:{PASSWORD}@host:1/0", "redis://user:***@host:1/0"),
-        (f"redis://:{PASSWORD}@host", "redis://:***@host"),
-        ("redis://host:1/0", "redis://host:1/0"),
-        (f"redis://:{PASSWORD}@[", "***"),
-    ],
+    "url", [f"redis://user:{PASSWORD}@host:1/0", f"redis://:{PASSWORD}@host", f"r://:{PASSWORD}@["]
 )
-def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+def test_a_url_is_shown_without_its_password_and_still_names_the_place(url: str) -> None:
+    shown = without_password(url)
+    assert PASSWORD not in shown
+    assert shown.endswith(url.rpartition("@")[2])
+
+
+def test_a_url_without_a_password_is_shown_as_it_is() -> None:
+    assert without_password("redis://host:1/0") == "redis://host:1/0"
 
 
 @pytest.mark.parametrize(
