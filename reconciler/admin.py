@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from kombu.exceptions import OperationalError
 
@@ -32,6 +32,9 @@ _SIGNS = {
     State.MISSING: "?",
     State.PENDING: "…",
 }
+
+
+UNHEALTHY = mark_safe(' <span class="state state-failed">unhealthy</span>')
 
 
 class OrphanFilter(SimpleListFilter):
@@ -60,7 +63,7 @@ class ContainerAdmin(admin.ModelAdmin):
     show_full_result_count = False
     list_per_page = 100
     fields = (
-        ("id", "shown_state"),
+        ("id", "shown_state", "health"),
         ("shown_workload", "workload_kind", "role"),
         ("host", "container_id"),
         ("image_ref", "image_tag"),
@@ -89,7 +92,8 @@ class ContainerAdmin(admin.ModelAdmin):
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Container) -> SafeString:
-        return state_badge(row.state)
+        badge = state_badge(row.state)
+        return badge + UNHEALTHY if row.health == "unhealthy" else badge
 
     @admin.display(description="workload", ordering="workload_id")
     def shown_workload(self, row: Container) -> SafeString:

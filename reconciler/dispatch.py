@@ -29,6 +29,7 @@ class Row(Struct, frozen=True, gc=False):
     role: str
     image_ref: str
     port: int
+    health: str = ""
     image_tag: str = ""
     subdomain: str = ""
     proxy_route_id: str = ""
@@ -136,6 +137,7 @@ def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | 
         place.role,
         observation.image,
         observation.port,
+        observation.health,
     )
     if place.instance:
         return Sighting(_with_copies(row, place.instance), observation, copies=True)

@@ -14,14 +14,24 @@ _COUNTING = frozenset(
     {"create", "start", "restart", "die", "died", "stop", "pause", "unpause", "destroy", "remove", "rename"}
 )
 """Lifecycle, in Docker's words and Podman's; `died` and `remove` are Podman's."""
+_EARLY = frozenset({"die", "died"})
+_LATEST_NS = 1 << 62
 _HEALTH = "health_status"
 
 
 class Event(NamedTuple):
-    """An event that counts; `at_ns` is the daemon's own clock, in nanoseconds since 1970."""
+    """An event that counts; `at_ns` is the daemon's own clock, in nanoseconds since 1970, None if it is absurd."""
 
     action: str
-    at_ns: int
+    at_ns: int | None
+
+    @property
+    def is_early(self) -> bool:
+        """Tell whether a listing made at once may not show it yet.
+
+        Docker 20.10 says `die` some tens of milliseconds before its listing does.
+        """
+        return self.action in _EARLY
 
 
 class BadStream(ValueError):
@@ -62,4 +72,5 @@ def _event(line: bytes) -> Event | None:
     action = read.action.partition(":")[0]
     if read.type_ != "container" or not (action in _COUNTING or action == _HEALTH):
         return None
-    return Event(action, read.time_ns or read.time * 1_000_000_000)
+    at_ns = read.time_ns or read.time * 1_000_000_000
+    return Event(action, at_ns if 0 < at_ns < _LATEST_NS else None)

@@ -14,10 +14,12 @@ from reconciler.observation import (
     MAX_IMAGE_CHARS,
     MAX_PORT,
     MAX_STATE_CHARS,
+    OWN_STATES,
     Observation,
     Reason,
     Skip,
     Snapshot,
+    health_of,
     main_port,
     normalise_state,
 )
@@ -39,6 +41,7 @@ class _Item(msgspec.Struct):
     Image: str = ""
     Created: int = 0
     Ports: list[_Port] | None = None
+    Status: str = ""
     Labels: dict[str, str] | None = None
 
 
@@ -97,6 +100,8 @@ def _observation(item: _Item) -> Observation:
     _check("State", state, MAX_STATE_CHARS)
     if not item.Id or not state:
         raise ValueError("Id or State is empty")
+    if state in OWN_STATES:
+        raise ValueError(f"State is {state!r}, which no daemon may say")
     ports = [(port.PrivatePort, port.Type) for port in item.Ports] if item.Ports else []
     if ports and not all(0 <= number <= MAX_PORT for number, _ in ports):
         raise ValueError(f"a port is out of range: {ports}")
@@ -108,6 +113,7 @@ def _observation(item: _Item) -> Observation:
         item.Labels or {},
         main_port(ports) if ports else 0,
         item.Created,
+        health_of(item.Status) if item.Status.endswith(")") else "",
     )
 
 

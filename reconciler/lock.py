@@ -25,6 +25,7 @@ CALL_TTL_MS = 2_000
 """How long one told to start a pass is believed to be about to: then the next requester is told, too."""
 ASKED_TTL_MS = 3_600_000
 LATENCIES_KEPT = 500
+EVENTS_KEPT = 50
 
 _REQUEST = """
 redis.call('HSETNX', KEYS[2], 'trigger', ARGV[1])
@@ -87,6 +88,7 @@ class HostLock:
     def __init__(self, client: redis.Redis, host: str, ttl_seconds: float) -> None:
         self._client = client
         self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
+        self._events = f"tinyforge:{{{host}}}:events"
         self._latencies = f"tinyforge:{{{host}}}:latencies"
         self._ttl_ms = round(ttl_seconds * 1000)
         self._token = secrets.token_hex(16)
@@ -98,7 +100,13 @@ class HostLock:
 
     def acquire(self, *, only_if_asked: bool = False) -> Grant | None:
         """Take the lock and the standing request, without waiting; None if it is held (or nothing was asked)."""
-        return _grant(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
+        try:
+            return _grant(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
+        except LockUnavailable:
+            # the answer may have been lost, not the question: a lock nobody knows of would last its whole life
+            with contextlib.suppress(LockUnavailable):
+                self.release()
+            raise
 
     def release_unless_asked(self) -> Grant | None:
         """Release; or, if a request has come since the last grant, keep the lock and return it."""
@@ -111,6 +119,15 @@ class HostLock:
     def renew(self) -> bool:
         """Set the full time to live again if still the owner; return whether it was."""
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
+
+    def note_event(self, event_ns: int) -> None:
+        """Remember the daemon's time of an event that was announced, among the last few."""
+        self._command("LPUSH", self._events, event_ns)
+        self._command("LTRIM", self._events, 0, EVENTS_KEPT - 1)
+
+    def events(self) -> list[int]:
+        """Return the remembered times of announced events, latest first."""
+        return [int(each) for each in cast("list[bytes]", self._command("LRANGE", self._events, 0, -1))]
 
     def note_latency(self, milliseconds: float) -> None:
         """Remember how long a pass came after the event that it answers, among the last few hundred."""

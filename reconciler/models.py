@@ -209,6 +209,9 @@ class Container(Deployed):
         Host, on_delete=models.PROTECT, default=LOCAL_HOST, related_name="containers", db_index=False
     )
     state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
+    health = models.CharField(
+        max_length=16, blank=True, default="", help_text="What its health check says; empty: it has none."
+    )
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."
     )

@@ -3,6 +3,7 @@
 Pure: imports no framework, reads no clock, does no I/O.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,10 @@ MAX_IMAGE_CHARS = 512
 MAX_STATE_CHARS = 32
 MAX_PORT = 65_535
 
+OWN_STATES = frozenset({"missing", "failed"})
+"""States that the sweep and the deployer say, and no daemon."""
+
+_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)$")
 _STOPPED = frozenset({"exited", "dead", "stopped"})
 _LIVE = frozenset({"running", "restarting", "paused", "created"})
 
@@ -44,6 +49,7 @@ class Observation(Struct, frozen=True, gc=False):
     labels: Mapping[str, str]
     port: int
     created: int
+    health: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -81,6 +87,12 @@ class Snapshot:
     def size(self) -> int:
         """Number of items in the listing."""
         return len(self.observations) + len(self.refusals)
+
+
+def health_of(status: str) -> str:
+    """Return what a `Status` such as `Up 2 hours (unhealthy)` says of the container's health, or nothing."""
+    found = _HEALTH.search(status)
+    return "starting" if found and found[1] == "health: starting" else found[1] if found else ""
 
 
 def normalise_state(state: str) -> str:

@@ -3,7 +3,7 @@
 Pure: imports no framework, reads no clock, does no I/O. Carrying the plan out decides nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,7 +64,7 @@ class Plan:
 
 def make_plan(
     rows: Iterable[Row],
-    sightings: Iterable[Sighting],
+    sightings: Sequence[Sighting],
     skips: Iterable[Skip],
     listed_ids: frozenset[str] | None,
     rows_elsewhere: Mapping[str, Row],
@@ -79,7 +79,7 @@ def make_plan(
     winners, superseded = _settle(sightings)
     skips = [*skips, *superseded]
     changes: list[Change] = []
-    confirmed: dict[str, Sighting] = {}
+    confirmed: list[str] = []
     for row_id, sighting in winners.items():
         before = own.get(row_id)
         if before is None and (before := rows_elsewhere.get(row_id)) and not _is_free(before):
@@ -89,10 +89,10 @@ def make_plan(
             changes.append(_create(sighting))
         elif change := _update(before, sighting):
             changes.append(change)
-        confirmed[sighting.row.container_id] = sighting
+        confirmed.append(sighting.row.container_id)
     unchanged = len(confirmed) - len(changes)
     rest = [row for row_id, row in own.items() if row_id not in winners and row.container_id and row.state != MISSING]
-    changes += _follow(rest, confirmed)
+    changes += _follow(rest, sightings)
     changes += _sweep(rest, listed_ids)
     return Plan(
         changes=tuple(sorted(changes, key=lambda change: change.after.id)),
@@ -147,15 +147,18 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
     return Change(Kind.UPDATE, before, after, sighting.copies, _differences(before, after), sighting.observation)
 
 
-def _follow(rest: Iterable[Row], confirmed: Mapping[str, Sighting]) -> list[Change]:
-    """Keep the state true of rows whose container now stands for another row.
+def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
+    """Keep the state true of rows whose container now stands for another row, whether or not it won that one.
 
     A container's identity can move (its workload became known, an instance was re-registered). The
     old row may not go missing while its container is listed (I3), nor keep a state that is stale.
     """
+    if not rest:
+        return []
     changes = []
+    by_container = {sighting.row.container_id: sighting for sighting in sightings}
     for row in rest:
-        owner = confirmed.get(row.container_id)
+        owner = by_container.get(row.container_id)
         if owner is None or row.state == owner.row.state:
             continue
         after = replace(row, state=owner.row.state)

@@ -149,10 +149,7 @@ def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
             again = ask if report.conflicts and lock.request(ask) else again
             if report.latency_ms is not None:
                 lock.note_latency(report.latency_ms)
-            drift = _unannounced(host, report)
             grant = lock.release_unless_asked()
-            if drift and not (grant and grant.asked and grant.asked.event_ns):
-                store.note_drift(host.name, drift, timezone.now())
         if grant and grant.asked:
             again = _hand_over(lock, grant.asked)
     except LockUnavailable as error:
@@ -161,6 +158,8 @@ def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
     finally:
         with contextlib.suppress(LockUnavailable):
             lock.release()
+    for report in reports:
+        _note_drift(host, lock, report)
     return Run(reports=tuple(reports), again=again)
 
 
@@ -174,19 +173,23 @@ def _answer(ask: Ask, report: Report) -> Report:
     return replace(report, event_at=event_at, latency_ms=round(latency_ms, 3))
 
 
-def _unannounced(host: Host, report: Report) -> int:
-    """Count changes of a tick that the daemon caused while its events were followed; let late events arrive first."""
-    if report.trigger != TICK or not report.changes or host.last_success_at is None:
-        return 0
-    since = host.last_success_at
+def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
+    """Count what a tick found although the host's events were followed and none had announced it.
+
+    Called with the lock released; an event may come a moment later than the tick that it announces.
+    """
+    since, looked_at = host.last_success_at, report.started_at
+    if report.trigger != TICK or since is None or looked_at is None:
+        return
     news = sum(change.is_news_since(since) for change in report.changes)
-    now = Host.objects.filter(name=host.name).first()
-    if not news or now is None or not now.is_watched(timezone.now()):
-        return 0
-    if now.watching_since is None or now.watching_since > since:
-        return 0
+    now = Host.objects.filter(name=host.name).first() if news else None
+    if now is None or not now.is_watched(timezone.now()) or now.watching_since is None or now.watching_since > since:
+        return
     time.sleep(LATE_EVENTS_SECONDS)
-    return news
+    seen_until = looked_at.timestamp() + report.seconds
+    with contextlib.suppress(LockUnavailable):
+        if not any(since.timestamp() <= event_ns / 1e9 <= seen_until for event_ns in lock.events()):
+            store.note_drift(host.name, news, timezone.now())
 
 
 def _hand_over(lock: HostLock, ask: Ask) -> Ask | None:

@@ -19,8 +19,8 @@ from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.plan import MISSING, Change, Kind, Plan
 
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
-OBSERVED_COLUMNS = ROW_COLUMNS[1:9]
-COPIED_COLUMNS = ROW_COLUMNS[9:]
+OBSERVED_COLUMNS = ROW_COLUMNS[1:10]
+COPIED_COLUMNS = ROW_COLUMNS[10:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

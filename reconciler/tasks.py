@@ -46,8 +46,11 @@ def reconcile_host(host: str, trigger: str) -> None:
 
 def ask(host: str, request: Ask) -> None:
     """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
-    if lock_of(host).request(request):
+    lock = lock_of(host)
+    if lock.request(request):
         reconcile_host.delay(host, request.trigger)
+    if request.event_ns is not None:
+        lock.note_event(request.event_ns)
 
 
 def follow_up(host: str, run: Run) -> None:

@@ -34,8 +34,12 @@ STREAM_SECONDS = (120.0, 300.0)
 BACKOFF_SECONDS = (1.0, 30.0)
 REFRESH_SECONDS = 5.0
 """How often hosts are read and the record of the watch is written; never per event."""
+SETTLED_SECONDS = 0.5
+"""The last look after an event that the daemon says before its listing does, for a daemon under load."""
 RETRY_SECONDS = 2.5
 """Pause after an ask that failed; longer than Redis remembers who was told to start a pass."""
+JOIN_SECONDS = 3.0
+"""How long to wait, in all, for threads to end that may hang on the network."""
 PATIENCE_SECONDS = 120.0
 """How long database or Redis may fail before the watcher gives up, for a supervisor to see."""
 
@@ -59,25 +63,36 @@ class Backoff:
 
 
 class Asker(threading.Thread):
-    """Asks for passes: the first event of a burst at once, the rest together when the window has passed."""
+    """Asks for passes: the first event of a burst at once, the rest together when the window has passed.
+
+    What a listing made at once may not show yet is looked at again, twice, after its last event.
+    """
 
     def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float) -> None:
         super().__init__(name="asker", daemon=True)
         self._ask = ask
         self._window = window_seconds
         self._changed = threading.Condition()
-        self._wanted: dict[str, int | None] = {}
+        # by host, then by pause: when it is due, and the daemon's time of the first event it answers
+        self._wanted: dict[str, dict[float, tuple[float, int | None]]] = {}
         self._not_before: dict[str, float] = {}
         self._stopped = False
         self.asked: dict[str, int] = {}
         self.failing_since: float | None = None
 
-    def want(self, host: str, event_ns: int | None = None) -> None:
-        """Ask for a pass of a host as soon as its window allows; never blocks on the network."""
+    def want(self, host: str, event_ns: int | None = None, *, pause: float = 0.0) -> None:
+        """Ask for a pass of a host after a pause, in seconds, when its window allows; never blocks on the network."""
         with self._changed:
-            first = self._wanted.get(host)
-            self._wanted[host] = event_ns if first is None else first
+            wants = self._wanted.setdefault(host, {})
+            _, first = wants.get(pause, (0.0, None))
+            wants[pause] = (time.monotonic() + pause, event_ns if first is None else first)
             self._changed.notify()
+
+    def want_settled(self, host: str, event_ns: int | None) -> None:
+        """Ask at once, and again when the daemon's listing has caught up with its event."""
+        self.want(host)
+        self.want(host, event_ns, pause=self._window)
+        self.want(host, pause=SETTLED_SECONDS)
 
     def stop(self) -> None:
         """End the thread."""
@@ -104,12 +119,20 @@ class Asker(threading.Thread):
                 now = time.monotonic()
                 host = min(self._wanted, key=self._due, default=None)
                 if host is not None and self._due(host) <= now:
-                    return host, self._wanted.pop(host)
+                    return host, self._take(host, now)
                 self._changed.wait(None if host is None else self._due(host) - now)
         return None
 
+    def _take(self, host: str, now: float) -> int | None:
+        wants = self._wanted[host]
+        taken = [wants.pop(pause)[1] for pause, (due, _) in list(wants.items()) if due <= now]
+        if not wants:
+            del self._wanted[host]
+        return min((event_ns for event_ns in taken if event_ns is not None), default=None)
+
     def _due(self, host: str) -> float:
-        return self._not_before.get(host, 0.0)
+        first = min(due for due, _ in self._wanted[host].values())
+        return max(first, self._not_before.get(host, 0.0))
 
     def _try_again(self, host: str, event_ns: int | None, error: Exception) -> None:
         if self.failing_since is None:
@@ -201,8 +224,12 @@ class HostWatch(threading.Thread):
     def _note(self, reader: EventReader, chunk: bytes) -> None:
         events = reader.feed(chunk)
         self.events_seen += len(events)
-        if events:
-            self._asker.want(self.engine.host, events[0].at_ns)
+        prompt = [event.at_ns for event in events if not event.is_early]
+        early = [event.at_ns for event in events if event.is_early]
+        if prompt:
+            self._asker.want(self.engine.host, prompt[0])
+        if early:
+            self._asker.want_settled(self.engine.host, early[0])
 
     def _end_stream(self) -> None:
         stream = self._stream
@@ -239,6 +266,8 @@ class Watcher:
                     refresh_at = now + REFRESH_SECONDS
                 for watch in self._watches.values():
                     watch.check(now)
+                if any(self._is_news(watch) for watch in self._watches.values()):
+                    refresh_at = now
                 self._require_health(now)
                 self.stopping.wait(1.0)
         finally:
@@ -268,9 +297,15 @@ class Watcher:
             self._recorded[watch.engine.host] = (None, 0, asks)
         for watch in gone:
             watch.stop()
+        deadline = time.monotonic() + JOIN_SECONDS
         for watch in gone:
-            watch.join(timeout=5)
+            watch.join(timeout=max(0.0, deadline - time.monotonic()))
         store.note_not_watched([watch.engine.host for watch in gone])
+
+    def _is_news(self, watch: HostWatch) -> bool:
+        """Tell whether the record says watched of a host that is not, or the other way round."""
+        since, _, _ = self._recorded.get(watch.engine.host, (None, 0, 0))
+        return (since is None) != (watch.watching_since is None)
 
     def _record(self) -> None:
         """Write one heartbeat for all, and what is new of single hosts."""

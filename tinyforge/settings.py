@@ -1,5 +1,6 @@
 """Settings, all from the environment; the README has the table."""
 
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,15 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     )
 else:
     DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+    # no call to the outside without a bound: a server that vanished must not hold a pass, and its lock, for ever
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        connect_timeout=5,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=4,
+        tcp_user_timeout=30_000,
+        options="-c statement_timeout=30s -c lock_timeout=10s",
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The index: times in seconds
@@ -122,9 +132,9 @@ if RECONCILE_INTERVAL <= 0:
     RECONCILE_INTERVAL = DEFAULT_INTERVAL
 ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
 EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
-LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
+LOCK_TTL = env.number("LOCK_TTL", 60, above=0.09, most=3600)
 
-DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https", "ssh"])
+DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https"])
 DOCKER_CERT_PATH = Path(env.text("DOCKER_CERT_PATH", str(Path.home() / ".docker")))
 DOCKER_TLS: dict[str, Path] | None = (
     {"ca": DOCKER_CERT_PATH / "ca.pem", "cert": DOCKER_CERT_PATH / "cert.pem", "key": DOCKER_CERT_PATH / "key.pem"}
@@ -136,6 +146,8 @@ DOCKER_TLS: dict[str, Path] | None = (
 
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ["redis", "rediss", "unix"])
 CELERY_BROKER_URL = f"redis+socket{REDIS_URL.removeprefix('unix')}" if REDIS_URL.startswith("unix:") else REDIS_URL
+if REDIS_URL.startswith("rediss:"):
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # without these a half-open connection to the broker stalls a worker for ever
     "socket_timeout": 10,
@@ -151,6 +163,8 @@ CELERY_RESULT_BACKEND = None
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = False
+# the last resort against a call that hangs in spite of its own timeout
+CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_DEFAULT_QUEUE = "reconcile"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from kombu.exceptions import OperationalError
 
 from reconciler.conf import engine_of, lock_of, named_hosts
 from reconciler.exceptions import LockUnavailable, UnknownHost
@@ -61,11 +62,14 @@ class Command(BaseCommand):
             # a request of its own makes sure that a pass under way is followed by one that answers it (I12)
             lock_of(host.name).request(Ask(MANUAL))
             run = reconcile_in_turn(host, trigger=MANUAL)
-            follow_up(host.name, run)
-            return list(run.reports)
         except LockUnavailable as error:
             self.stderr.write(f"{error}: going on without the lock, under the database fence alone")
             return [reconcile(host, engine_of(host), trigger=MANUAL)]
+        try:
+            follow_up(host.name, run)
+        except OperationalError as error:
+            self.stderr.write(f"{error}: what was asked of host {host.name} meanwhile, the next tick answers")
+        return list(run.reports)
 
 
 def _as_json(reports: list[Report]) -> str:

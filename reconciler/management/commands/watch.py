@@ -1,5 +1,6 @@
 """`manage.py watch`: follow the events of hosts, and have the workers look when something happens."""
 
+import resource
 import signal
 from argparse import ArgumentParser
 from typing import Any
@@ -29,6 +30,9 @@ class Command(BaseCommand):
             named_hosts(host)
         except UnknownHost as error:
             raise CommandError(str(error)) from error
+        # a connection and a thread per host, and the usual limit is 1,024 files
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         watcher = Watcher(tasks.ask, settings.EVENT_WINDOW, only=host)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watcher.stopping.set())
