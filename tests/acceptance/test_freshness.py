@@ -25,6 +25,10 @@ def state() -> str | None:
     return Container.objects.filter(id="shop:web").values_list("state", flat=True).first()
 
 
+def health() -> str | None:
+    return Container.objects.filter(id="shop:web").values_list("health", flat=True).first()
+
+
 def host() -> Host:
     return Host.objects.get(name="local")
 
@@ -68,6 +72,36 @@ def test_a_containers_life_is_in_the_table_without_a_tick(
     eventually(lambda: state() == "stopped", seconds=5)
     made.remove()
     eventually(lambda: state() == "missing", seconds=5)
+
+
+def test_every_death_on_a_quiet_host_is_in_the_table_without_a_tick(
+    processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    """Docker 20.10 says `die` before its listing does: a look at once alone would miss it."""
+    made = containers.run(WEB)
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    processes.watcher(DOCKER_HOST=docker_engine.url)
+    eventually(is_watched, what="the host is watched")
+    for _ in range(8):
+        eventually(lambda: state() == "running", seconds=5)
+        time.sleep(0.8)
+        made.kill()
+        eventually(lambda: state() == "stopped", seconds=5)
+        time.sleep(0.8)
+        made.start()
+
+
+def test_a_health_change_is_in_the_table_without_a_tick(
+    processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    processes.watcher(DOCKER_HOST=docker_engine.url)
+    eventually(is_watched, what="the host is watched")
+    check = {"test": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 500_000_000, "retries": 1}
+    made = containers.run(WEB, command=["sh", "-c", "mkdir -p /tmp; sleep 3600"], healthcheck=check)
+    eventually(lambda: health() == "healthy", what="healthy")
+    assert made.exec_run(["sh", "-c", "echo > /tmp/sick"]).exit_code == 0
+    eventually(lambda: health() == "unhealthy", what="unhealthy")
 
 
 def test_a_daemon_stopped_and_started_makes_nothing_missing_and_is_caught_up_with(processes: Processes) -> None:

@@ -17,6 +17,7 @@ KNOWN = Catalogue(
     },
     stacks={"tinyforge-mail": "st1", "tinyforge-lost": "st9"},
 )
+MAIL = compose("tinyforge-mail", "smtp")
 REPLICA_2 = {labels.COMPOSE_NUMBER: "2"}
 
 
@@ -87,7 +88,7 @@ def place(found: object) -> object:
         ([compose("tinyforge-lost", "smtp")], Reason.UNKNOWN_WORKLOAD),
         ([compose("somebody-else", "smtp")], None),
         # precedence: the first label that is present and not empty decides, without fall-through
-        ([workload("gone", role="web"), instance("i1"), site("s1"), compose("tinyforge-mail", "smtp")], ("gone:web", "gone", "", "web", 0)),
+        ([workload("gone", role="web"), instance("i1"), site("s1"), MAIL], ("gone:web", "gone", "", "web", 0)),
         ([workload("shop", role="web"), instance("i1"), site("s1")], ("i1", "shop", "project", "web", 0)),
         ([instance("i1"), site("s1"), compose("tinyforge-mail", "smtp")], ("i1", "shop", "project", "", 8080)),
         ([site("s1"), compose("tinyforge-mail", "smtp")], ("blog:site", "blog", "site", "", 0)),

@@ -40,8 +40,12 @@ def reasons(plan: Plan) -> list[tuple[str, Reason]]:
 def test_a_plan_is_one_sorted_line_per_change_with_its_cause() -> None:
     plan = plan_of(
         [row("shop:db", "db"), row("shop:web", "web"), row("shop:old", "old")],
-        [container("web", WEB, state="stopped"), container("new", workload("shop", role="api")), container("db", workload("shop", role="db"))],
-    )  # fmt: skip
+        [
+            container("web", WEB, state="stopped"),
+            container("new", workload("shop", role="api")),
+            container("db", workload("shop", role="db")),
+        ],
+    )
     assert str(plan) == (
         f"create shop:api: container {cid('new')[:12]} (new) is running\n"
         f"missing shop:old: container {cid('old')[:12]} is not in the listing (was running)\n"
