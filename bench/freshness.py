@@ -12,9 +12,10 @@ from pathlib import Path
 
 import docker
 
-from bench.world import database, django_in, short_directory
+from bench.world import database, django_in, end_in_order, short_directory
 from dev.engine import DockerEngine
 from dev.index import Processes
+from dev.ports import free_port
 from dev.valkey import Valkey
 
 CONTAINERS = 100
@@ -36,8 +37,7 @@ class Clock:
 
     def at(self, container_id: str, action: str) -> float:
         """Return when an action happened, in seconds since 1970."""
-        while (container_id, action) not in self._at:
-            time.sleep(0.0005)
+        _wait(lambda: (container_id, action) in self._at, f"the daemon says {action}")
         return self._at.pop((container_id, action))
 
     def close(self) -> None:
@@ -143,8 +143,7 @@ def _port() -> int:
 
 def main() -> int:
     """Measure on the database that BENCH_DATABASE names."""
-    from dev.ports import free_port
-
+    end_in_order()
     with short_directory() as directory, database(directory) as url:
         os.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
         with django_in(url):

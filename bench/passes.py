@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.world import daemon, database, django_in, fill_catalogue, short_directory
+from bench.world import daemon, database, django_in, end_in_order, fill_catalogue, short_directory
 
 SIZES = (100, 1_000, 10_000)
 REPEATS = 9
@@ -76,6 +76,7 @@ def _ms(act: Callable[[], object]) -> float:
 
 def main() -> int:
     """Measure on SQLite."""
+    end_in_order()
     with short_directory() as directory, database(directory) as url, django_in(url):
         return 0 if measure(directory) else 1
 

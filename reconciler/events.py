@@ -27,9 +27,9 @@ class Event(NamedTuple):
 
     @property
     def is_early(self) -> bool:
-        """Tell whether a listing made at once may not show it yet.
+        """Tell whether a listing made at once is likely not to show it yet.
 
-        Docker 20.10 says `die` some tens of milliseconds before its listing does.
+        Measured: Docker 20.10 says `die` some tens of milliseconds before its listing does.
         """
         return self.action in _EARLY
 

@@ -35,7 +35,7 @@ BACKOFF_SECONDS = (1.0, 30.0)
 REFRESH_SECONDS = 5.0
 """How often hosts are read and the record of the watch is written; never per event."""
 SETTLED_SECONDS = 0.5
-"""The last look after an event that the daemon says before its listing does, for a daemon under load."""
+"""The last look after an event, for a daemon under load whose listing is slow to show it."""
 RETRY_SECONDS = 2.5
 """Pause after an ask that failed; longer than Redis remembers who was told to start a pass."""
 JOIN_SECONDS = 3.0
@@ -65,7 +65,7 @@ class Backoff:
 class Asker(threading.Thread):
     """Asks for passes: the first event of a burst at once, the rest together when the window has passed.
 
-    What a listing made at once may not show yet is looked at again, twice, after its last event.
+    A daemon may say an event before its listing shows it: it is looked at again, twice, after the last event.
     """
 
     def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float) -> None:
@@ -88,10 +88,13 @@ class Asker(threading.Thread):
             wants[pause] = (time.monotonic() + pause, event_ns if first is None else first)
             self._changed.notify()
 
-    def want_settled(self, host: str, event_ns: int | None) -> None:
-        """Ask at once, and again when the daemon's listing has caught up with its event."""
-        self.want(host)
-        self.want(host, event_ns, pause=self._window)
+    def want_settled(self, host: str, event_ns: int | None, *, is_early: bool = False) -> None:
+        """Ask at once, and again when the daemon's listing is sure to have caught up with its last event.
+
+        An event that the daemon says early is answered by the second look, and its time goes with that.
+        """
+        self.want(host, None if is_early else event_ns)
+        self.want(host, event_ns if is_early else None, pause=self._window)
         self.want(host, pause=SETTLED_SECONDS)
 
     def stop(self) -> None:
@@ -224,12 +227,10 @@ class HostWatch(threading.Thread):
     def _note(self, reader: EventReader, chunk: bytes) -> None:
         events = reader.feed(chunk)
         self.events_seen += len(events)
-        prompt = [event.at_ns for event in events if not event.is_early]
-        early = [event.at_ns for event in events if event.is_early]
-        if prompt:
-            self._asker.want(self.engine.host, prompt[0])
-        if early:
-            self._asker.want_settled(self.engine.host, early[0])
+        for is_early in (False, True):
+            times = [event.at_ns for event in events if event.is_early is is_early]
+            if times:
+                self._asker.want_settled(self.engine.host, times[0], is_early=is_early)
 
     def _end_stream(self) -> None:
         stream = self._stream

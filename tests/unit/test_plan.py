@@ -1,11 +1,14 @@
 """The plan as text: what changes, and why."""
 
+import json
 from collections.abc import Iterable
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
-from reconciler.observation import Observation, Reason
+from reconciler.listing import decode_listing
+from reconciler.observation import Observation, Reason, health_of
 from reconciler.plan import Plan, make_plan
 from tests.builders import cid, container, instance, row, workload
 
@@ -179,3 +182,51 @@ def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -
         f"update shop:old-identity: container {cid('web')[:12]} now stands for shop:web; state running → stopped\n"
         f"create shop:web: container {cid('web')[:12]} (web) is stopped"
     )
+
+
+def test_a_row_whose_container_lost_the_contest_for_its_new_row_keeps_a_true_state() -> None:
+    """I3, as above: whoever wins the new row, the old one may not show a stale running."""
+    old = container("x", WEB, state="stopped", created=1)
+    plan = plan_of([row("w:X", "x")], [old, container("y", WEB, created=2)])
+    assert {change.after.id: change.after.state for change in plan.changes} == {"w:X": "stopped", "shop:web": "running"}
+    assert reasons(plan) == [("x", Reason.SUPERSEDED)]
+
+
+def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true_state() -> None:
+    """I3, as above."""
+    moved = container("c", instance("i1"), state="stopped")
+    plan = plan_of([row("w:X", "c")], [moved], elsewhere=[row("i1", "old", host="west")])
+    assert [(change.after.id, change.after.state) for change in plan.changes] == [("w:X", "stopped")]
+    assert reasons(plan) == [("c", Reason.ROW_ON_OTHER_HOST)]
+
+
+@pytest.mark.parametrize(
+    ("status", "health"),
+    [
+        ("Up 2 hours (healthy)", "healthy"),
+        ("Up 2 hours (unhealthy)", "unhealthy"),
+        ("Up 3 seconds (health: starting)", "starting"),
+        ("Up 2 hours (Paused)", ""),
+        ("Exited (0) 2 hours ago", ""),
+        ("Up 2 hours", ""),
+        ("", ""),
+    ],
+)
+def test_health_is_read_from_the_end_of_the_status(status: str, health: str) -> None:
+    assert health_of(status) == health
+
+
+@pytest.mark.parametrize("state", ["missing", "failed", "Missing", "FAILED"])
+def test_a_state_that_is_ours_to_say_is_refused_from_a_daemon(state: str) -> None:
+    """I3: refused, and listed all the same."""
+    items = [{"Id": cid("liar"), "Names": ["/liar"], "State": state}, {"Id": cid("web"), "State": "running"}]
+    snapshot = decode_listing(json.dumps(items).encode())
+    assert [(skip.name, skip.reason) for skip in snapshot.refusals] == [("liar", Reason.MALFORMED)]
+    assert [each.container_id for each in snapshot.observations] == [cid("web")]
+    assert snapshot.listed_ids == {cid("liar"), cid("web")}
+
+
+def test_health_comes_with_the_listing() -> None:
+    item = {"Id": cid("web"), "State": "running", "Status": "Up 2 hours (unhealthy)"}
+    (seen,) = decode_listing(json.dumps([item]).encode()).observations
+    assert seen.health == "unhealthy"

@@ -1,0 +1,304 @@
+"""How fresh the index says it is, and what it counts as drift."""
+
+import io
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from reconciler import reconcile as reconcile_module
+from reconciler import tasks
+from reconciler.conf import lock_of
+from reconciler.events import EventReader
+from reconciler.lock import Ask
+from reconciler.models import Container, Host
+from reconciler.reconcile import reconcile_in_turn
+from reconciler.status import percentile, statuses
+from simulator import Engine
+from tests.builders import cid, workload
+
+NO_REDIS = "redis://127.0.0.1:1/0"
+pytestmark = pytest.mark.usefixtures("valkey", "local")
+
+
+def ago(seconds):
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def set_local(**columns):
+    Host.objects.filter(name="local").update(**columns)
+
+
+def run(*arguments):
+    """Return exit status, what was printed and the error."""
+    out = io.StringIO()
+    try:
+        call_command("status", *arguments, stdout=out)
+    except CommandError as error:
+        return error.returncode, out.getvalue(), str(error)
+    return 0, out.getvalue(), ""
+
+
+def status(name="local"):
+    """Return what --json says of a host."""
+    _, printed, _ = run("--json")
+    return next(host for host in json.loads(printed)["hosts"] if host["host"] == name)
+
+
+# manage.py status
+
+
+def test_the_text_is_a_table_with_a_line_per_host():
+    set_local(last_success_at=ago(1))
+    Host.objects.create(name="edge", url="tcp://edge.example:2376", last_success_at=ago(2))
+    code, printed, _ = run()
+    head, edge, local = printed.splitlines()
+    assert code == 0
+    assert head.split()[:3] == ["HOST", "ENGINE", "WATCHED"]
+    assert edge.split()[:3] == ["edge", "tcp://edge.example:2376", "no"]
+    assert "1 s ago" in local
+
+
+def test_the_text_says_what_went_wrong_last():
+    set_local(last_success_at=ago(1), last_error="cannot be reached")
+    assert run()[1].endswith("local: cannot be reached\n")
+
+
+def test_json_is_one_object_with_a_list_of_hosts():
+    last = ago(1)
+    set_local(last_success_at=last, url="tcp://local.example:2376")
+    code, printed, _ = run("--json")
+    (host,) = json.loads(printed)["hosts"]
+    assert code == 0
+    assert 1 <= host.pop("age_seconds") < 10
+    assert host == {
+        "host": "local",
+        "enabled": True,
+        "engine": "tcp://local.example:2376",
+        "watching_since": None,
+        "last_success_at": last.isoformat(),
+        "stale": False,
+        "error": "",
+        "containers": {},
+        "events_seen": 0,
+        "passes_asked": 0,
+        "drift_found": 0,
+        "drift_found_at": None,
+        "latency_count": 0,
+        "latency_p50_ms": None,
+        "latency_p99_ms": None,
+    }
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_stale_host_is_named_and_the_exit_status_is_1(arguments):
+    set_local(last_success_at=ago(91))
+    code, printed, error = run(*arguments)
+    assert (code, error.endswith(": local")) == (1, True)
+    assert "local" in printed
+
+
+def test_a_host_never_reached_is_stale():
+    code, printed, _ = run()
+    assert (code, "never STALE" in printed) == (1, True)
+
+
+def test_within_three_intervals_a_host_is_not_stale():
+    set_local(last_success_at=ago(85))
+    assert run()[0] == 0
+
+
+def test_a_disabled_host_is_never_stale():
+    set_local(enabled=False, last_success_at=ago(9_999))
+    code, printed, error = run()
+    assert (code, error) == (0, "")
+    assert "local (off)" in printed
+    assert "STALE" not in printed.splitlines()[1]
+
+
+def test_containers_are_counted_by_state_and_host():
+    Host.objects.create(name="edge")
+    for number, state in enumerate(["running", "running", "missing", ""]):
+        Container.objects.create(id=f"c{number}", workload_id="shop", state=state)
+    Container.objects.create(id="far", workload_id="shop", host_id="edge", state="paused")
+    assert status()["containers"] == {"running": 2, "missing": 1, "pending": 1}
+    assert status("edge")["containers"] == {"paused": 1}
+
+
+@pytest.mark.parametrize(("silent_seconds", "watched"), [(1, True), (31, False)])
+def test_a_host_is_watched_while_the_watchers_heartbeat_is_fresh(silent_seconds, watched):
+    set_local(watching_since=ago(300), watcher_alive_at=ago(silent_seconds))
+    assert (status()["watching_since"] is not None) == watched
+
+
+def test_a_living_watcher_whose_stream_is_closed_does_not_watch():
+    set_local(watcher_alive_at=ago(1))
+    assert status()["watching_since"] is None
+
+
+def test_latencies_are_the_remembered_ones():
+    for milliseconds in range(101):
+        lock_of("local").note_latency(milliseconds)
+    lock_of("edge").note_latency(9_999)
+    shown = status()
+    assert (shown["latency_count"], shown["latency_p50_ms"], shown["latency_p99_ms"]) == (101, 50.0, 99.0)
+    assert "50/99 ms of 101" in run()[1]
+
+
+def test_without_redis_there_are_no_latencies_and_all_else_is_printed(settings):
+    settings.REDIS_URL = NO_REDIS
+    set_local(last_success_at=ago(1), events_seen=7)
+    code, printed, _ = run("--json")
+    (host,) = json.loads(printed)["hosts"]
+    assert (code, host["events_seen"], host["latency_count"], host["latency_p50_ms"]) == (0, 7, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([], 50, None), ([3.0], 99, 3.0), ([1.0, 3.0], 50, 2.0), ([2.0, 2.0, 2.0], 99, 2.0), ([9.0, 1.0, 5.0], 50, 5.0)],
+)
+def test_percentiles(values, percent, expected):
+    assert percentile(values, percent) == expected
+
+
+def test_a_percentile_is_never_beyond_the_greatest_value():
+    assert percentile([1.0, 100.0], 99) <= 100.0
+
+
+def test_the_number_of_queries_does_not_grow_with_the_number_of_hosts():
+    counts = []
+    for hosts in (1, 20):
+        for number in range(1, hosts):
+            Host.objects.create(name=f"host-{number}")
+            Container.objects.create(id=f"c{number}", workload_id="shop", host_id=f"host-{number}")
+        with CaptureQueriesContext(connection) as queries:
+            assert len(statuses(timezone.now())) == hosts
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+# Drift
+
+
+@pytest.fixture
+def engine(simulator, monkeypatch):
+    """The Engine of host local, watched since before its last success, with one container that a row shows running."""
+    monkeypatch.setattr(reconcile_module, "LATE_EVENTS_SECONDS", 0.01)
+    engine = Engine()
+    engine.add("shop-web", id=cid("shop-web"), created=1_700_000_000, labels=workload("shop", role="web"))
+    set_local(url=simulator.serve(engine), watching_since=ago(300))
+    look("manual")
+    set_local(last_success_at=ago(10), watcher_alive_at=ago(1))
+    return engine
+
+
+def look(trigger="tick"):
+    """Make a pass as a worker does; return its report."""
+    (report,) = reconcile_in_turn(Host.objects.get(name="local"), trigger=trigger).reports
+    return report
+
+
+def drift():
+    return Host.objects.get(name="local").drift_found
+
+
+def ns(seconds_ago):
+    return time.time_ns() - int(seconds_ago * 1e9)
+
+
+def test_what_a_tick_finds_and_no_event_announced_is_drift(engine):
+    engine.die(cid("shop-web"))
+    assert look().updated == 1
+    host = Host.objects.get(name="local")
+    assert (host.drift_found, host.drift_found_at is not None) == (1, True)
+
+
+def test_drift_is_shown(engine):
+    engine.die(cid("shop-web"))
+    look()
+    shown = status()
+    assert (shown["drift_found"], datetime.fromisoformat(shown["drift_found_at"]).tzinfo) == (1, UTC)
+
+
+def test_what_an_event_announced_is_no_drift(engine):
+    engine.die(cid("shop-web"))
+    lock_of("local").note_event(ns(5))
+    look()
+    assert drift() == 0
+
+
+def test_an_event_that_comes_while_the_tick_waits_announced_it(engine, monkeypatch):
+    happened = ns(0)
+    engine.die(cid("shop-web"))
+    monkeypatch.setattr(reconcile_module.time, "sleep", lambda _: lock_of("local").note_event(happened))
+    look()
+    assert drift() == 0
+
+
+def test_an_event_before_the_last_success_announced_something_else(engine):
+    engine.die(cid("shop-web"))
+    lock_of("local").note_event(ns(20))
+    look()
+    assert drift() == 1
+
+
+def test_a_container_gone_unannounced_is_drift(engine):
+    engine.clear()
+    assert look().missing == 1
+    assert drift() == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "seconds_ago"),
+    [("watching_since", None), ("watcher_alive_at", 31), ("watching_since", 5)],
+    ids=["not watched", "watcher dead", "watched only since the last success"],
+)
+def test_where_nobody_watched_all_the_time_nothing_is_drift(engine, column, seconds_ago):
+    set_local(**{column: seconds_ago and ago(seconds_ago)})
+    engine.die(cid("shop-web"))
+    assert look().updated == 1
+    assert drift() == 0
+
+
+@pytest.mark.parametrize("trigger", ["event", "manual", "boot"])
+def test_only_a_tick_finds_drift(engine, trigger):
+    engine.die(cid("shop-web"))
+    assert look(trigger).updated == 1
+    assert drift() == 0
+
+
+def test_a_row_that_somebody_declared_failed_is_no_drift(engine):
+    Container.objects.update(state="failed")
+    assert look().updated == 1
+    assert drift() == 0
+
+
+def test_a_tick_that_finds_nothing_does_not_wait(engine, monkeypatch):
+    monkeypatch.setattr(reconcile_module, "LATE_EVENTS_SECONDS", 3600)
+    assert look().unchanged == 1
+
+
+def test_the_lock_is_free_while_a_tick_waits_for_late_events(engine, monkeypatch):
+    taken = []
+    monkeypatch.setattr(reconcile_module.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
+    engine.die(cid("shop-web"))
+    look()
+    assert len(taken) == 1
+    assert taken[0] is not None
+
+
+def test_a_lying_event_changes_no_row(engine):
+    """I13: an event only asks; the row says what the listing says."""
+    lie = {"Type": "container", "Action": "die", "id": cid("shop-web"), "status": "die", "timeNano": ns(0)}
+    lie["Actor"] = {"ID": cid("shop-web"), "Attributes": workload("shop", role="web") | {"exitCode": "137"}}
+    (event,) = EventReader().feed(json.dumps(lie).encode() + b"\n")
+    before = Container.objects.values().get()
+    tasks.ask("local", Ask("event", event.at_ns))
+    (report,) = reconcile_in_turn(Host.objects.get(name="local"), trigger="event", only_if_asked=True).reports
+    assert (report.outcome, report.changes, report.event_at is not None) == ("applied", (), True)
+    assert Container.objects.values().get() | {"last_seen_at": None} == before | {"last_seen_at": None}
