@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from kombu.exceptions import OperationalError
 
@@ -34,7 +34,7 @@ _SIGNS = {
 }
 
 
-UNHEALTHY = mark_safe(' <span class="state state-failed">unhealthy</span>')
+UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 
 
 class OrphanFilter(SimpleListFilter):

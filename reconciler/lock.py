@@ -90,7 +90,7 @@ class HostLock:
         self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
         self._events = f"tinyforge:{{{host}}}:events"
         self._latencies = f"tinyforge:{{{host}}}:latencies"
-        self._ttl_ms = round(ttl_seconds * 1000)
+        self._ttl_ms = max(1, round(ttl_seconds * 1000))
         self._token = secrets.token_hex(16)
 
     def request(self, ask: Ask) -> bool:

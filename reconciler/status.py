@@ -44,7 +44,7 @@ class HostStatus:
 
 
 def statuses(at: datetime) -> list[HostStatus]:
-    """Return the status of every host, in three queries and one look at Redis per host."""
+    """Return the status of every host, in two queries and one look at Redis per host."""
     containers: dict[str, dict[str, int]] = defaultdict(dict)
     for host, state, count in Container.objects.values_list("host_id", "state").annotate(Count("id")).order_by():
         containers[host][state or "pending"] = count

@@ -82,10 +82,13 @@ class Asker(threading.Thread):
 
     def want(self, host: str, event_ns: int | None = None, *, pause: float = 0.0) -> None:
         """Ask for a pass of a host after a pause, in seconds, when its window allows; never blocks on the network."""
+        due = time.monotonic() + pause
         with self._changed:
             wants = self._wanted.setdefault(host, {})
-            _, first = wants.get(pause, (0.0, None))
-            wants[pause] = (time.monotonic() + pause, event_ns if first is None else first)
+            first_due, first_ns = wants.get(pause, (due, None))
+            # the last look moves with the last event; the others do not, or a storm would put them off for ever
+            due = due if pause == SETTLED_SECONDS else first_due
+            wants[pause] = (due, event_ns if first_ns is None else first_ns)
             self._changed.notify()
 
     def want_settled(self, host: str, event_ns: int | None, *, is_early: bool = False) -> None:

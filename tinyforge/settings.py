@@ -132,7 +132,7 @@ if RECONCILE_INTERVAL <= 0:
     RECONCILE_INTERVAL = DEFAULT_INTERVAL
 ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
 EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
-LOCK_TTL = env.number("LOCK_TTL", 60, above=0.09, most=3600)
+LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
 
 DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https"])
 DOCKER_CERT_PATH = Path(env.text("DOCKER_CERT_PATH", str(Path.home() / ".docker")))

@@ -82,7 +82,7 @@ def test_every_death_on_a_quiet_host_is_in_the_table_without_a_tick(
     processes.worker(DOCKER_HOST=docker_engine.url)
     processes.watcher(DOCKER_HOST=docker_engine.url)
     eventually(is_watched, what="the host is watched")
-    for _ in range(8):
+    for _ in range(4):
         eventually(lambda: state() == "running", seconds=5)
         time.sleep(0.8)
         made.kill()

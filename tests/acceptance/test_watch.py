@@ -73,14 +73,14 @@ def test_a_pass_is_asked_for_once_subscribed(engine: Engine, asks: Asks, start: 
 
 
 def test_an_event_asks_at_once_with_the_daemons_time(engine: Engine, asks: Asks, start: Callable[..., Watcher]) -> None:
-    start()
+    start(window=2.0)
     eventually(lambda: asks.of("local") == 1)
-    time.sleep(0.2)
+    time.sleep(2.2)
     before = time.monotonic()
     engine.add("web", labels=workload("shop", role="web"))
     eventually(lambda: asks.of("local") == 2)
     at, _, event_ns = asks.made[1]
-    assert at - before < 0.09
+    assert at - before < 1
     assert event_ns is not None
     assert abs(event_ns / 1e9 - time.time()) < 5
 
