@@ -10,6 +10,7 @@ from django.conf import settings
 
 from dev.process import ServiceError
 from dev.valkey import Valkey
+from reconciler import engine
 from reconciler.lock import connect
 from reconciler.models import Host
 from simulator import Server
@@ -29,6 +30,12 @@ def django_db_modify_db_settings() -> None:
     default = settings.DATABASES["default"]
     if default["ENGINE"].endswith("sqlite3"):
         default["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def no_engine_known_yet() -> None:
+    """Forget API versions: a simulated Engine may get a port that another one had before."""
+    engine._negotiated.clear()
 
 
 @pytest.fixture
