@@ -18,6 +18,8 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 1024
 T = TypeVar("T")
 
+ACCEPT_SECONDS = 0.02
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Listener:
@@ -50,6 +52,8 @@ class Listener:
             return
         self.listening.close()
         self.listening = None
+        # a connection accepted a moment ago has not been made known yet
+        await asyncio.sleep(ACCEPT_SECONDS)
         while self.connections:
             for connection in self.connections:
                 connection.abort()
@@ -90,8 +94,7 @@ class Server:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for listener in self._listeners.values():
-            self._await(listener.close())
+        self._await(self._close_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -113,6 +116,9 @@ class Server:
     def close(self, engine: Engine) -> None:
         """Stop an engine as if its daemon had been stopped: its streams end, its socket goes."""
         self._await(self._listeners[engine].close())
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,6 +1,8 @@
 """What several test modules need: services for a session, and one rule for what a machine lacks."""
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -67,3 +69,7 @@ def simulator() -> Iterator[Server]:
     """A server for simulated Engines."""
     with Server() as server:
         yield server
+    # a connection that came while it closed is the simulator's, and no later test's
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
