@@ -6,6 +6,7 @@ Pure: imports no framework, reads no clock, does no I/O.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -55,6 +56,20 @@ class Observation(Struct, frozen=True, gc=False):
     def is_live(self) -> bool:
         """Tell whether the container runs or is about to."""
         return self.state in _LIVE
+
+
+class Details(Struct, frozen=True, gc=False):
+    """What only an inspect tells of a container; times by the daemon's own clock, None: it has not happened.
+
+    `exit_code` is that of its last end, None while it is up or was never started. `restart_count`
+    counts what its restart policy did.
+    """
+
+    exit_code: int | None
+    oom_killed: bool
+    restart_count: int
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 class Skip(NamedTuple):
