@@ -2,8 +2,18 @@
 
 from simulator.container import Container
 from simulator.engine import Engine
-from simulator.failures import Failure
+from simulator.failures import EVENTS, EVERYTHING, INSPECTS, LISTING, Failure
 from simulator.population import populate
 from simulator.server import Server
 
-__all__ = ["Container", "Engine", "Failure", "Server", "populate"]
+__all__ = [
+    "EVENTS",
+    "EVERYTHING",
+    "INSPECTS",
+    "LISTING",
+    "Container",
+    "Engine",
+    "Failure",
+    "Server",
+    "populate",
+]

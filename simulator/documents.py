@@ -38,9 +38,18 @@ def listing_item(container: Container, now: float, *, modern: bool) -> dict[str,
         "NetworkSettings": {"Networks": {}},
         "Mounts": [],
     }
-    if modern and container.health is not None:
-        item["Health"] = health(container)
-    return item
+    return item | modern_fields(container) if modern else item
+
+
+def modern_fields(container: Container) -> dict[str, Any]:
+    """Return what an item of `/containers/json` has besides, from API 1.52 on; `none` is no health check."""
+    manifest = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": image_id(container),
+        "size": 1024,
+        "platform": {"architecture": "amd64", "os": "linux"},
+    }
+    return {"Health": health(container), "ImageManifestDescriptor": manifest}
 
 
 def inspection(container: Container) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def port_entry(private: int, protocol: str, public: int | None = None) -> dict[s
 
 def health(container: Container) -> dict[str, Any]:
     """Return the health object shared by the listing (API 1.52) and the inspection."""
-    return {"Status": container.health, "FailingStreak": int(container.health == "unhealthy")}
+    return {"Status": container.health or "none", "FailingStreak": int(container.health == "unhealthy")}
 
 
 def image_id(container: Container) -> str:

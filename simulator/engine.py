@@ -14,7 +14,7 @@ import msgspec
 
 from simulator import documents
 from simulator.container import Container
-from simulator.failures import DEFAULT_PATHS, Failure, Rule, Rules
+from simulator.failures import DEFAULT_PATHS, LISTING, Failure, Rule, Rules
 from simulator.filters import event_passes
 from simulator.stream import Broadcast
 from simulator.world import World
@@ -173,10 +173,10 @@ class Engine:
     def fail(self, failure: Failure, path: str | None = None, times: int | None = None, **params: Any) -> None:
         """Fail from now on, or the next `times` times, where the path matches the pattern.
 
-        The path is `/containers/json` unless the failure is one of streams (`/events`) or of connections (`*`).
+        The path is LISTING unless the failure is one of streams (EVENTS) or of connections (EVERYTHING).
         `params` are those of Rule: status, message, body, every, seconds, rate, seed, minimum.
         """
-        path = path or DEFAULT_PATHS.get(failure, "/containers/json")
+        path = path or DEFAULT_PATHS.get(failure, LISTING)
         self.rules.add(Rule(failure=failure, path=path, times=times, **params))
         if failure is Failure.ENDS:
             for stream in self.streams.take_all():

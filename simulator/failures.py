@@ -29,12 +29,18 @@ class Failure(enum.Enum):
     SKIP = "skip"
 
 
+# Patterns of paths; the slash on either side of the star keeps listings out of the inspects.
+EVERYTHING = "*"
+LISTING = "/containers/json"
+INSPECTS = "/containers/*/json"
+EVENTS = "/events"
+
 DEFAULT_PATHS = {
-    Failure.REFUSED: "*",
-    Failure.SILENT: "/events",
-    Failure.ENDS: "/events",
-    Failure.GARBAGE: "/events",
-    Failure.SKIP: "/events",
+    Failure.REFUSED: EVERYTHING,
+    Failure.SILENT: EVENTS,
+    Failure.ENDS: EVENTS,
+    Failure.GARBAGE: EVENTS,
+    Failure.SKIP: EVENTS,
 }
 # These act on what a stream carries; the request for the stream is answered as ever.
 ON_EVENTS = frozenset({Failure.SILENT, Failure.SKIP})
@@ -87,7 +93,7 @@ class Rules:
 
     def refuse(self) -> bool:
         """Tell whether a new connection is refused, counting it."""
-        return self._take(lambda rule: rule.failure is Failure.REFUSED and rule.path == "*") is not None
+        return self._take(lambda rule: rule.failure is Failure.REFUSED and rule.path == EVERYTHING) is not None
 
     def skip(self) -> bool:
         """Tell whether an event is dropped, counting it."""

@@ -13,7 +13,7 @@ import docker
 import pytest
 import requests
 
-from simulator import Engine, Failure, Server, populate
+from simulator import EVERYTHING, INSPECTS, Engine, Failure, Server, populate
 
 LISTING = "/containers/json?all=1"
 
@@ -202,6 +202,14 @@ def test_health_is_an_object_of_its_own_from_1_52_on(server, api_version, presen
     engine.set_health(engine.add("web"), "unhealthy")
     item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=2).json()[0]
     assert item.get("Health") == ({"Status": "unhealthy", "FailingStreak": 1} if present else None)
+    assert ("ImageManifestDescriptor" in item) is present
+
+
+def test_a_container_without_health_check_has_health_none_from_1_52_on(server):
+    engine = Engine(api_version="1.52")
+    engine.add("web")
+    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=2).json()[0]
+    assert item["Health"] == {"Status": "none", "FailingStreak": 0}
 
 
 def test_every_change_is_in_the_next_listing(get, engine):
@@ -481,11 +489,35 @@ def test_random_errors_hit_the_same_requests_each_time(get, engine):
     assert 5 < first.count(500) < 25
 
 
-def test_a_failure_strikes_only_where_its_pattern_matches(get, engine):
+def test_inspects_can_fail_alone(get, engine):
     container_id = engine.add("web")
-    engine.fail(Failure.ERROR, path="/containers/*/json")
+    engine.fail(Failure.ERROR, path=INSPECTS)
     assert get(f"/v1.41/containers/{container_id}/json").status_code == 500
     assert get(LISTING).ok
+    assert get("/v1.41" + LISTING).ok
+
+
+def test_inspects_fail_at_random(get, engine):
+    container_id = engine.add("web")
+    engine.fail(Failure.RANDOM_ERROR, path=INSPECTS, rate=0.3)
+    statuses = [get(f"/containers/{container_id}/json").status_code for _ in range(50)]
+    assert 5 < statuses.count(500) < 25
+    assert statuses.count(200) == 50 - statuses.count(500)
+
+
+def test_inspects_hang_alone(get, engine):
+    container_id = engine.add("web")
+    engine.fail(Failure.HANG, path=INSPECTS)
+    with pytest.raises(requests.ReadTimeout):
+        get(f"/containers/{container_id}/json", timeout=0.1)
+    assert get(LISTING).ok
+
+
+def test_everything_can_hang(get, engine):
+    engine.fail(Failure.HANG, path=EVERYTHING)
+    for path in ("/version", "/_ping", LISTING):
+        with pytest.raises(requests.ReadTimeout):
+            get(path, timeout=0.1)
 
 
 def test_the_latest_failure_comes_first_and_healing_lifts_all(get, engine):
