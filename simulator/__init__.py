@@ -3,6 +3,7 @@
 from simulator.container import Container
 from simulator.engine import Engine
 from simulator.failures import EVENTS, EVERYTHING, INSPECTS, LISTING, Failure
+from simulator.fleet import Fleet
 from simulator.population import populate
 from simulator.server import Server
 
@@ -14,6 +15,7 @@ __all__ = [
     "Container",
     "Engine",
     "Failure",
+    "Fleet",
     "Server",
     "populate",
 ]

@@ -13,7 +13,7 @@ import docker
 import pytest
 import requests
 
-from simulator import EVERYTHING, INSPECTS, Engine, Failure, Server, populate
+from simulator import EVERYTHING, INSPECTS, Engine, Failure, Fleet, Server, populate
 
 LISTING = "/containers/json?all=1"
 
@@ -682,6 +682,59 @@ def test_an_unchanged_listing_costs_nothing(engine):
     populate(engine, 10_000)
     first = engine.world.listing(everything=True, filters={})
     assert engine.world.listing(everything=True, filters={}) is first
+
+
+@pytest.fixture
+def fleet():
+    return Fleet(10, 20)
+
+
+def running(states):
+    return {container_id for engine in states for container_id, state in engine.items() if state == "running"}
+
+
+def test_a_fleets_engines_share_no_container(fleet):
+    assert len({container_id for engine in fleet.states() for container_id in engine}) == 200
+
+
+def test_a_fleet_is_the_same_each_time(fleet):
+    assert fleet.change(0.1) == Fleet(10, 20).change(0.1)
+
+
+def test_a_fleet_lists_what_it_has_changed(server, fleet):
+    url = server.serve(fleet.engines[3]).replace("tcp", "http") + LISTING
+    before = {item["Id"]: item["State"] for item in requests.get(url, timeout=2).json()}
+    changed = fleet.change(0.1)[3]
+    after = {item["Id"]: item["State"] for item in requests.get(url, timeout=2).json()}
+    assert after == fleet.states()[3]
+    assert sorted(changed) == sorted(each for each in before if before[each] != after[each])
+    assert len(changed) == 2
+
+
+def test_a_fleet_changes_the_same_share_of_every_engine(fleet):
+    before = fleet.states()
+    changed = fleet.change(0.1)
+    assert [len(ids) for ids in changed] == [2] * 10
+    assert running(before) ^ running(fleet.states()) == {each for ids in changed for each in ids}
+
+
+def test_a_share_of_a_fleet_can_hang(server, fleet):
+    assert fleet.hang(0.2) == [2, 7]
+    urls = [server.serve(engine).replace("tcp", "http") for engine in fleet.engines]
+    for number, url in enumerate(urls):
+        if number in {2, 7}:
+            with pytest.raises(requests.ReadTimeout):
+                requests.get(f"{url}/version", timeout=0.1)
+        else:
+            assert requests.get(f"{url}/version", timeout=2).ok
+    fleet.heal()
+    assert requests.get(f"{urls[7]}/version", timeout=2).ok
+
+
+def test_a_large_fleet_is_quick():
+    began = time.process_time()
+    Fleet(200, 100)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
