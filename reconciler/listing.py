@@ -10,6 +10,7 @@ from msgspec import Raw, convert
 
 from reconciler.labels import text_problem
 from reconciler.observation import (
+    HEALTHS,
     MAX_CONTAINER_ID_CHARS,
     MAX_IMAGE_CHARS,
     MAX_PORT,
@@ -19,9 +20,9 @@ from reconciler.observation import (
     Reason,
     Skip,
     Snapshot,
-    health_of,
     main_port,
     normalise_state,
+    read_status,
 )
 
 
@@ -42,6 +43,7 @@ class _Item(msgspec.Struct):
     Created: int = 0
     Ports: list[_Port] | None = None
     Status: str = ""
+    Health: object = None
     Labels: dict[str, str] | None = None
 
 
@@ -105,6 +107,7 @@ def _observation(item: _Item) -> Observation:
     ports = [(port.PrivatePort, port.Type) for port in item.Ports] if item.Ports else []
     if ports and not all(0 <= number <= MAX_PORT for number, _ in ports):
         raise ValueError(f"a port is out of range: {ports}")
+    status = read_status(item.Status)
     return Observation(
         item.Id,
         item.Names[0].removeprefix("/") if item.Names else "",
@@ -113,8 +116,16 @@ def _observation(item: _Item) -> Observation:
         item.Labels or {},
         main_port(ports) if ports else 0,
         item.Created,
-        health_of(item.Status) if item.Status.endswith(")") else "",
+        _health(item.Health) or status.health,
+        status.exit_code,
+        status.up_seconds,
     )
+
+
+def _health(said: object) -> str:
+    """Return what a listing of API 1.52 or later says of health; anything odd costs the detail, not the container."""
+    word = said.get("Status") if isinstance(said, dict) else None
+    return word if isinstance(word, str) and word in HEALTHS else ""
 
 
 def _check(field: str, value: str, max_chars: int) -> None:

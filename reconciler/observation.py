@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -20,7 +21,13 @@ MAX_PORT = 65_535
 OWN_STATES = frozenset({"missing", "failed"})
 """States that the sweep and the deployer say, and no daemon."""
 
-_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)$")
+HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
+MAX_NUMBER = 2**31 - 1
+"""Largest exit code or restart count that every database stores."""
+
+_HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)$")
+_EXIT_CODE = re.compile(r"(?:Exited|Restarting) \((-?\d{1,10})\)")
+_UP_SECONDS = re.compile(r"Up (?:(\d{1,2}) seconds?|(Less than a second))")
 _STOPPED = frozenset({"exited", "dead", "stopped"})
 _LIVE = frozenset({"running", "restarting", "paused", "created"})
 
@@ -41,7 +48,11 @@ class Reason(StrEnum):
 
 
 class Observation(Struct, frozen=True, gc=False):
-    """One listed container, in our own terms; `created` is in unix seconds, port 0 means none."""
+    """One listed container, in our own terms; `created` is in unix seconds, port 0 means none.
+
+    `up_seconds` is how long it has been up, rounded down, by its daemon's own clock; None if that is a
+    minute or more, or if it is not up.
+    """
 
     container_id: str
     name: str
@@ -51,6 +62,8 @@ class Observation(Struct, frozen=True, gc=False):
     port: int
     created: int
     health: str = ""
+    exit_code: int | None = None
+    up_seconds: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -104,10 +117,24 @@ class Snapshot:
         return len(self.observations) + len(self.refusals)
 
 
-def health_of(status: str) -> str:
-    """Return what a `Status` such as `Up 2 hours (unhealthy)` says of the container's health, or nothing."""
-    found = _HEALTH.search(status)
-    return "starting" if found and found[1] == "health: starting" else found[1] if found else ""
+class Status(NamedTuple):
+    """What a listing's `Status` tells besides the state: health (empty: none), exit code, seconds up."""
+
+    health: str = ""
+    exit_code: int | None = None
+    up_seconds: int | None = None
+
+
+@lru_cache(4096)
+def read_status(status: str) -> Status:
+    """Read a `Status` such as `Up 2 hours (unhealthy)` or `Exited (137) 3 minutes ago`; what it lacks is empty."""
+    health = _HEALTH.search(status)
+    ended = _EXIT_CODE.match(status)
+    up = _UP_SECONDS.match(status)
+    exit_code = int(ended[1]) if ended else None
+    if exit_code is not None and abs(exit_code) > MAX_NUMBER:
+        exit_code = None
+    return Status(health[1] if health else "", exit_code, int(up[1] or 0) if up else None)
 
 
 def normalise_state(state: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.observation import Reason, Skip, Snapshot, main_port, normalise_state
+from reconciler.observation import Reason, Skip, Snapshot, Status, main_port, normalise_state, read_status
 from tests.builders import cid, container
 
 
@@ -50,3 +50,31 @@ def test_refused_containers_are_listed_all_the_same() -> None:
 def test_a_listing_with_an_unreadable_id_does_not_name_every_container() -> None:
     """I3."""
     assert not Snapshot(observations=(), refusals=(Skip("", "", Reason.MALFORMED, ""),)).names_every_container
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Up 2 hours (healthy)", Status(health="healthy")),
+        ("Up 2 hours (unhealthy)", Status(health="unhealthy")),
+        ("Up 3 seconds (health: starting)", Status(health="starting", up_seconds=3)),
+        ("Up 2 hours (Paused)", Status()),
+        ("Up 12 seconds (Paused)", Status(up_seconds=12)),
+        ("Up Less than a second", Status(up_seconds=0)),
+        ("Up 1 second", Status(up_seconds=1)),
+        ("Up About a minute", Status()),
+        ("Up 45 minutes", Status()),
+        ("Exited (0) 2 hours ago", Status(exit_code=0)),
+        ("Exited (137) 3 minutes ago", Status(exit_code=137)),
+        ("Exited (-1) 3 minutes ago", Status(exit_code=-1)),
+        ("Restarting (1) 5 seconds ago", Status(exit_code=1)),
+        ("Exited (9999999999) 3 minutes ago", Status()),
+        ("Created", Status()),
+        ("Dead", Status()),
+        ("Removal In Progress", Status()),
+        ("exited (1)", Status()),
+        ("", Status()),
+    ],
+)
+def test_a_status_tells_health_exit_code_and_age(text: str, read: Status) -> None:
+    assert read_status(text) == read
