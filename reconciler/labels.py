@@ -13,6 +13,7 @@ WORKLOAD_KIND = "tinyforge.workload.kind"
 ROLE = "tinyforge.role"
 STAGE = "tinyforge.stage"
 INSTANCE_ID = "tinyforge.instance-id"
+INSTALL_ID = "tinyforge.install-id"
 STATIC_SITE = "tinyforge.static-site"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
@@ -66,11 +67,16 @@ class Claim(Struct, frozen=True, gc=False):
     one_off: bool
 
 
-def read_claim(labels: Mapping[str, str]) -> Claim | None:
+def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
     """Return what the labels claim, or None for a container that is not ours.
+
+    With an `install_id`, a container whose label names another installation is not ours, whatever
+    else it says; one without that label is. Without, the label says nothing.
 
     Raises BadLabel if a label that takes part in the decision is unusable.
     """
+    if install_id and labels.get(INSTALL_ID, "") not in ("", install_id):
+        return None
     decided = _deciding(labels)
     if decided is None:
         return None

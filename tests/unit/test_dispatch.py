@@ -208,3 +208,24 @@ def test_the_catalogue_is_asked_only_for_what_the_labels_name() -> None:
         {"s1"},
         {"tinyforge-mail"},
     )
+
+
+@pytest.mark.parametrize(
+    ("install_id", "label", "is_ours"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a", "", True),
+        ("a", None, True),
+        ("", "b", True),
+        ("", None, True),
+    ],
+)
+def test_a_container_of_another_installation_is_not_ours(install_id: str, label: str | None, is_ours: bool) -> None:
+    claim = workload("shop", role="web") | ({} if label is None else {labels.INSTALL_ID: label})
+    managed, skips = claim_all([container("web", claim)], install_id)
+    assert (len(managed), skips) == (int(is_ours), [])
+
+
+def test_another_installations_bad_labels_are_its_own_affair() -> None:
+    assert claim_all([container("web", workload("w" * 999) | {labels.INSTALL_ID: "b"})], "a") == ([], [])
