@@ -17,6 +17,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from reconciler import store
+from reconciler.backoff import pause_seconds
 from reconciler.conf import engine_of
 from reconciler.engine import Engine, EventStream
 from reconciler.events import BadStream, EventReader
@@ -59,7 +60,7 @@ class Backoff:
         """Return the pause, in seconds, after a stream that lived so long."""
         shortest, longest = BACKOFF_SECONDS
         self._failures = 0 if lived_seconds > longest else self._failures + 1
-        return self._rng.uniform(shortest, min(longest, shortest * 2.0 ** max(self._failures, 1)))
+        return pause_seconds(self._failures, 2 * shortest, longest, self._rng.random())
 
 
 class Asker(threading.Thread):
