@@ -30,10 +30,12 @@ class Row(Struct, frozen=True, gc=False):
     image_ref: str
     port: int
     health: str = ""
+    exit_code: int | None = None
     image_tag: str = ""
     subdomain: str = ""
     proxy_route_id: str = ""
     npm_proxy_id: int = 0
+    details_due: bool = False
 
 
 class Sighting(Struct, frozen=True, gc=False):
@@ -82,13 +84,13 @@ class Catalogue:
     stacks: Mapping[str, str] = field(default_factory=dict)
 
 
-def claim_all(observations: Iterable[Observation]) -> tuple[list[Managed], list[Skip]]:
+def claim_all(observations: Iterable[Observation], install_id: str = "") -> tuple[list[Managed], list[Skip]]:
     """Split a listing into containers that claim a row and skips; the rest are not ours."""
     managed: list[Managed] = []
     skips: list[Skip] = []
     for observation in observations:
         try:
-            claim = read_claim(observation.labels)
+            claim = read_claim(observation.labels, install_id)
         except BadLabel as error:
             skips.append(_skip(observation, Reason.BAD_LABEL, str(error)))
             continue
@@ -138,6 +140,7 @@ def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | 
         observation.image,
         observation.port,
         observation.health,
+        observation.exit_code,
     )
     if place.instance:
         return Sighting(_with_copies(row, place.instance), observation, copies=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec.structs import astuple, replace
 
 from reconciler.dispatch import Row, Sighting
-from reconciler.observation import Observation, Reason, Skip
+from reconciler.observation import Details, Observation, Reason, Skip
 
 MISSING = "missing"
 FAILED = "failed"
@@ -23,11 +23,17 @@ class Kind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     MISSING = "missing"
+    RESTART = "restart"
+    DETAIL = "detail"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row's change: `before` as the plan read it (None: no row), `after` as it shall be."""
+    """One row's change: `before` as the plan read it (None: no row), `after` as it shall be.
+
+    `details` are what an inspect has told, if there was one; `restarts` is by how much the restart
+    count has grown since the last.
+    """
 
     kind: Kind
     before: Row | None
@@ -35,10 +41,28 @@ class Change:
     copies: bool
     cause: str
     observation: Observation | None = None
+    details: Details | None = None
+    restarts: int = 0
+
+    @property
+    def is_transition(self) -> bool:
+        """Tell whether the state or the bound container changes, or the container has been restarted."""
+        before, after = self.before, self.after
+        if before is None or self.kind is Kind.RESTART:
+            return True
+        return (before.state, before.container_id) != (after.state, after.container_id)
+
+    @property
+    def outdates_details(self) -> bool:
+        """Tell whether what an inspect said before is said no more of the container as it is now."""
+        before, after = self.before, self.after
+        if self.kind is Kind.MISSING:
+            return False
+        return self.kind is not Kind.UPDATE or before is None or _life(before) != _life(after)
 
     def is_news_since(self, at: datetime) -> bool:
         """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
-        if self.kind is Kind.MISSING:
+        if self.kind in (Kind.MISSING, Kind.RESTART):
             return True
         if self.before is None or not self.before.container_id:
             return self.observation is not None and self.observation.created >= int(at.timestamp())
@@ -57,6 +81,11 @@ class Plan:
     skips: tuple[Skip, ...]
     sighted: tuple[str, ...]
     unchanged: int
+
+    @property
+    def sweep(self) -> tuple[Change, ...]:
+        """The rows that would go missing."""
+        return tuple(change for change in self.changes if change.kind is Kind.MISSING)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.changes))
@@ -128,12 +157,14 @@ def _is_free(row: Row) -> bool:
 def _create(sighting: Sighting) -> Change:
     row, observation, copies = sighting.row, sighting.observation, sighting.copies
     cause = f"container {_short(row.container_id)} ({observation.name or 'no name'}) is {row.state}"
-    return Change(Kind.CREATE, None, row, copies, cause, observation)
+    return Change(Kind.CREATE, None, replace(row, details_due=True), copies, cause, observation)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
     after = sighting.row
-    if not sighting.copies and after != before:
+    if after == before:
+        return None
+    if not sighting.copies:
         # the deployer's columns are not the listing's to judge (I9)
         after = replace(
             after,
@@ -142,9 +173,26 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
             proxy_route_id=before.proxy_route_id,
             npm_proxy_id=before.npm_proxy_id,
         )
+    after = _with_inspected(before, after)
     if after == before:
         return None
-    return Change(Kind.UPDATE, before, after, sighting.copies, _differences(before, after), sighting.observation)
+    cause = _differences(before, after)
+    if _life(before) != _life(after):
+        after = replace(after, details_due=True)
+    return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation)
+
+
+def _life(row: Row) -> tuple[str, str, int | None]:
+    """Return what an inspect would tell more about once it changes."""
+    return row.container_id, row.state, row.exit_code
+
+
+def _with_inspected(before: Row, after: Row) -> Row:
+    """Keep what an inspect told and a listing does not: an exit code (of a failed start, say), and what is due."""
+    exit_code = after.exit_code
+    if exit_code is None and (before.container_id, before.state) == (after.container_id, after.state):
+        exit_code = before.exit_code
+    return replace(after, exit_code=exit_code, details_due=before.details_due)
 
 
 def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
@@ -161,7 +209,7 @@ def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
         owner = by_container.get(row.container_id)
         if owner is None or row.state == owner.row.state:
             continue
-        after = replace(row, state=owner.row.state)
+        after = replace(row, state=owner.row.state, exit_code=owner.row.exit_code, details_due=True)
         cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; {_differences(row, after)}"
         changes.append(Change(Kind.UPDATE, row, after, False, cause, owner.observation))
     return changes
@@ -186,13 +234,17 @@ def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Chang
 def _differences(before: Row, after: Row) -> str:
     parts = []
     for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
-        if old == new:
+        if old == new or column == "details_due":
             continue
         if column == "container_id":
             parts.append(f"container {_short(str(old)) or 'none'} → {_short(str(new))}")
         else:
-            parts.append(f"{column} {old if old != '' else 'none'} → {new if new != '' else 'none'}")
+            parts.append(f"{column} {_shown(old)} → {_shown(new)}")
     return ", ".join(parts)
+
+
+def _shown(value: object) -> object:
+    return "none" if value in ("", None) else value
 
 
 def _superseded(loser: Sighting, winner: Sighting) -> Skip:

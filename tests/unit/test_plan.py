@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
 from reconciler.listing import decode_listing
-from reconciler.observation import Observation, Reason, health_of
+from reconciler.observation import Observation, Reason
 from reconciler.plan import Plan, make_plan
 from tests.builders import cid, container, instance, row, workload
 
@@ -142,7 +142,7 @@ def test_the_deployers_columns_are_never_blanked() -> None:
     """I9."""
     before = row("shop:web", "web", image_tag="v1", subdomain="shop.example", proxy_route_id="r", npm_proxy_id=3)
     plan = plan_of([before], [container("web", WEB, state="paused")])
-    assert plan.changes[0].after == replace(before, state="paused")
+    assert plan.changes[0].after == replace(before, state="paused", details_due=True)
 
 
 def test_the_deployers_columns_alone_are_no_difference() -> None:
@@ -200,22 +200,6 @@ def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true
     assert reasons(plan) == [("c", Reason.ROW_ON_OTHER_HOST)]
 
 
-@pytest.mark.parametrize(
-    ("status", "health"),
-    [
-        ("Up 2 hours (healthy)", "healthy"),
-        ("Up 2 hours (unhealthy)", "unhealthy"),
-        ("Up 3 seconds (health: starting)", "starting"),
-        ("Up 2 hours (Paused)", ""),
-        ("Exited (0) 2 hours ago", ""),
-        ("Up 2 hours", ""),
-        ("", ""),
-    ],
-)
-def test_health_is_read_from_the_end_of_the_status(status: str, health: str) -> None:
-    assert health_of(status) == health
-
-
 @pytest.mark.parametrize("state", ["missing", "failed", "Missing", "FAILED"])
 def test_a_state_that_is_ours_to_say_is_refused_from_a_daemon(state: str) -> None:
     """I3: refused, and listed all the same."""
@@ -226,7 +210,24 @@ def test_a_state_that_is_ours_to_say_is_refused_from_a_daemon(state: str) -> Non
     assert snapshot.listed_ids == {cid("liar"), cid("web")}
 
 
+def seen(**item: object) -> Observation:
+    (observation,) = decode_listing(json.dumps([{"Id": cid("web"), "State": "running"} | item]).encode()).observations
+    return observation
+
+
 def test_health_comes_with_the_listing() -> None:
-    item = {"Id": cid("web"), "State": "running", "Status": "Up 2 hours (unhealthy)"}
-    (seen,) = decode_listing(json.dumps([item]).encode()).observations
-    assert seen.health == "unhealthy"
+    assert seen(Status="Up 2 hours (unhealthy)").health == "unhealthy"
+
+
+def test_health_of_a_modern_engine_is_a_field_of_its_own() -> None:
+    assert seen(Status="Up 2 hours", Health={"Status": "unhealthy", "FailingStreak": 3}).health == "unhealthy"
+
+
+@pytest.mark.parametrize("odd", [None, "healthy", 7, [], {}, {"Status": 1}, {"Status": "none"}, {"Status": "odd"}])
+def test_an_odd_health_costs_the_detail_and_not_the_container(odd: object) -> None:
+    assert seen(Status="Up 2 hours (healthy)", Health=odd).health == "healthy"
+
+
+def test_exit_code_and_age_come_with_the_listing() -> None:
+    assert seen(State="exited", Status="Exited (137) 3 minutes ago").exit_code == 137
+    assert seen(Status="Up 3 seconds").up_seconds == 3

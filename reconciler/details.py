@@ -1,0 +1,123 @@
+"""Which containers are worth an inspect after a listing, and what the answers change.
+
+Pure: imports no framework, reads no clock, does no I/O. An answer adds to a row; the lack of one
+takes nothing from it but the details.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as replaced
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from reconciler.dispatch import Row, Sighting
+from reconciler.observation import Details
+from reconciler.plan import Change, Kind, Plan
+
+RUNNING = "running"
+_ENDED = frozenset({"stopped", "restarting"})
+_ROUNDING_SECONDS = 1
+
+
+class Known(NamedTuple):
+    """What a row says of its container since the last inspect; None: nothing."""
+
+    restart_count: int | None
+    started_at: datetime | None
+
+
+class Question(NamedTuple):
+    """A container worth an inspect, and its row: as a change leaves it, or unchanged."""
+
+    container_id: str
+    row: Row
+    change: Change | None
+
+
+Answers = Mapping[str, Details | None]
+"""By container id; None: the daemon was stuck on it, and is not to be asked again until it changes."""
+
+
+def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting], elapsed: float | None) -> list[Question]:
+    """Return the containers to inspect, the most telling first: ended, changed, perhaps restarted, owed from before.
+
+    `elapsed` is how many seconds before this listing the last one was asked for, None if there was
+    none. A container that has been up for less, and whose row said running, was restarted unseen.
+    """
+    changed = [Question(c.after.container_id, c.after, c) for c in plan.changes if c.outdates_details]
+    changed.sort(key=lambda question: question.row.state not in _ENDED)
+    asked = {question.container_id for question in changed}
+    by_id = {row.id: row for row in rows}
+    restarted: list[Question] = []
+    owed: list[Question] = []
+    for sighting in sightings:
+        observation = sighting.observation
+        row = by_id.get(sighting.row.id)
+        if row is None or row.container_id != observation.container_id or row.container_id in asked:
+            continue
+        up = observation.up_seconds
+        if up is not None and elapsed is not None and row.state == RUNNING and up + _ROUNDING_SECONDS < elapsed:
+            restarted.append(Question(row.container_id, row, None))
+        elif row.details_due:
+            owed.append(Question(row.container_id, row, None))
+    return [*changed, *restarted, *owed]
+
+
+def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, Known]) -> Plan:
+    """Return the plan with what the answers tell; `known` by row id, of rows whose container is the same still."""
+    learnt = {
+        question.change.after.id: _told(question.change, answers[question.container_id], known)
+        for question in asked
+        if question.change and question.container_id in answers
+    }
+    changes = [learnt.get(change.after.id, change) for change in plan.changes]
+    for question in asked:
+        if question.change is None and question.container_id in answers:
+            more = _quiet(question.row, answers[question.container_id], known.get(question.row.id))
+            changes += [more] if more else []
+    return replaced(plan, changes=tuple(sorted(changes, key=lambda change: change.after.id)))
+
+
+def _told(change: Change, details: Details | None, known: Mapping[str, Known]) -> Change:
+    before, after = change.before, change.after
+    is_same = before is not None and before.container_id == after.container_id
+    return replaced(
+        change,
+        after=_settled(after, details),
+        details=details,
+        restarts=_growth(known.get(after.id), details) if is_same else 0,
+    )
+
+
+def _quiet(row: Row, details: Details | None, known: Known | None) -> Change | None:
+    """Return what an inspect tells of a row that the listing finds unchanged."""
+    after = _settled(row, details)
+    has_restarted = bool(details and known and known.restart_count is not None) and known != _known(details)
+    if has_restarted and details and known:
+        counts = f"restart count {known.restart_count} → {details.restart_count}"
+        cause = f"container {row.container_id[:12]} was restarted, {counts}"
+        return Change(Kind.RESTART, row, after, False, cause, None, details, max(1, _growth(known, details)))
+    if not row.details_due:
+        return None
+    cause = f"details of container {row.container_id[:12]} {'are known' if details else 'cannot be had'}"
+    return Change(Kind.DETAIL, row, after, False, cause, None, details)
+
+
+def _settled(row: Row, details: Details | None) -> Row:
+    exit_code = row.exit_code
+    if exit_code is None and details and row.state != RUNNING:
+        exit_code = details.exit_code
+    return replace(row, details_due=False, exit_code=exit_code)
+
+
+def _known(details: Details | None) -> Known | None:
+    return details and Known(details.restart_count, details.started_at)
+
+
+def _growth(known: Known | None, details: Details | None) -> int:
+    """Return by how much the restart count has grown; a manual start sets it back to nothing."""
+    if details is None or known is None or known.restart_count is None:
+        return 0
+    grown = details.restart_count - known.restart_count
+    return grown if grown >= 0 else details.restart_count

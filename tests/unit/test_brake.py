@@ -1,0 +1,151 @@
+"""The breaker: what is held back, until when, and what never is."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.brake import Braked, Hold, Limits, Standing, brake, present_rows
+from reconciler.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
+from reconciler.observation import Observation
+from reconciler.plan import Plan, make_plan
+from tests.builders import cid, container, row, workload
+
+AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+LIMITS = Limits(share=0.5, least=5, seconds=5)
+LATER = AT + timedelta(seconds=5)
+
+
+def names(count: int, start: int = 0) -> list[str]:
+    return [f"c{number}" for number in range(start, start + count)]
+
+
+def rows(count: int) -> list[Row]:
+    return [row(f"shop:{name}", name) for name in names(count)]
+
+
+def listed(*present: str, state: str = "running") -> list[Observation]:
+    return [container(name, workload("shop", role=name), state=state) for name in present]
+
+
+def plan_of(before: list[Row], containers: list[Observation]) -> Plan:
+    managed, skips = claim_all(containers)
+    sightings = [found for each in managed if isinstance(found := dispatch(each, Catalogue(), "local"), Sighting)]
+    return make_plan(before, sightings, skips, frozenset(each.container_id for each in containers), {})
+
+
+def look(
+    before: list[Row], containers: list[Observation], *, hold: Hold | None = None, at: datetime = AT, doubt: str = ""
+) -> Braked:
+    return brake(plan_of(before, containers), Standing(present_rows(before), hold, doubt), at, LIMITS)
+
+
+def swept(braked: Braked) -> list[str]:
+    return [change.after.id for change in braked.plan.sweep]
+
+
+def test_an_empty_listing_sweeps_nothing_at_first() -> None:
+    braked = look(rows(50), [])
+    assert swept(braked) == []
+    assert braked.hold == Hold(
+        since=AT, suspects=frozenset(map(cid, names(50))), reason="50 of 50 present rows would go missing"
+    )
+
+
+def test_a_second_listing_that_agrees_sweeps() -> None:
+    held = look(rows(50), []).hold
+    braked = look(rows(50), [], hold=held, at=LATER)
+    assert (len(swept(braked)), braked.hold) == (50, None)
+
+
+def test_a_second_listing_too_soon_does_not_count() -> None:
+    held = look(rows(50), []).hold
+    braked = look(rows(50), [], hold=held, at=LATER - timedelta(milliseconds=1))
+    assert (swept(braked), braked.hold) == ([], held)
+
+
+def test_a_second_listing_that_holds_everything_lifts_the_hold() -> None:
+    held = look(rows(50), []).hold
+    braked = look(rows(50), listed(*names(50)), hold=held, at=LATER)
+    assert (swept(braked), braked.hold) == ([], None)
+
+
+def test_only_what_both_listings_lack_goes_missing() -> None:
+    held = look(rows(10), listed(*names(4))).hold
+    braked = look(rows(10), listed(*names(2, start=8)), hold=held, at=LATER)
+    assert swept(braked) == [f"shop:c{number}" for number in (4, 5, 6, 7)]
+    assert braked.hold is not None
+    assert braked.hold.suspects == frozenset(map(cid, names(4)))
+
+
+def test_what_was_there_again_in_between_has_to_be_lacking_twice_anew() -> None:
+    held = look(rows(10), []).hold
+    again = look(rows(10), listed("c0"), hold=held, at=AT + timedelta(seconds=1)).hold
+    braked = look(rows(10), [], hold=again, at=LATER)
+    assert "shop:c0" not in swept(braked)
+    assert braked.hold is not None
+    assert braked.hold.suspects == {cid("c0")}
+
+
+@pytest.mark.parametrize(
+    ("present", "gone", "is_held"),
+    [(10, 5, False), (10, 6, True), (4, 4, False), (5, 5, True), (9, 4, False), (9, 5, True), (100, 50, False)],
+)
+def test_a_mass_is_more_than_half_and_at_least_five(present: int, gone: int, is_held: bool) -> None:
+    braked = look(rows(present), listed(*names(present - gone)))
+    assert (braked.hold is not None, len(swept(braked))) == (is_held, 0 if is_held else gone)
+
+
+def test_rows_that_were_gone_before_count_for_nothing() -> None:
+    before = [*rows(6), *(row(f"shop:old{number}", f"old{number}", state="missing") for number in range(20))]
+    assert look(before, []).hold is not None
+
+
+def test_an_engine_in_doubt_sweeps_not_even_one_row() -> None:
+    braked = look(rows(50), listed(*names(49)), doubt="the Engine is B, and was A")
+    assert (swept(braked), braked.hold and braked.hold.reason) == ([], "the Engine is B, and was A")
+
+
+def test_an_engine_in_doubt_is_believed_when_two_listings_agree() -> None:
+    held = look(rows(3), [], doubt="B, not A").hold
+    assert len(swept(look(rows(3), [], hold=held, at=LATER, doubt="B, not A"))) == 3
+
+
+def test_an_engine_in_doubt_that_lacks_nothing_is_not_held() -> None:
+    assert look(rows(3), listed(*names(3)), doubt="B, not A").hold is None
+
+
+def test_what_a_listing_holds_is_applied_while_the_host_is_held() -> None:
+    braked = look(rows(50), listed("c0", state="paused") + listed("new"))
+    assert str(braked.plan) == (
+        f"update shop:c0: state running → paused\ncreate shop:new: container {cid('new')[:12]} (new) is running"
+    )
+
+
+def test_a_hold_that_is_due_goes_on_with_what_is_newly_lacking() -> None:
+    held = look(rows(10), listed(*names(4))).hold
+    braked = look(rows(10), [], hold=held, at=LATER)
+    assert len(swept(braked)) == 6
+    assert braked.hold == Hold(
+        since=LATER, suspects=frozenset(map(cid, names(4))), reason="10 of 10 present rows would go missing"
+    )
+
+
+def test_a_container_bound_to_a_row_meanwhile_was_never_lacking() -> None:
+    """A hold is of containers, not of rows: a row bound anew is another case."""
+    held = look(rows(6), []).hold
+    rebound = [replace_container(each) for each in rows(6)]
+    assert swept(look(rebound, [], hold=held, at=LATER)) == []
+
+
+def replace_container(before: Row) -> Row:
+    return row(before.id, f"{before.id}-new")
+
+
+def test_present_rows_are_those_whose_container_was_there() -> None:
+    assert present_rows([row("a", "a"), row("b"), row("c", "c", state="missing"), row("d", "d", state="failed")]) == 2
+
+
+def test_a_plan_that_lacks_nothing_is_left_as_it_is() -> None:
+    plan = plan_of(rows(3), listed(*names(3), state="paused"))
+    assert brake(plan, Standing(3), AT, LIMITS) == Braked(replace(plan), None)

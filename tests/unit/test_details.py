@@ -1,0 +1,203 @@
+"""Which containers are worth an inspect, and what its answer changes."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.details import Answers, Known, Question, learn, questions
+from reconciler.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
+from reconciler.observation import Observation
+from reconciler.plan import Change, Kind, Plan, make_plan
+from tests.builders import STARTED, cid, container, details, row, workload
+
+WEB = workload("shop", role="web")
+DB = workload("shop", role="db")
+RUNNING_WEB = row("shop:web", "web")
+
+
+def sightings_of(containers: list[Observation]) -> list[Sighting]:
+    managed, _ = claim_all(containers)
+    return [found for each in managed if isinstance(found := dispatch(each, Catalogue(), "local"), Sighting)]
+
+
+def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:
+    return make_plan(rows, sightings_of(containers), [], frozenset(each.container_id for each in containers), {})
+
+
+def asked(rows: list[Row], containers: list[Observation], *, elapsed: float | None = 30) -> list[Question]:
+    return questions(plan_of(rows, containers), rows, sightings_of(containers), elapsed)
+
+
+def asked_names(rows: list[Row], containers: list[Observation], *, elapsed: float | None = 30) -> list[str]:
+    named = {cid(name): name for name in ("web", "db", "old", "new")}
+    return [named[question.container_id] for question in asked(rows, containers, elapsed=elapsed)]
+
+
+def learnt(rows: list[Row], containers: list[Observation], answers: Answers, **known: Known) -> Plan:
+    about = asked(rows, containers)
+    by_row = {f"shop:{role}": each for role, each in known.items()}
+    return learn(plan_of(rows, containers), about, answers, by_row)
+
+
+def only_change(plan: Plan) -> Change:
+    (change,) = plan.changes
+    return change
+
+
+# which
+
+
+def test_an_unchanged_container_is_not_inspected() -> None:
+    assert asked_names([RUNNING_WEB], [container("web", WEB)]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (None, container("web", WEB)),
+        (row("shop:web", "old"), container("web", WEB)),
+        (row("shop:web"), container("web", WEB)),
+        (RUNNING_WEB, container("web", WEB, state="stopped")),
+        (row("shop:web", "web", state="stopped", exit_code=0), container("web", WEB, state="stopped", exit_code=1)),
+        (row("shop:web", "web", state="missing"), container("web", WEB)),
+    ],
+)
+def test_a_container_whose_life_has_changed_is_inspected(before: Row | None, now: Observation) -> None:
+    assert asked_names([before] if before else [], [now]) == ["web"]
+
+
+@pytest.mark.parametrize("change", [{"port": 80}, {"image": "app:2"}, {"health": "unhealthy"}])
+def test_a_change_that_an_inspect_tells_no_more_of_leads_to_none(change: dict[str, object]) -> None:
+    assert asked_names([RUNNING_WEB], [container("web", WEB, **change)]) == []  # type: ignore[arg-type]
+
+
+def test_a_container_that_is_gone_is_not_inspected() -> None:
+    assert asked_names([RUNNING_WEB], []) == []
+
+
+def test_a_container_up_for_less_than_since_the_last_look_was_restarted_unseen() -> None:
+    assert asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=3)], elapsed=30) == ["web"]
+
+
+@pytest.mark.parametrize(("up_seconds", "elapsed"), [(29, 30.0), (30, 30.0), (None, 30.0), (3, None), (0, 0.5)])
+def test_a_container_that_may_have_been_up_since_the_last_look_was_not(
+    up_seconds: int | None, elapsed: float | None
+) -> None:
+    assert asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], elapsed=elapsed) == []
+
+
+def test_what_is_owed_from_before_is_asked_for() -> None:
+    assert asked_names([row("shop:web", "web", details_due=True)], [container("web", WEB)]) == ["web"]
+
+
+def test_what_ended_comes_first_and_what_is_owed_last() -> None:
+    rows = [row("shop:a", "old", details_due=True), row("shop:web", "web"), row("shop:db", "db")]
+    containers = [
+        container("old", workload("shop", role="a")),
+        container("web", WEB, state="paused"),
+        container("db", DB, state="stopped"),
+        container("new", workload("shop", role="z"), state="restarting"),
+    ]
+    assert asked_names(rows, containers) == ["db", "new", "web", "old"]
+
+
+# what
+
+
+def test_an_answer_goes_with_the_change() -> None:
+    dead = details(exit_code=137, oom_killed=True, finished_at=STARTED)
+    change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): dead}))
+    assert (change.details, change.after.details_due, change.after.exit_code) == (dead, False, 137)
+
+
+def test_the_listings_exit_code_comes_before_the_inspects() -> None:
+    stopped = container("web", WEB, state="stopped", exit_code=1)
+    change = only_change(learnt([RUNNING_WEB], [stopped], {cid("web"): details(exit_code=0)}))
+    assert change.after.exit_code == 1
+
+
+def test_no_answer_costs_the_details_and_nothing_else() -> None:
+    plan = plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")])
+    assert learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {}) == plan
+    assert only_change(plan).after.details_due
+
+
+def test_a_stuck_inspect_is_not_owed() -> None:
+    change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): None}))
+    assert (change.details, change.after.details_due) == (None, False)
+
+
+@pytest.mark.parametrize(("before", "now", "grown"), [(2, 5, 3), (0, 0, 0), (7, 2, 2), (None, 4, 0)])
+def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None, now: int, grown: int) -> None:
+    answers = {cid("web"): details(restart_count=now)}
+    restarting = container("web", WEB, state="restarting")
+    assert only_change(learnt([RUNNING_WEB], [restarting], answers, web=Known(before, STARTED))).restarts == grown
+
+
+def test_another_containers_restarts_are_not_this_ones() -> None:
+    answers = {cid("new"): details(restart_count=9)}
+    plan = learnt([RUNNING_WEB], [container("new", WEB)], answers, web=Known(2, STARTED))
+    assert only_change(plan).restarts == 0
+
+
+def test_a_restart_between_two_looks_is_a_change() -> None:
+    answers = {cid("web"): details(restart_count=3, started_at=STARTED + timedelta(minutes=1))}
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(1, STARTED))
+    assert str(plan) == f"restart shop:web: container {cid('web')[:12]} was restarted, restart count 1 → 3"
+    assert (only_change(plan).restarts, only_change(plan).is_transition) == (2, True)
+
+
+def test_a_restart_by_hand_is_one_restart() -> None:
+    answers = {cid("web"): details(started_at=STARTED + timedelta(minutes=1))}
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(0, STARTED))
+    assert (only_change(plan).kind, only_change(plan).restarts) == (Kind.RESTART, 1)
+
+
+@pytest.mark.parametrize("answer", [details(restart_count=1), None])
+def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> None:
+    plan = learnt(
+        [RUNNING_WEB],
+        [container("web", WEB, up_seconds=1)],
+        {cid("web"): answer},  # type: ignore[dict-item]
+        web=Known(1, STARTED),
+    )
+    assert plan.changes == ()
+
+
+@pytest.mark.parametrize("answer", [details(restart_count=1), None])
+def test_what_was_owed_is_paid_without_being_a_transition(answer: object) -> None:
+    owed = row("shop:web", "web", details_due=True)
+    plan = learnt([owed], [container("web", WEB)], {cid("web"): answer}, web=Known(None, None))  # type: ignore[dict-item]
+    change = only_change(plan)
+    assert (change.kind, change.details, change.after.details_due) == (Kind.DETAIL, answer, False)
+    assert not change.is_transition
+
+
+def test_an_exit_code_that_only_an_inspect_tells_is_kept_by_the_next_listing() -> None:
+    """I10: a container that could not be started lists no exit code, and has one."""
+    created = container("web", WEB, state="created")
+    first = only_change(learnt([], [created], {cid("web"): details(exit_code=127, started_at=None)}))
+    assert first.after.exit_code == 127
+    assert plan_of([first.after], [created]).changes == ()
+
+
+def test_details_that_were_known_are_asked_for_no_more() -> None:
+    """I10."""
+    change = only_change(learnt([], [container("web", WEB)], {cid("web"): details()}))
+    assert asked_names([change.after], [container("web", WEB)]) == []
+
+
+def test_changes_stay_sorted_by_row() -> None:
+    owed = row("shop:a", "old", details_due=True)
+    containers = [container("old", workload("shop", role="a")), container("web", WEB, state="paused")]
+    plan = learnt([RUNNING_WEB, owed], containers, {cid("old"): details(), cid("web"): details()})
+    assert [change.after.id for change in plan.changes] == ["shop:a", "shop:web"]
+
+
+def test_details_go_out_of_date_with_the_life_they_tell_of() -> None:
+    moved = only_change(plan_of([RUNNING_WEB], [container("web", WEB, port=80)]))
+    stopped = only_change(plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")]))
+    gone = only_change(plan_of([RUNNING_WEB], []))
+    assert (moved.outdates_details, stopped.outdates_details, gone.outdates_details) == (False, True, False)
+    assert replace(moved, kind=Kind.DETAIL).outdates_details
