@@ -48,6 +48,18 @@ class Env:
             raise wrong(name, value, allowed)
         return number
 
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        """Return a whole number within a range."""
+        value = self.text(name)
+        allowed = f"a whole number from {least} to {most}"
+        try:
+            number = int(value or default)
+        except ValueError:
+            raise wrong(name, value, allowed) from None
+        if not least <= number <= most:
+            raise wrong(name, value, allowed)
+        return number
+
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Return the parts of a comma-separated list."""
         return [part for raw in self.text(name).split(",") if (part := raw.strip())] or list(default)

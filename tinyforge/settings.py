@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from reconciler.labels import MAX_VALUE_CHARS
 from tinyforge.env import Env, without_password, wrong
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -134,7 +136,30 @@ ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
 EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
 LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
 
-DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https"])
+# a failing host is tried again after an interval at first, and every five minutes in the end
+LONGEST_BACKOFF = 300.0
+
+# the breaker: how much of a host may go missing on the word of a single listing
+HOLD_SHARE = env.number("HOLD_SHARE", 0.5, above=0, most=1)
+HOLD_LEAST = env.whole("HOLD_LEAST", 5, least=1, most=1_000_000)
+HOLD_SECONDS = env.number("HOLD_SECONDS", 5, above=0, most=300)
+
+# inspects of changed containers, for each pass
+INSPECT_MOST = env.whole("INSPECT_MOST", 100, least=0, most=10_000)
+INSPECT_SECONDS = env.number("INSPECT_SECONDS", 2, above=0, most=60)
+
+RESTART_LOOP_COUNT = env.whole("RESTART_LOOP_COUNT", 3, least=1, most=1_000)
+RESTART_LOOP_SECONDS = env.number("RESTART_LOOP_SECONDS", 600, above=0, most=86_400)
+
+# retention in days; 0 keeps everything
+TRANSITION_DAYS = env.whole("TRANSITION_DAYS", 90, least=0, most=36_500)
+MISSING_DAYS = env.whole("MISSING_DAYS", 30, least=0, most=36_500)
+
+INSTALL_ID = env.text("INSTALL_ID")
+if len(INSTALL_ID) > MAX_VALUE_CHARS or not INSTALL_ID.isprintable():
+    raise wrong("INSTALL_ID", INSTALL_ID, f"at most {MAX_VALUE_CHARS} printable characters")
+
+DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https", "ssh"])
 DOCKER_CERT_PATH = Path(env.text("DOCKER_CERT_PATH", str(Path.home() / ".docker")))
 DOCKER_TLS: dict[str, Path] | None = (
     {"ca": DOCKER_CERT_PATH / "ca.pem", "cert": DOCKER_CERT_PATH / "cert.pem", "key": DOCKER_CERT_PATH / "key.pem"}
@@ -183,7 +208,9 @@ CELERY_BEAT_SCHEDULE = {
         "kwargs": {"trigger": "tick"},
         # a tick that is not consumed before the next one is of no use
         "options": {"expires": RECONCILE_INTERVAL},
-    }
+    },
+    # by the clock on the wall: an interval would begin anew whenever beat does
+    "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
 }
 
 # Logs

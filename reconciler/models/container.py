@@ -1,0 +1,164 @@
+"""Containers: which one serves a workload, where, in what state, and what is known of that."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from reconciler.dispatch import LOCAL_HOST
+from reconciler.labels import MAX_VALUE_CHARS
+from reconciler.models.host import MAX_HOST_CHARS, Host
+from reconciler.models.workload import Deployed, Workload, WorkloadKind
+from reconciler.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
+
+MAX_ROW_ID_CHARS = 2 * MAX_VALUE_CHARS + MAX_HOST_CHARS + len("::99999@")
+"""The longest identity of DESIGN §5: workload:role:number@host."""
+UNKNOWN = "unknown"
+"""The effective state of a row whose host cannot be asked; never stored."""
+
+
+class State(models.TextChoices):
+    """States of a container row; a daemon's unknown state is stored as it is.
+
+    `missing` is set by the sweep alone, `failed` by the deployer alone.
+    """
+
+    RUNNING = "running", "running"
+    RESTARTING = "restarting", "restarting"
+    PAUSED = "paused", "paused"
+    CREATED = "created", "created"
+    REMOVING = "removing", "removing"
+    STOPPED = "stopped", "stopped"
+    FAILED = "failed", "failed"
+    MISSING = "missing", "missing"
+    PENDING = "", "pending"
+
+
+def unknown_condition(at: datetime) -> Q:
+    """Return the condition that a row's host cannot be asked: its last pass failed, or none succeeded lately.
+
+    Lately is within three intervals, as for a host that is stale. A placeholder has nothing to ask for.
+    """
+    latest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+    unasked = Q(host__last_success_at=None) | Q(host__last_success_at__lt=latest)
+    return ~Q(container_id="") & (~Q(host__last_error="") | unasked)
+
+
+def orphan_condition() -> Q:
+    """Return the condition that a container's workload does not exist."""
+    return ~Q(Exists(Workload.objects.filter(id=OuterRef("workload_id"))))
+
+
+class ContainerQuerySet(models.QuerySet["Container"]):
+    """The questions people ask of the index."""
+
+    def placeholders(self) -> "ContainerQuerySet":
+        """Rows of deploys in flight: bound to no container yet."""
+        return self.filter(container_id="")
+
+    def bound(self) -> "ContainerQuerySet":
+        """Rows that are bound to a container, present or not."""
+        return self.exclude(container_id="")
+
+    def present(self) -> "ContainerQuerySet":
+        """Rows whose container is there, in whatever state."""
+        return self.bound().exclude(state=State.MISSING)
+
+    def missing(self) -> "ContainerQuerySet":
+        """Rows whose container is gone from its host."""
+        return self.filter(state=State.MISSING)
+
+    def orphans(self) -> "ContainerQuerySet":
+        """Rows whose workload does not exist."""
+        return self.filter(orphan_condition())
+
+    def on(self, host: Host | str) -> "ContainerQuerySet":
+        """Rows of one host, given as a Host or by name."""
+        return self.filter(host=host)
+
+    def with_effective_state(self, at: datetime | None = None) -> "ContainerQuerySet":
+        """Annotate `effective_state` and `unknown_since`.
+
+        The effective state is `unknown` while the row's host cannot be asked, and else the state;
+        `state` stays the last known. `unknown_since` is the last success of the host, None if the
+        state is known or the host never answered. No row is rewritten.
+        """
+        is_unknown = unknown_condition(at or timezone.now())
+        return self.annotate(
+            effective_state=Case(
+                When(is_unknown, then=Value(UNKNOWN)), default=F("state"), output_field=models.CharField()
+            ),
+            unknown_since=Case(When(is_unknown, then=F("host__last_success_at")), default=None),
+        )
+
+    def with_restarts(self, at: datetime | None = None) -> "ContainerQuerySet":
+        """Annotate `restarts_lately`: by how much the restart count grew within RESTART_LOOP_SECONDS."""
+        since = (at or timezone.now()) - timedelta(seconds=settings.RESTART_LOOP_SECONDS)
+        from reconciler.models.transition import Transition
+
+        lately = Transition.objects.filter(row_id=OuterRef("id"), container_id=OuterRef("container_id"), at__gte=since)
+        total = lately.order_by().values("row_id").annotate(total=Sum("restarts")).values("total")
+        return self.annotate(restarts_lately=Coalesce(Subquery(total), 0))
+
+    def looping(self, at: datetime | None = None) -> "ContainerQuerySet":
+        """Rows in a restart loop: restarted at least RESTART_LOOP_COUNT times within RESTART_LOOP_SECONDS."""
+        return self.with_restarts(at).filter(restarts_lately__gte=settings.RESTART_LOOP_COUNT)
+
+
+class Container(Deployed):
+    """Which container serves a workload, where, and in what state.
+
+    `workload` has no database constraint: a row whose workload is gone is an orphan, which an
+    operator must see. On an orphan `row.workload` raises Workload.DoesNotExist; `workload_id` is safe.
+    """
+
+    id = models.CharField(primary_key=True, max_length=MAX_ROW_ID_CHARS)
+    workload = models.ForeignKey(Workload, on_delete=models.DO_NOTHING, db_constraint=False, related_name="containers")
+    workload_kind = models.CharField(max_length=MAX_VALUE_CHARS, choices=WorkloadKind, blank=True, default="")
+    role = models.CharField(max_length=MAX_VALUE_CHARS, blank=True, default="")
+    container_id = models.CharField(
+        max_length=MAX_CONTAINER_ID_CHARS, blank=True, default="", db_index=True, help_text="Empty: a placeholder."
+    )
+    image_ref = models.CharField(max_length=MAX_IMAGE_CHARS, blank=True, default="")
+    # the composite index below serves lookups by host alone
+    host = models.ForeignKey(
+        Host, on_delete=models.PROTECT, default=LOCAL_HOST, related_name="containers", db_index=False
+    )
+    state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
+    health = models.CharField(
+        max_length=16, blank=True, default="", help_text="What its health check says; empty: it has none."
+    )
+    exit_code = models.IntegerField(
+        null=True, blank=True, default=None, help_text="Of its last end; empty while it is up."
+    )
+    oom_killed = models.BooleanField("OOM-killed", null=True, blank=True, default=None)
+    restart_count = models.IntegerField(
+        null=True, blank=True, default=None, help_text="How often its restart policy has restarted it."
+    )
+    started_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
+    finished_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
+    details_due = models.BooleanField(default=False, editable=False, help_text="It has changed since it was inspected.")
+    last_seen_at = models.DateTimeField(
+        null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ContainerQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["host", "state"], name="container_host_state"),
+            models.Index(fields=["state"], name="container_state"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(port__lte=MAX_PORT), name="container_port_in_range"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,130 @@
+"""Hosts: where their Engines are, how their passes went, and what is held back of them."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+MAX_HOST_CHARS = 63
+ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh")
+WATCHER_SILENT_AFTER = timedelta(seconds=30)
+"""A watcher that has not written for so long is taken for dead."""
+
+
+def engine_url_problem(url: str) -> str:
+    """Say why an Engine cannot be reached by a URL of this form, or nothing if it can."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "its port is no number from 0 to 65535"
+    if parts.scheme not in ENGINE_SCHEMES:
+        return f"its scheme is none of {', '.join(ENGINE_SCHEMES)}"
+    if parts.scheme == "unix":
+        return "" if parts.path.strip("/") else "it names no socket: unix:///path"
+    return "" if parts.hostname else f"it names no machine: {parts.scheme}://name:port"
+
+
+def validate_engine_url(url: str) -> None:
+    """Refuse a URL that no Engine can be reached by."""
+    if problem := engine_url_problem(url):
+        raise ValidationError(f"{url!r} is not usable: {problem}", code="engine_url")
+
+
+class HostQuerySet(models.QuerySet["Host"]):
+    """The questions people ask of hosts."""
+
+    def due(self, at: datetime) -> Self:
+        """Enabled hosts that a tick looks at: those that fail wait until their next try."""
+        return self.filter(Q(retry_at=None) | Q(retry_at__lte=at), enabled=True)
+
+
+def _path_field(what: str) -> "models.CharField[str, str]":
+    return models.CharField(what, max_length=512, blank=True, default="")
+
+
+class Host(models.Model):
+    """A machine with an Engine; its row also mints and proves the fence tokens of passes (I6).
+
+    `failures` counts passes that failed since the last that did not; `retry_at` is when a tick tries
+    again. `held_*` is what the breaker holds back: container ids that one listing lacked.
+    """
+
+    name = models.SlugField(primary_key=True, max_length=MAX_HOST_CHARS)
+    url = models.CharField(
+        "URL",
+        max_length=512,
+        blank=True,
+        default="",
+        validators=[validate_engine_url],
+        help_text="unix:///path, tcp://name:port or ssh://user@name; empty: the environment's DOCKER_HOST",
+    )
+    tls_ca = _path_field("TLS CA")
+    tls_cert = _path_field("TLS client certificate")
+    tls_key = _path_field("TLS client key")
+    enabled = models.BooleanField(default=True, help_text="Off: neither ticks nor the boot pass look at it.")
+    fence_minted = models.PositiveBigIntegerField(default=0, editable=False)
+    fence_applied = models.PositiveBigIntegerField(default=0, editable=False)
+    last_attempt_at = models.DateTimeField(null=True, editable=False)
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(blank=True, default="", editable=False)
+    last_error_at = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    retry_at = models.DateTimeField(null=True, editable=False, help_text="Failing: no tick looks at it before.")
+    engine_id = models.CharField(
+        "Engine id", max_length=255, blank=True, default="", editable=False, help_text="What its Engine calls itself."
+    )
+    held_since = models.DateTimeField(null=True, editable=False)
+    held_reason = models.TextField(blank=True, default="", editable=False)
+    held_containers = models.JSONField(blank=True, default=list, editable=False)
+    sightings_at = models.DateTimeField(
+        null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
+    )
+
+    watching_since = models.DateTimeField(null=True, editable=False, help_text="Empty: its events are not followed.")
+    watcher_alive_at = models.DateTimeField(null=True, editable=False)
+    events_seen = models.PositiveBigIntegerField(default=0, editable=False)
+    passes_asked = models.PositiveBigIntegerField(default=0, editable=False)
+    drift_found = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Changes a tick found that no event had announced."
+    )
+    drift_found_at = models.DateTimeField(null=True, editable=False)
+
+    objects = HostQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(fence_applied__lte=F("fence_minted")), name="host_fence_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse TLS files that cannot work together, or that nothing would use."""
+        files = (self.tls_ca, self.tls_cert, self.tls_key)
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValidationError("A client certificate and its key go together: name both, or neither.")
+        if any(files) and not self.tls_ca:
+            raise ValidationError("A client certificate needs the CA that the Engine is verified by: name its file.")
+        if any(files) and urlsplit(self.url).scheme not in ("tcp", "https"):
+            raise ValidationError("TLS files are for a URL that begins with tcp:// or https://.")
+
+    def is_unknown(self, at: datetime) -> bool:
+        """Tell whether its rows' states are not known now; as `unknown_condition`."""
+        return bool(self.last_error) or self.is_stale(at, settings.RECONCILE_INTERVAL)
+
+    def is_watched(self, at: datetime) -> bool:
+        """Tell whether a living watcher follows the host's events."""
+        alive = self.watcher_alive_at
+        return self.watching_since is not None and alive is not None and at - alive < WATCHER_SILENT_AFTER
+
+    def is_stale(self, at: datetime, interval_seconds: float) -> bool:
+        """Tell whether no pass has succeeded within three intervals."""
+        last = self.last_success_at
+        return last is None or (at - last).total_seconds() > 3 * interval_seconds

@@ -1,0 +1,77 @@
+"""History: what became of rows, when and why."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from reconciler.models.container import Container, State
+from reconciler.models.host import Host
+from reconciler.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
+
+
+class TransitionQuerySet(models.QuerySet["Transition"]):
+    """When did it go down, how often, and how long was it up."""
+
+    def of(self, row: "Container | str") -> "TransitionQuerySet":
+        """The history of one row, given as a Container or by id; oldest first."""
+        return self.filter(row_id=row.pk if isinstance(row, Container) else row).order_by("at", "id")
+
+    def since(self, at: datetime) -> "TransitionQuerySet":
+        """Transitions from a moment on."""
+        return self.filter(at__gte=at)
+
+    def downs(self) -> "TransitionQuerySet":
+        """Transitions out of running, restarts between two looks among them."""
+        return self.filter(~Q(to_state=State.RUNNING) | Q(restarts__gt=0), from_state=State.RUNNING)
+
+    def uptime(self, since: datetime, until: datetime | None = None) -> timedelta:
+        """Return how long the row was running between two moments, now if none is given; for the history of one row.
+
+        What was pruned, or happened before the index knew the row, counts as not running.
+        """
+        until = until or timezone.now()
+        before = self.filter(at__lte=since).last()
+        state, at, total = before.to_state if before else "", since, timedelta()
+        for moment, to_state in [*self.filter(at__gt=since, at__lt=until).values_list("at", "to_state"), (until, "")]:
+            total += moment - at if state == State.RUNNING else timedelta()
+            state, at = to_state, moment
+        return total
+
+
+class Transition(models.Model):
+    """A change of a row's state or container, or a restart; written with the change itself.
+
+    Neither row nor host has a database constraint: history outlives both. `at` is the moment the
+    change was written, by the index's clock; `restarts` is by how much the restart count had grown.
+    """
+
+    row = models.ForeignKey(
+        Container, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="transitions"
+    )
+    host = models.ForeignKey(
+        Host, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="transitions"
+    )
+    from_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
+    to_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State)
+    container_id = models.CharField(max_length=MAX_CONTAINER_ID_CHARS, blank=True, default="")
+    at = models.DateTimeField()
+    cause = models.TextField(blank=True, default="")
+    trigger = models.CharField(max_length=16, blank=True, default="")
+    exit_code = models.IntegerField(null=True, default=None)
+    oom_killed = models.BooleanField("OOM-killed", null=True, default=None)
+    restarts = models.PositiveIntegerField(default=0)
+
+    objects = TransitionQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["row", "at"], name="transition_row_at"),
+            models.Index(fields=["at"], name="transition_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.row_id}: {self.from_state or 'none'} → {self.to_state}"
