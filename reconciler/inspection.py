@@ -1,0 +1,77 @@
+"""An inspect's body → Details, what a listing does not tell of a container.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+import re
+from datetime import UTC, datetime
+
+import msgspec
+
+from reconciler.listing import begins
+from reconciler.observation import MAX_NUMBER, Details
+
+FIRST_YEAR = 1970
+"""A moment before it never was: Go's zero time is in the year 1."""
+
+_RFC3339 = re.compile(r"((\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class BadInspection(ValueError):
+    """The body is not one container's, or a field of it cannot be stored."""
+
+
+class _State(msgspec.Struct):
+    Running: bool = False
+    Restarting: bool = False
+    OOMKilled: bool = False
+    ExitCode: int = 0
+    StartedAt: str | None = None
+    FinishedAt: str | None = None
+
+
+class _Container(msgspec.Struct):
+    State: _State
+    RestartCount: int = 0
+
+
+_container = msgspec.json.Decoder(_Container)
+
+
+def decode_details(body: bytes) -> Details:
+    """Return what an inspect says. Raises BadInspection, naming the field that is amiss."""
+    try:
+        said = _container.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise BadInspection(f"answered an inspect with something unusable: {error}{begins(body)}") from None
+    state = said.State
+    started_at = _moment("State.StartedAt", state.StartedAt)
+    # a container between two attempts is running by its daemon's count, and has ended all the same
+    has_ended = state.Restarting or (started_at is not None and not state.Running)
+    return Details(
+        exit_code=_number("State.ExitCode", state.ExitCode, -MAX_NUMBER) if has_ended else None,
+        oom_killed=state.OOMKilled,
+        restart_count=_number("RestartCount", said.RestartCount, 0),
+        started_at=started_at,
+        finished_at=_moment("State.FinishedAt", state.FinishedAt),
+    )
+
+
+def _number(field: str, value: int, least: int) -> int:
+    if not least <= value <= MAX_NUMBER:
+        raise BadInspection(f"answered an inspect with {field} out of range: {value}")
+    return value
+
+
+def _moment(field: str, text: str | None) -> datetime | None:
+    """Read RFC 3339, to the microsecond, with any offset; None for a moment that never was."""
+    if not text:
+        return None
+    found = _RFC3339.fullmatch(text)
+    if found and int(found[2]) < FIRST_YEAR:
+        return None
+    try:
+        moment = datetime.fromisoformat(found[1] + found[3] if found else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInspection(f"answered an inspect with {field} that is no moment: {text[:40]!r}") from None
+    return moment if moment.year >= FIRST_YEAR else None
