@@ -1,9 +1,12 @@
 """The app's settings as the objects the code works with; read when asked for, never at import."""
 
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from reconciler.brake import Limits
 from reconciler.engine import Engine, TlsFiles
 from reconciler.exceptions import UnknownHost
 from reconciler.lock import HostLock, connect
@@ -12,17 +15,28 @@ from reconciler.models import Host
 
 def engine_of(host: Host) -> Engine:
     """Return the Engine of a host; an empty URL means the environment's DOCKER_HOST."""
-    return Engine(
-        host=host.name,
-        url=host.url or settings.DOCKER_HOST,
-        timeout_seconds=settings.ENGINE_TIMEOUT,
-        tls=TlsFiles(**settings.DOCKER_TLS) if settings.DOCKER_TLS else None,
-    )
+    url = host.url or settings.DOCKER_HOST
+    return Engine(host=host.name, url=url, timeout_seconds=settings.ENGINE_TIMEOUT, tls=_tls_of(host, url))
+
+
+def _tls_of(host: Host, url: str) -> TlsFiles | None:
+    """Return the host's own TLS files, or else the environment's; neither serves a socket or ssh."""
+    if urlsplit(url).scheme not in ("tcp", "https"):
+        return None
+    if host.tls_ca:
+        cert, key = (Path(name) if name else None for name in (host.tls_cert, host.tls_key))
+        return TlsFiles(ca=Path(host.tls_ca), cert=cert, key=key)
+    return TlsFiles(**settings.DOCKER_TLS) if settings.DOCKER_TLS else None
 
 
 def lock_of(host: str) -> HostLock:
     """Return the lock of a host, on the Redis that Celery uses too."""
     return HostLock(connect(settings.REDIS_URL), host, settings.LOCK_TTL)
+
+
+def hold_limits() -> Limits:
+    """Return how much of a host may go missing on the word of one listing."""
+    return Limits(settings.HOLD_SHARE, settings.HOLD_LEAST, settings.HOLD_SECONDS)
 
 
 def refresh_after() -> timedelta:

@@ -16,6 +16,16 @@ class EngineUnavailable(ReconcilerError):
         self.reason = reason
 
 
+class NoDetails(ReconcilerError):
+    """An inspect told nothing of a container; `stuck`: the daemon took all the time it was given."""
+
+    def __init__(self, container_id: str, reason: str, *, stuck: bool = False) -> None:
+        super().__init__(f"no details of container {container_id[:12]}: {reason}")
+        self.container_id = container_id
+        self.reason = reason
+        self.stuck = stuck
+
+
 class LockUnavailable(ReconcilerError):
     """Redis cannot be asked for the lock; passes stay correct under the database fence alone (I7)."""
 

@@ -1,0 +1,197 @@
+"""I/O: a plan into the database, in one transaction and a constant number of queries (I11).
+
+It decides nothing: a change is applied if its row is still as the plan read it (I5) and no younger
+pass of the host has applied (I6), else it is dropped and counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Q
+from msgspec.structs import asdict, astuple
+
+from reconciler.brake import Hold
+from reconciler.models import Container, Host, Transition
+from reconciler.plan import MISSING, Change, Kind, Plan
+from reconciler.signals import containers_changed
+from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence
+
+DETAIL_COLUMNS = ("oom_killed", "restart_count", "started_at", "finished_at")
+OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a pass concludes: a plan, what it holds back, and what the Engine calls itself."""
+
+    plan: Plan
+    hold: Hold | None = None
+    engine_id: str = ""
+
+
+class Stamp(NamedTuple):
+    """When and why: `seen_at` is the moment before the listing was asked for, `now` that of writing.
+
+    Sightings of unchanged rows are refreshed if their last refresh is older than `refresh_after`.
+    """
+
+    trigger: str
+    seen_at: datetime
+    now: datetime
+    refresh_after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of a plan: the changes made, and those dropped because somebody was faster.
+
+    `overtaken`: an older pass applied after this one had read its rows; what this pass found
+    unchanged may have been changed since, so another look is due.
+    """
+
+    changes: tuple[Change, ...]
+    conflicts: tuple[Change, ...]
+    overtaken: bool
+
+
+def apply(verdict: Verdict, fence: Fence, stamp: Stamp) -> Applied | None:
+    """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed."""
+    plan = verdict.plan
+    with transaction.atomic():
+        # proves the fence and locks out other passes of this host until the commit
+        success = {"fence_applied": fence.token, **_success(verdict, stamp.now)}
+        fenced = Host.objects.filter(name=fence.host)
+        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success)
+        if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
+            return None
+        fresh, conflicts = _compare(plan.changes)
+        lost = _create(_of(fresh, Kind.CREATE), stamp.seen_at)
+        _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL), stamp.seen_at)
+        _mark_missing(_of(fresh, Kind.MISSING), stamp.now)
+        made = tuple(change for change in fresh if change.after.id not in lost)
+        _record(made, fence.host, stamp)
+        _refresh(plan.sighted, fence.host, stamp.seen_at, stamp.refresh_after)
+    return Applied(
+        changes=made,
+        conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
+        overtaken=overtaken,
+    )
+
+
+def _success(verdict: Verdict, now: datetime) -> dict[str, Any]:
+    hold = verdict.hold
+    return {
+        "last_success_at": now,
+        "last_error": "",
+        "failures": 0,
+        "retry_at": None,
+        "engine_id": verdict.engine_id,
+        "held_since": hold and hold.since,
+        "held_reason": hold.reason if hold else "",
+        "held_containers": sorted(hold.suspects) if hold else [],
+    }
+
+
+def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
+    if not changes:
+        return [], []
+    rows = Container.objects.select_for_update().filter(id__among=[change.after.id for change in changes])
+    columns = ("id", "host_id", "container_id", "state")
+    locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list(*columns)}
+    fresh: list[Change] = []
+    conflicts: list[Change] = []
+    for change in changes:
+        expected = change.before and [change.before.host, change.before.container_id, change.before.state]
+        (fresh if locked.get(change.after.id) == expected else conflicts).append(change)
+    return fresh, conflicts
+
+
+def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
+    """Insert rows; return the ids of those that somebody else inserted in the meantime."""
+    if not changes:
+        return frozenset()
+    Container.objects.bulk_create([_container(change, seen_at) for change in changes], ignore_conflicts=True)
+    ids = [change.after.id for change in changes]
+    made = Container.objects.filter(id__among=ids, last_seen_at=seen_at).values_list("id", flat=True)
+    return frozenset(ids).difference(made)
+
+
+def _update(changes: Sequence[Change], seen_at: datetime) -> None:
+    """Write the observed columns; the deployer's only where they were copied from an instance (I9).
+
+    Details are written where they were outdated: what no inspect has told is empty, not old.
+    """
+    groups: dict[tuple[str, ...], list[Container]] = defaultdict(list)
+    for change in changes:
+        copied = COPIED_COLUMNS if change.copies else ()
+        details = DETAIL_COLUMNS if change.outdates_details else ()
+        groups[OBSERVED_COLUMNS + copied + details].append(_container(change, seen_at))
+    for columns, containers in groups.items():
+        # the rows are locked and known to exist: this upsert only ever updates, a value per row
+        Container.objects.bulk_create(
+            containers,
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=[*columns, "last_seen_at", "updated_at"],
+        )
+
+
+def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
+    if changes:
+        rows = Container.objects.filter(id__among=[change.after.id for change in changes])
+        rows.update(state=MISSING, updated_at=now)
+
+
+def _record(changes: Sequence[Change], host: str, stamp: Stamp) -> None:
+    """Write the history of these changes; who listens is told after the commit."""
+    transitions = [_transition(change, stamp) for change in changes if change.is_transition]
+    if transitions:
+        made = tuple(Transition.objects.bulk_create(transitions))
+        # robust: a receiver's error is logged, and no reason to lose the pass
+        transaction.on_commit(
+            lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made), robust=True
+        )
+
+
+def _transition(change: Change, stamp: Stamp) -> Transition:
+    before, after, details = change.before, change.after, change.details
+    return Transition(
+        row_id=after.id,
+        host_id=after.host,
+        from_state=before.state if before else "",
+        to_state=after.state,
+        container_id=after.container_id,
+        at=stamp.now,
+        cause=change.cause,
+        trigger=stamp.trigger,
+        exit_code=after.exit_code,
+        oom_killed=details and details.oom_killed,
+        restarts=change.restarts,
+    )
+
+
+def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after: timedelta) -> None:
+    """Move last_seen_at of the sighted rows on, at most once per `refresh_after` (I11).
+
+    By container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    """
+    due = Host.objects.filter(Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after), name=host)
+    if due.update(sightings_at=seen_at):
+        Container.objects.on(host).filter(container_id__among=sighted).update(last_seen_at=seen_at)
+
+
+def _container(change: Change, seen_at: datetime) -> Container:
+    columns = dict(zip(ROW_COLUMNS, astuple(change.after), strict=True))
+    told = asdict(change.details) if change.details else {}
+    # the row has the exit code already: the listing's, or else the inspect's
+    told.pop("exit_code", None)
+    return Container(last_seen_at=seen_at, **columns, **told)
+
+
+def _of(changes: Iterable[Change], *kinds: Kind) -> list[Change]:
+    return [change for change in changes if change.kind in kinds]
