@@ -34,6 +34,12 @@ class Question(NamedTuple):
     row: Row
     change: Change | None
 
+    @property
+    def is_same_container(self) -> bool:
+        """Tell whether the row was bound to this container before."""
+        before = self.change.before if self.change else self.row
+        return before is not None and before.container_id == self.container_id
+
 
 Answers = Mapping[str, Details | None]
 """By container id; None: the daemon was stuck on it, and is not to be asked again until it changes."""
@@ -67,7 +73,7 @@ def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting], el
 def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, Known]) -> Plan:
     """Return the plan with what the answers tell; `known` by row id, of rows whose container is the same still."""
     learnt = {
-        question.change.after.id: _told(question.change, answers[question.container_id], known)
+        question.row.id: _told(question.change, answers[question.container_id], known.get(question.row.id))
         for question in asked
         if question.change and question.container_id in answers
     }
@@ -79,15 +85,8 @@ def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mappin
     return replaced(plan, changes=tuple(sorted(changes, key=lambda change: change.after.id)))
 
 
-def _told(change: Change, details: Details | None, known: Mapping[str, Known]) -> Change:
-    before, after = change.before, change.after
-    is_same = before is not None and before.container_id == after.container_id
-    return replaced(
-        change,
-        after=_settled(after, details),
-        details=details,
-        restarts=_growth(known.get(after.id), details) if is_same else 0,
-    )
+def _told(change: Change, details: Details | None, known: Known | None) -> Change:
+    return replaced(change, after=_settled(change.after, details), details=details, restarts=_growth(known, details))
 
 
 def _quiet(row: Row, details: Details | None, known: Known | None) -> Change | None:

@@ -1,231 +1,112 @@
-"""One pass over one host, and the single flight that passes of a host take turns in.
-
-The only place that strings observe, dispatch, plan and apply together; tasks, commands and the
-admin are shims over it.
-"""
+"""One pass over one host: the only place that strings observe, dispatch, plan and apply together."""
 
 import contextlib
 import logging
+import random
 import time
-from collections import Counter
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.conf import engine_of, lock_of, refresh_after
+from reconciler.apply import Applied, Stamp, Verdict, apply
+from reconciler.backoff import pause_seconds
+from reconciler.brake import Standing, brake, present_rows
+from reconciler.conf import hold_limits, refresh_after
+from reconciler.details import Question, learn, questions
 from reconciler.dispatch import Row, Sighting, claim_all, dispatch, needs_of
-from reconciler.exceptions import EngineUnavailable, LockUnavailable
-from reconciler.lock import Ask, Grant, HostLock
+from reconciler.exceptions import EngineUnavailable, NoDetails
 from reconciler.models import Host
-from reconciler.observation import Skip, Snapshot
-from reconciler.plan import Change, Kind, Plan, make_plan
+from reconciler.observation import Details, Snapshot
+from reconciler.plan import Plan, make_plan
+from reconciler.report import Report
+from reconciler.store import Past
 
 logger = logging.getLogger(__name__)
 
-BOOT, TICK, EVENT, MANUAL = "boot", "tick", "event", "manual"
-
-MOST_ROUNDS = 10
-"""Passes one holder makes in a row before it leaves further requests to the next worker."""
-LATE_EVENTS_SECONDS = 0.5
-"""How long after a tick an event may still come in that announces what the tick found."""
+BOOT, TICK, EVENT, MANUAL, CONFIRM = "boot", "tick", "event", "manual", "confirm"
 
 
-class EngineLister(Protocol):
-    """What a pass needs of an Engine."""
+class EngineSession(Protocol):
+    """What a pass needs of an Engine; every answer comes from the same daemon."""
 
     def listing(self) -> Snapshot:
         """Return one complete listing. Raises EngineUnavailable."""
 
+    def identity(self) -> str:
+        """Return what the Engine calls itself, or nothing. Raises EngineUnavailable."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one pass did: outcome `applied`, `busy`, `superseded`, `failed` or, of a dry run, `planned`.
+    def inspect(self, container_id: str, timeout_seconds: float) -> Details:
+        """Return the details of a container. Raises NoDetails."""
 
-    `conflicts` counts changes dropped because somebody was faster; it is at least 1 if an older pass
-    applied meanwhile. Another pass then looks again.
-    """
 
-    host: str
-    trigger: str
-    outcome: str
-    listed: int = 0
-    managed: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    conflicts: int = 0
-    skips: tuple[Skip, ...] = ()
-    started_at: datetime | None = None
-    seconds: float = 0.0
-    error: str = ""
-    event_at: datetime | None = None
-    latency_ms: float | None = None
-    changes: tuple[Change, ...] = ()
+class EngineLister(Protocol):
+    """An Engine that can be asked."""
 
-    def __str__(self) -> str:
-        return (
-            f"host {self.host}: {self.outcome}, {self.listed} listed, {self.managed} ours: {self.created} created, "
-            f"{self.updated} updated, {self.missing} missing, {self.unchanged} unchanged, "
-            f"{self.conflicts} conflicts, {len(self.skips)} skipped ({self.trigger}, {self._span})"
-        )
-
-    @property
-    def _span(self) -> str:
-        return f"{self.seconds:.6f} s from {self.started_at.isoformat() if self.started_at else '?'}"
-
-    def with_changes(self, changes: tuple[Change, ...]) -> "Report":
-        """Return the report with these changes and their counts."""
-        count = Counter(change.kind for change in changes)
-        return replace(
-            self,
-            changes=changes,
-            created=count[Kind.CREATE],
-            updated=count[Kind.UPDATE],
-            missing=count[Kind.MISSING],
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report in JSON's terms."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("started_at", "event_at"):
-            plain[name] = plain[name] and plain[name].isoformat()
-        plain["skips"] = [
-            {"container_id": skip.container_id, "name": skip.name, "reason": skip.reason, "detail": skip.detail}
-            for skip in self.skips
-        ]
-        plain["changes"] = [
-            {"row": change.after.id, "kind": change.kind, "cause": change.cause} for change in self.changes
-        ]
-        return plain
+    def session(self) -> AbstractContextManager[EngineSession]:
+        """Connect. Raises EngineUnavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The passes one holder made; `again` is a request that still stands: the caller has to start a pass for it."""
+class _Decided:
+    """A listing, what it makes of the rows as they were, and when it was asked for."""
 
-    reports: tuple[Report, ...] = ()
-    again: Ask | None = None
+    rows: list[Row]
+    seen_at: datetime
+    snapshot: Snapshot
+    sightings: list[Sighting]
+    managed: int
+    plan: Plan
 
 
 def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool = False) -> Report:
     """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing."""
     started_at, started = timezone.now(), time.perf_counter()
     try:
-        report = _pass(host, lister, trigger, dry_run)
+        report = _dry_pass(host, lister, trigger) if dry_run else _pass(host, lister, trigger)
     except (EngineUnavailable, DatabaseError) as error:
         report = Report(host=host.name, trigger=trigger, outcome="failed", error=str(error))
         _log_failure(host, error, dry_run)
     return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
 
 
-def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) -> Run:
-    """Make the host's next pass if none is under way, and one more for what is asked meanwhile (I12).
-
-    With `only_if_asked` it makes none if the request has been answered already. Raises LockUnavailable.
-    """
-    lock = lock_of(host.name)
-    grant = lock.acquire(only_if_asked=only_if_asked)
-    if grant is None:
-        return Run(reports=() if only_if_asked else (Report(host=host.name, trigger=trigger, outcome="busy"),))
-    with lock.renewed():
-        return _hold(host, lock, grant, trigger)
-
-
-def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
-    reports: list[Report] = []
-    again: Ask | None = None
-    lister = engine_of(host)
-    try:
-        while grant and len(reports) < MOST_ROUNDS:
-            ask = grant.asked or Ask(trigger)
-            report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
-            reports.append(report)
-            # told to start a pass while holding the lock: it was lost
-            again = ask if report.conflicts and lock.request(ask) else again
-            if report.latency_ms is not None:
-                lock.note_latency(report.latency_ms)
-            grant = lock.release_unless_asked()
-        if grant and grant.asked:
-            again = _hand_over(lock, grant.asked)
-    except LockUnavailable as error:
-        # the fence keeps overlapping passes correct; what was asked meanwhile, the next tick answers
-        logger.warning("%s; passes of host %s go on without it", error, host.name, extra={"action": "lock_lost"})
-    finally:
-        with contextlib.suppress(LockUnavailable):
-            lock.release()
-    for report in reports:
-        _note_drift(host, lock, report)
-    return Run(reports=tuple(reports), again=again)
-
-
-def _answer(ask: Ask, report: Report) -> Report:
-    """Add to a report how long after the event that it answers it was committed."""
-    if ask.event_ns is None or report.outcome != "applied":
-        return report
-    event_at = datetime.fromtimestamp(ask.event_ns / 1e9, UTC)
-    # a daemon on another machine has another clock
-    latency_ms = max(0.0, (time.time_ns() - ask.event_ns) / 1e6)
-    return replace(report, event_at=event_at, latency_ms=round(latency_ms, 3))
-
-
-def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
-    """Count what a tick found although the host's events were followed and none had announced it.
-
-    Called with the lock released; an event may come a moment later than the tick that it announces.
-    """
-    since, looked_at = host.last_success_at, report.started_at
-    if report.trigger != TICK or since is None or looked_at is None:
-        return
-    news = sum(change.is_news_since(since) for change in report.changes)
-    now = Host.objects.filter(name=host.name).first() if news else None
-    if now is None or not now.is_watched(timezone.now()) or now.watching_since is None or now.watching_since > since:
-        return
-    time.sleep(LATE_EVENTS_SECONDS)
-    seen_until = looked_at.timestamp() + report.seconds
-    with contextlib.suppress(LockUnavailable):
-        if not any(since.timestamp() <= event_ns / 1e9 <= seen_until for event_ns in lock.events()):
-            store.note_drift(host.name, news, timezone.now())
-
-
-def _hand_over(lock: HostLock, ask: Ask) -> Ask | None:
-    """Leave the request just taken to another holder; return it if one has to be started."""
-    lock.request(ask)
-    lock.release()
-    return ask if lock.request(ask) else None
-
-
-def _pass(host: Host, lister: EngineLister, trigger: str, dry_run: bool) -> Report:
-    fence = None if dry_run else store.mint(host.name, timezone.now())
+def _pass(host: Host, lister: EngineLister, trigger: str) -> Report:
+    fence = store.mint(host.name, timezone.now())
+    past = fence.past
     rows = store.rows_on(host.name)
     seen_at = timezone.now()
-    snapshot = lister.listing()
-    plan, managed = _decide(host.name, rows, snapshot)
-    report = Report(
-        host=host.name,
-        trigger=trigger,
-        outcome="planned",
-        listed=snapshot.size,
-        managed=managed,
-        unchanged=plan.unchanged,
-        skips=plan.skips,
-    )
-    if fence is None:
-        return report.with_changes(plan.changes)
-    applied = store.apply(plan, fence, seen_at=seen_at, now=timezone.now(), refresh_after=refresh_after())
+    with lister.session() as session:
+        decided = _decide(host.name, rows, seen_at, session.listing())
+        verdict = _brake(decided, past, session)
+        verdict, inspected = _inspect(verdict, decided, past, session)
+    stamp = Stamp(trigger, seen_at, timezone.now(), refresh_after())
+    applied = apply(verdict, fence, stamp)
+    report = replace(_report(host, trigger, decided, verdict, past), inspected=inspected)
     if applied is None:
-        return replace(report, outcome="superseded")
-    conflicts = len(applied.conflicts) or int(applied.overtaken)
-    return replace(report, outcome="applied", conflicts=conflicts).with_changes(applied.changes)
+        return replace(report, outcome="superseded", held=0, hold_reason="", confirm_after=None)
+    _log_news(host, past, verdict)
+    return _applied_report(report, applied)
 
 
-def _decide(host: str, rows: list[Row], snapshot: Snapshot) -> tuple[Plan, int]:
-    """Dispatch and plan a snapshot; also return how many of its containers are ours."""
-    managed, skips = claim_all(snapshot.observations)
+def _dry_pass(host: Host, lister: EngineLister, trigger: str) -> Report:
+    past = store.past(host.name)
+    rows = store.rows_on(host.name)
+    seen_at = timezone.now()
+    with lister.session() as session:
+        decided = _decide(host.name, rows, seen_at, session.listing())
+        verdict = _brake(decided, past, session)
+    return _report(host, trigger, decided, verdict, past).with_changes(verdict.plan.changes)
+
+
+def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
+    """Dispatch and plan a snapshot."""
+    managed, skips = claim_all(snapshot.observations, settings.INSTALL_ID)
     skips += snapshot.refusals
     joins = store.catalogue(needs_of(managed))
     sightings: list[Sighting] = []
@@ -238,14 +119,116 @@ def _decide(host: str, rows: list[Row], snapshot: Snapshot) -> tuple[Plan, int]:
     own = {row.id for row in rows}
     elsewhere = store.rows_elsewhere((s.row.id for s in sightings if s.row.id not in own), host)
     listed_ids = snapshot.listed_ids if snapshot.names_every_container else None
-    return make_plan(rows, sightings, skips, listed_ids, elsewhere), len(managed)
+    plan = make_plan(rows, sightings, skips, listed_ids, elsewhere)
+    return _Decided(rows=rows, seen_at=seen_at, snapshot=snapshot, sightings=sightings, managed=len(managed), plan=plan)
+
+
+def _brake(decided: _Decided, past: Past, session: EngineSession) -> Verdict:
+    """Hold back a sweep that a second listing has to agree with first.
+
+    The Engine is asked who it is when something would go missing, and on a host's first pass.
+    """
+    engine_id, doubt = past.engine_id, ""
+    if decided.plan.sweep or past.last_success_at is None:
+        engine_id, doubt = _identify(past.engine_id, session)
+    standing = Standing(present_rows(decided.rows), past.hold, doubt)
+    plan, hold = brake(decided.plan, standing, decided.seen_at, hold_limits())
+    # another Engine is accepted with the sweep that a second listing has confirmed
+    return Verdict(plan=plan, hold=hold, engine_id=past.engine_id if hold and doubt else engine_id)
+
+
+def _identify(recorded: str, session: EngineSession) -> tuple[str, str]:
+    """Return the Engine's identity, and why it is in doubt, if it is; one that was never recorded is in none."""
+    try:
+        found = session.identity()
+    except EngineUnavailable as error:
+        return recorded, f"the Engine does not say who it is: it {error.reason}" if recorded else ""
+    if recorded and found != recorded:
+        return found, f"the Engine is {found or 'nameless'}, and was {recorded}"
+    return found, ""
+
+
+def _inspect(verdict: Verdict, decided: _Decided, past: Past, session: EngineSession) -> tuple[Verdict, int]:
+    """Add what inspects of changed containers tell; return also how many were made."""
+    before = past.last_success_at
+    elapsed = (decided.seen_at - before).total_seconds() if before else None
+    asked = questions(verdict.plan, decided.rows, decided.sightings, elapsed)[: settings.INSPECT_MOST]
+    if not asked:
+        return verdict, 0
+    answers, made = _ask(session, asked)
+    known = store.details_known([question.row.id for question in asked if question.is_same_container])
+    return replace(verdict, plan=learn(verdict.plan, asked, answers, known)), made
+
+
+def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, Details | None], int]:
+    """Inspect one container after the other within INSPECT_SECONDS in all; a failure costs the detail."""
+    answers: dict[str, Details | None] = {}
+    longest = settings.INSPECT_SECONDS / 2
+    end = time.monotonic() + settings.INSPECT_SECONDS
+    made = 0
+    for container_id, row, _ in asked:
+        left = end - time.monotonic()
+        if left <= 0:
+            break
+        made += 1
+        try:
+            answers[container_id] = session.inspect(container_id, min(left, longest))
+        except NoDetails as error:
+            logger.debug("host %s: %s", row.host, error, extra={"action": "no_details", "host": row.host})
+            if error.stuck and left >= longest:
+                answers[container_id] = None
+    return answers, made
+
+
+def _report(host: Host, trigger: str, decided: _Decided, verdict: Verdict, past: Past) -> Report:
+    hold = verdict.hold
+    is_new = hold is not None and (past.hold is None or hold.since != past.hold.since)
+    return Report(
+        host=host.name,
+        trigger=trigger,
+        outcome="planned",
+        listed=decided.snapshot.size,
+        managed=decided.managed,
+        unchanged=decided.plan.unchanged,
+        skips=decided.plan.skips,
+        held=len(decided.plan.sweep) - len(verdict.plan.sweep),
+        hold_reason=hold.reason if hold else "",
+        confirm_after=settings.HOLD_SECONDS if is_new else None,
+    )
+
+
+def _applied_report(report: Report, applied: Applied) -> Report:
+    conflicts = len(applied.conflicts) or int(applied.overtaken)
+    return replace(report, outcome="applied", conflicts=conflicts).with_changes(applied.changes)
+
+
+def _log_news(host: Host, past: Past, verdict: Verdict) -> None:
+    """Say once what an operator wants to know of a host that answered."""
+    hold, held = verdict.hold, past.hold
+    if past.failures:
+        logger.info("host %s: answers again", host.name, extra={"action": "recovered", "host": host.name})
+    if hold and (held is None or held.reason != hold.reason):
+        text = "host %s: held: %s; a second complete listing has to agree first"
+        logger.warning(text, host.name, hold.reason, extra={"action": "held", "host": host.name})
+    if held and not hold:
+        logger.warning("host %s: held no more", host.name, extra={"action": "released", "host": host.name})
+    if past.engine_id not in ("", verdict.engine_id):
+        text = "host %s: the Engine %s was replaced by %s, as two listings agree"
+        extra = {"action": "engine_replaced", "host": host.name}
+        logger.warning(text, host.name, past.engine_id, verdict.engine_id or "a nameless one", extra=extra)
 
 
 def _log_failure(host: Host, error: EngineUnavailable | DatabaseError, dry_run: bool) -> None:
-    """Warn once and then on change; the host's row remembers what was said."""
-    is_news = True
+    """Warn once and then on change; the host's row remembers what was said, and when a tick tries again."""
+    is_news, pause = True, 0.0
     if isinstance(error, EngineUnavailable) and not dry_run:
         with contextlib.suppress(DatabaseError):
-            is_news = store.note_failure(host.name, error.reason, timezone.now())
+            failures = store.past(host.name).failures + 1
+            draw = random.random()  # noqa: S311 - jitter, not a secret
+            pause = pause_seconds(failures, settings.RECONCILE_INTERVAL, settings.LONGEST_BACKOFF, draw)
+            now = timezone.now()
+            is_news = store.note_failure(host.name, error.reason, now, now + timedelta(seconds=pause))
     level = logging.WARNING if is_news else logging.DEBUG
-    logger.log(level, "%s; no row was changed", error, extra={"action": "pass_failed", "host": host.name})
+    then = f"; no tick tries again for {pause:.0f} s" if pause else ""
+    extra = {"action": "pass_failed", "host": host.name}
+    logger.log(level, "%s; no row was changed%s", error, then, extra=extra)

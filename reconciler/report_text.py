@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.reconcile import Report
+from reconciler.report import Report
 
 
 def report_text(report: Report) -> str:
@@ -34,6 +34,8 @@ def _lines(report: Report) -> Iterable[str]:
         f"{report.host}: {report.listed} listed, {report.managed} ours: {would}{report.created} created, "
         f"{report.updated} updated, {report.missing} missing, {report.unchanged} unchanged ({report.seconds:.2f} s)"
     )
+    if report.held:
+        yield f"  HELD  {report.hold_reason}; {report.held} rows wait for a second complete listing to agree"
     yield from table((change.kind.upper(), change.after.id, change.cause) for change in report.changes)
     yield from table(
         ("SKIP", skip.name or skip.container_id[:12] or "?", f"{skip.reason}: {skip.detail}") for skip in report.skips

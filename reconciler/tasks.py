@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from reconciler.conf import lock_of
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import Ask
 from reconciler.models import Host
-from reconciler.reconcile import TICK, Report, Run, reconcile_in_turn
+from reconciler.prune import prune
+from reconciler.reconcile import CONFIRM, TICK
+from reconciler.report import Report
+from reconciler.turns import Run, reconcile_in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +26,15 @@ MOST_LOGGED = 20
 
 @shared_task(name="reconcile")
 def reconcile(trigger: str = TICK) -> None:
-    """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12)."""
-    for host in Host.objects.filter(enabled=True).values_list("name", flat=True):
+    """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12).
+
+    A tick passes over hosts that fail, until their next try is due.
+    """
+    hosts = Host.objects.due(timezone.now()) if trigger == TICK else Host.objects.filter(enabled=True)
+    for host in hosts.values_list("name", flat=True):
         with _unless_redis_is_down(host):
             if trigger == TICK:
-                reconcile_host.apply_async((host, TICK), expires=settings.RECONCILE_INTERVAL)
+                _start(host, TICK)
             else:
                 ask(host, Ask(trigger))
 
@@ -38,25 +46,40 @@ def reconcile_host(host: str, trigger: str) -> None:
     if row is None:
         return
     with _unless_redis_is_down(host):
-        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger != TICK)
+        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger not in (TICK, CONFIRM))
         for report in run.reports:
             _log(report)
         follow_up(host, run)
+
+
+@shared_task(name="prune")
+def prune_old() -> None:
+    """Delete what is past its retention."""
+    pruned = prune(timezone.now())
+    logger.info("pruned: %s", pruned, extra={"action": "pruned"})
 
 
 def ask(host: str, request: Ask) -> None:
     """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
     lock = lock_of(host)
     if lock.request(request):
-        reconcile_host.delay(host, request.trigger)
+        _start(host, request.trigger)
     if request.event_ns is not None:
         lock.note_event(request.event_ns)
 
 
 def follow_up(host: str, run: Run) -> None:
-    """Start the pass that a holder has left to another. Raises kombu's OperationalError."""
+    """Start the passes that a holder has left to others. Raises kombu's OperationalError."""
     if run.again:
-        reconcile_host.delay(host, run.again.trigger)
+        _start(host, run.again.trigger)
+    if run.confirm_after is not None:
+        _start(host, CONFIRM, after_seconds=run.confirm_after)
+
+
+def _start(host: str, trigger: str, after_seconds: float = 0) -> None:
+    """Send the message; a backlog expires, since what is asked stands in Redis, and the next tick answers it."""
+    expires = after_seconds + settings.RECONCILE_INTERVAL
+    reconcile_host.apply_async((host, trigger), countdown=after_seconds or None, expires=expires)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
 """Builders of what daemons say and tables hold, and a daemon that says what a test wants."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from reconciler import labels
 from reconciler.dispatch import Row
-from reconciler.exceptions import EngineUnavailable
-from reconciler.observation import Observation, Skip, Snapshot
+from reconciler.exceptions import EngineUnavailable, NoDetails
+from reconciler.observation import Details, Observation, Skip, Snapshot
 
 
 def cid(name: str) -> str:
@@ -22,10 +24,26 @@ def container(
     port: int = 0,
     created: int = 1_700_000_000,
     image: str = "app:1",
+    **more: object,
 ) -> Observation:
     """Return an observed container; its id follows from its name."""
     merged = {key: value for labels in label_maps for key, value in labels.items()}
-    return Observation(cid(name), name, image, state, merged, port, created)
+    return Observation(cid(name), name, image, state, merged, port, created, **more)  # type: ignore[arg-type]
+
+
+STARTED = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+
+
+def details(**told: object) -> Details:
+    """Return what an inspect tells of a container that runs."""
+    given: dict[str, object] = {
+        "exit_code": None,
+        "oom_killed": False,
+        "restart_count": 0,
+        "started_at": STARTED,
+        "finished_at": None,
+    }
+    return Details(**(given | told))  # type: ignore[arg-type]
 
 
 def workload(workload_id: str, *, role: str = "", kind: str = "", instance: str = "") -> dict[str, str]:
@@ -78,13 +96,40 @@ def row(row_id: str, container_name: str = "", **columns: object) -> Row:
 
 @dataclass
 class FakeEngine:
-    """An Engine that lists what it is given, fails if told to, and can let something happen while it lists."""
+    """An Engine that lists what it is given, fails if told to, and can let something happen while it lists.
+
+    Inspects give the details of containers by name, and of any other what a running one has; an
+    exception given instead of details is raised.
+    """
 
     containers: list[Observation] = field(default_factory=list)
     refusals: list[Skip] = field(default_factory=list)
     failure: str = ""
     meanwhile: Callable[[], object] | None = None
     listings: int = 0
+    engine_id: str | EngineUnavailable = "THE:ENGINE"
+    details: dict[str, Details | NoDetails] = field(default_factory=dict)
+    inspected: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def session(self) -> "Iterator[FakeEngine]":
+        """Connect to itself."""
+        yield self
+
+    def identity(self) -> str:
+        """Return its name, or fail to."""
+        if isinstance(self.engine_id, EngineUnavailable):
+            raise self.engine_id
+        return self.engine_id
+
+    def inspect(self, container_id: str, timeout_seconds: float) -> Details:
+        """Return the details that the test gave."""
+        assert timeout_seconds > 0
+        self.inspected.append(container_id)
+        told = {cid(name): told for name, told in self.details.items()}.get(container_id, details())
+        if isinstance(told, NoDetails):
+            raise told
+        return told
 
     def listing(self) -> Snapshot:
         """Return the snapshot as it was before whatever happens meanwhile."""

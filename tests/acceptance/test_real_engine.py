@@ -5,7 +5,8 @@ import pytest
 from dev.engine import DockerEngine
 from reconciler.engine import Engine
 from reconciler.models import Container, Host, Instance, Stack, Workload
-from reconciler.reconcile import Report, reconcile
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
 from tests.acceptance.conftest import Containers
 from tests.builders import compose, instance, site, workload
 

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from reconciler import reconcile as reconcile_module
+from reconciler import turns
 from reconciler.conf import lock_of
 from reconciler.lock import Ask, Grant
 from reconciler.models import Container, Host, Workload
@@ -257,8 +257,8 @@ def test_the_holder_makes_exactly_one_more_pass_for_it(local, monkeypatch):
             statuses.append(run()[0])
 
     lister = FakeEngine([container("shop-web", workload("shop"))], meanwhile=command_comes_in)
-    monkeypatch.setattr(reconcile_module, "engine_of", lambda host: lister)
-    made = reconcile_module.reconcile_in_turn(local, trigger="tick").reports
+    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
+    made = turns.reconcile_in_turn(local, trigger="tick").reports
     assert statuses == [75]
     assert [report.trigger for report in made] == ["tick", "manual"]
 
@@ -276,8 +276,8 @@ def test_a_failed_host_counts_more_than_a_busy_one(busy, edge):
 def test_what_was_asked_in_its_last_round_is_not_dropped(local, monkeypatch, valkey):
     """I12: after its last round the command is told to start a pass for the request that still stands."""
     lister = FakeEngine(meanwhile=lambda: lister.listings > 1 or lock_of("local").request(Ask("event")))
-    monkeypatch.setattr(reconcile_module, "engine_of", lambda host: lister)
-    monkeypatch.setattr(reconcile_module, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
+    monkeypatch.setattr(turns, "MOST_ROUNDS", 1)
     run()
     is_enqueued = valkey.llen("reconcile") == 1
     is_answered = lister.listings == 2

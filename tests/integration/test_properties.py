@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -269,10 +271,14 @@ def a_container(of: Row) -> Container:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds())
 def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: None, world: World) -> None:
-    """I3, I4, I10."""
+    """I3, I4, I10; a sweep that is held is one once a second listing agrees."""
     furnish(world)
     daemon = FakeEngine(world.containers, world.refusals)
     first = reconcile(Host(name=world.host), daemon, trigger="manual")
     assert (first.outcome, first.conflicts) == ("applied", 0)
+    if first.held:
+        assert first.missing == 0
+        Host.objects.filter(name=world.host).update(held_since=timezone.now() - timedelta(seconds=5))
+        assert reconcile(Host(name=world.host), daemon, trigger="manual").missing == first.held
     check(world, [each for host in HOSTS for each in rows_on(host)])
     assert reconcile(Host(name=world.host), daemon, trigger="manual").changes == ()

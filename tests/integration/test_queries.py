@@ -1,10 +1,12 @@
 """A pass costs the same for ten containers and for thousands, in queries and in requests (I11)."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from django.utils import timezone
 
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Instance, Stack, Workload
-from reconciler.reconcile import Report, reconcile
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
 from simulator import Engine, Server, populate
+from simulator.api import INSPECT
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +26,12 @@ FEW, MANY = 10, 5_000
 TABLES = {"workloads": Workload, "instances": Instance, "stacks": Stack}
 STEADY = "steady"
 DUE = "steady, sightings due"
+OWED = "steady, details owed"
 COLD = "cold"
-GONE = "everything gone"
+GONE = "everything gone at once"
+SWEPT = "everything gone, as a second listing agrees"
 CHANGED = "everything changed"
-SITUATIONS = [COLD, STEADY, DUE, CHANGED, GONE]
+SITUATIONS = [COLD, STEADY, DUE, OWED, CHANGED, GONE, SWEPT]
 
 
 @contextmanager
@@ -72,13 +78,18 @@ class Fleet:
         """Make passes and changes until the next pass finds this situation."""
         if situation != COLD:
             self.look()
+            # a large host is inspected in many passes
+            Container.objects.update(details_due=situation == OWED)
         if situation == DUE:
             Host.objects.update(sightings_at=timezone.now() - timedelta(hours=1))
         if situation == CHANGED:
             for container_id in list(self.engine.containers):
                 self.engine.amend(container_id, state="paused")
-        if situation == GONE:
+        if situation in (GONE, SWEPT):
             self.engine.clear()
+        if situation == SWEPT:
+            self.look()
+            Host.objects.update(held_since=timezone.now() - timedelta(hours=1))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -111,7 +122,10 @@ def test_chunks_are_as_large_as_the_backend_allows(simulator: Server, situation:
     fleet.get_into(situation)
     with recorded() as statements:
         fleet.look()
-    assert len(statements) < MANY / 40
+    inserts = [(sql.partition(" VALUES ")[0], sql.partition("ON CONFLICT")[2]) for sql in statements]
+    for (insert, _), chunks in Counter(each for each in inserts if each[0].startswith("INSERT")).items():
+        columns = insert.count(",") + 1
+        assert chunks <= ceil(MANY / (connection.features.max_query_params // columns))
 
 
 def test_every_container_of_a_large_host_has_its_row(simulator: Server) -> None:
@@ -121,7 +135,7 @@ def test_every_container_of_a_large_host_has_its_row(simulator: Server) -> None:
     assert Container.objects.on(fleet.host).count() == MANY
 
 
-def test_a_pass_asks_the_daemon_once(simulator: Server) -> None:
+def test_a_steady_pass_asks_the_daemon_once(simulator: Server) -> None:
     fleet = Fleet(simulator, FEW)
     fleet.look()
     fleet.engine.reset_requests()
@@ -129,7 +143,16 @@ def test_a_pass_asks_the_daemon_once(simulator: Server) -> None:
     assert fleet.engine.requests == [("GET", "/containers/json")]
 
 
-def test_the_first_pass_also_asks_for_the_version(simulator: Server) -> None:
+def test_the_first_pass_also_asks_for_the_version_and_who_the_engine_is(simulator: Server) -> None:
     fleet = Fleet(simulator, FEW)
     fleet.look()
-    assert fleet.engine.requests == [("GET", "/version"), ("GET", "/containers/json")]
+    asked = [path for _, path in fleet.engine.requests if not INSPECT.fullmatch(path)]
+    assert asked == ["/version", "/containers/json", "/info"]
+
+
+def test_inspects_come_after_the_listing_and_are_few(simulator: Server) -> None:
+    fleet = Fleet(simulator, MANY)
+    fleet.look()
+    paths = [path for _, path in fleet.engine.requests]
+    assert all(map(INSPECT.fullmatch, paths[3:]))
+    assert len(paths[3:]) <= 100

@@ -17,7 +17,9 @@ from reconciler import store
 from reconciler.conf import lock_of
 from reconciler.models import Container, Host
 from reconciler.observation import Observation
-from reconciler.reconcile import Report, Run, reconcile, reconcile_in_turn
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
+from reconciler.turns import Run, reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import FakeEngine, cid, container, workload
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pytest
 from celery.backends.base import DisabledBackend
 from celery.beat import Scheduler
+from django.utils import timezone
 
 from dev.valkey import Valkey
-from reconciler import reconcile as reconcile_module
-from reconciler import tasks
+from reconciler import tasks, turns
 from reconciler.conf import lock_of
 from reconciler.lock import Ask, Grant
 from reconciler.models import Container, Host
@@ -29,6 +29,7 @@ class Message(NamedTuple):
     kwargs: dict
     expires: str | None
     content_type: str
+    eta: str | None
 
 
 @pytest.fixture
@@ -55,14 +56,14 @@ def queue(valkey):
 def fake(local, monkeypatch):
     """An Engine for host local in this process."""
     lister = FakeEngine([container("shop-web", workload("shop", role="web"))])
-    monkeypatch.setattr(reconcile_module, "engine_of", lambda host: lister)
+    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
     return lister
 
 
 def decoded(message):
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     headers = message["headers"]
-    return Message(headers["task"], args, kwargs, headers["expires"], message["content-type"])
+    return Message(headers["task"], args, kwargs, headers["expires"], message["content-type"], headers["eta"])
 
 
 # The fan-out
@@ -100,10 +101,49 @@ def test_the_boot_pass_leaves_a_request_standing_for_each_enabled_host(local):
     assert taken == {"local": Grant(Ask("boot")), "edge": Grant(Ask("boot")), "off": None}
 
 
-def test_the_boot_pass_is_enqueued_and_does_not_expire(local, queue):
+def test_a_message_expires_and_what_it_was_to_answer_stands(local, queue, settings):
+    """I12: a backlog does not pile up, and the next tick answers."""
+    settings.RECONCILE_INTERVAL = 7
     tasks.reconcile("boot")
     (message,) = queue()
-    assert (message.args, message.expires) == (["local", "boot"], None)
+    left = datetime.fromisoformat(message.expires) - datetime.now(UTC)
+    assert (message.args, timedelta(seconds=5) < left <= timedelta(seconds=7)) == (["local", "boot"], True)
+    assert lock_of("local").acquire() == Grant(Ask("boot"))
+
+
+def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
+    now = timezone.now()
+    Host.objects.create(name="soon", failures=3, retry_at=now + timedelta(seconds=60))
+    Host.objects.create(name="due", failures=3, retry_at=now - timedelta(seconds=1))
+    tasks.reconcile()
+    assert [message.args for message in queue()] == [["due", "tick"], ["local", "tick"]]
+
+
+@pytest.mark.parametrize("trigger", ["boot", "manual"])
+def test_other_requests_do_not_wait_for_a_next_try(local, queue, trigger):
+    Host.objects.update(failures=3, retry_at=timezone.now() + timedelta(seconds=60))
+    tasks.reconcile(trigger)
+    assert [message.args for message in queue()] == [["local", trigger]]
+
+
+def test_a_host_that_is_held_is_looked_at_again_in_time(local, queue, fake, settings):
+    settings.HOLD_LEAST = 1
+    tasks.reconcile_host("local", "tick")
+    fake.containers.clear()
+    tasks.reconcile_host("local", "tick")
+    (message,) = queue()
+    wait = datetime.fromisoformat(message.eta) - datetime.now(UTC)
+    assert (message.args, timedelta(seconds=3) < wait <= timedelta(seconds=5)) == (["local", "confirm"], True)
+
+
+def test_the_second_look_needs_nobody_to_ask_for_it(local, queue, fake, settings):
+    settings.HOLD_LEAST = 1
+    tasks.reconcile_host("local", "tick")
+    fake.containers.clear()
+    tasks.reconcile_host("local", "tick")
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=5))
+    tasks.reconcile_host("local", "confirm")
+    assert (Container.objects.get().state, Host.objects.get().held_since) == ("missing", None)
 
 
 def test_many_boots_at_once_enqueue_one_pass(local, queue):
@@ -223,7 +263,7 @@ def test_a_conflict_leads_to_another_look(fake):
 
 def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue, monkeypatch):
     """I12."""
-    monkeypatch.setattr(reconcile_module, "MOST_ROUNDS", 3)
+    monkeypatch.setattr(turns, "MOST_ROUNDS", 3)
     lock_of("local").request(Ask("event"))
     fake.meanwhile = lambda: lock_of("local").request(Ask("event"))
     tasks.reconcile_host("local", "event")
@@ -235,7 +275,7 @@ def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue,
 
 
 def test_a_handed_over_request_keeps_its_trigger_and_its_event(fake, monkeypatch):
-    monkeypatch.setattr(reconcile_module, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(turns, "MOST_ROUNDS", 1)
     fake.meanwhile = lambda: lock_of("local").request(Ask("event", 42))
     tasks.reconcile_host("local", "tick")
     assert lock_of("local").acquire(only_if_asked=True) == Grant(Ask("event", 42))

@@ -135,10 +135,10 @@ def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None
     assert only_change(learnt([RUNNING_WEB], [restarting], answers, web=Known(before, STARTED))).restarts == grown
 
 
-def test_another_containers_restarts_are_not_this_ones() -> None:
-    answers = {cid("new"): details(restart_count=9)}
-    plan = learnt([RUNNING_WEB], [container("new", WEB)], answers, web=Known(2, STARTED))
-    assert only_change(plan).restarts == 0
+@pytest.mark.parametrize(("name", "is_same"), [("web", True), ("new", False)])
+def test_another_containers_restarts_are_not_this_ones(name: str, is_same: bool) -> None:
+    (question,) = asked([RUNNING_WEB], [container(name, WEB, state="stopped")])
+    assert question.is_same_container is is_same
 
 
 def test_a_restart_between_two_looks_is_a_change() -> None:

@@ -11,9 +11,11 @@ from reconciler.conf import engine_of, lock_of, named_hosts
 from reconciler.exceptions import LockUnavailable, UnknownHost
 from reconciler.lock import Ask
 from reconciler.models import Host
-from reconciler.reconcile import MANUAL, Report, reconcile, reconcile_in_turn
+from reconciler.reconcile import MANUAL, reconcile
+from reconciler.report import Report
 from reconciler.report_text import report_text
 from reconciler.tasks import follow_up
+from reconciler.turns import reconcile_in_turn
 
 EXIT_FAILED = 1
 EXIT_BUSY = 75

@@ -1,0 +1,114 @@
+"""The single flight that passes of a host take turns in: one at a time, and one more for what is asked meanwhile."""
+
+import contextlib
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from django.utils import timezone
+
+from reconciler import store
+from reconciler.conf import engine_of, lock_of
+from reconciler.exceptions import LockUnavailable
+from reconciler.lock import Ask, Grant, HostLock
+from reconciler.models import Host
+from reconciler.reconcile import TICK, reconcile
+from reconciler.report import Report
+
+logger = logging.getLogger(__name__)
+
+MOST_ROUNDS = 10
+"""Passes one holder makes in a row before it leaves further requests to the next worker."""
+LATE_EVENTS_SECONDS = 0.5
+"""How long after a tick an event may still come in that announces what the tick found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The passes one holder made; `again` is a request that still stands: the caller has to start a pass for it."""
+
+    reports: tuple[Report, ...] = ()
+    again: Ask | None = None
+
+    @property
+    def confirm_after(self) -> float | None:
+        """In how many seconds the caller has to start a pass that confirms what is held, if it has to."""
+        due = [report.confirm_after for report in self.reports if report.confirm_after is not None]
+        return due[-1] if due else None
+
+
+def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) -> Run:
+    """Make the host's next pass if none is under way, and one more for what is asked meanwhile (I12).
+
+    With `only_if_asked` it makes none if the request has been answered already. Raises LockUnavailable.
+    """
+    lock = lock_of(host.name)
+    grant = lock.acquire(only_if_asked=only_if_asked)
+    if grant is None:
+        return Run(reports=() if only_if_asked else (Report(host=host.name, trigger=trigger, outcome="busy"),))
+    with lock.renewed():
+        return _hold(host, lock, grant, trigger)
+
+
+def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
+    reports: list[Report] = []
+    again: Ask | None = None
+    lister = engine_of(host)
+    try:
+        while grant and len(reports) < MOST_ROUNDS:
+            ask = grant.asked or Ask(trigger)
+            report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
+            reports.append(report)
+            # told to start a pass while holding the lock: it was lost
+            again = ask if report.conflicts and lock.request(ask) else again
+            if report.latency_ms is not None:
+                lock.note_latency(report.latency_ms)
+            grant = lock.release_unless_asked()
+        if grant and grant.asked:
+            again = _hand_over(lock, grant.asked)
+    except LockUnavailable as error:
+        # the fence keeps overlapping passes correct; what was asked meanwhile, the next tick answers
+        logger.warning("%s; passes of host %s go on without it", error, host.name, extra={"action": "lock_lost"})
+    finally:
+        with contextlib.suppress(LockUnavailable):
+            lock.release()
+    for report in reports:
+        _note_drift(host, lock, report)
+    return Run(reports=tuple(reports), again=again)
+
+
+def _answer(ask: Ask, report: Report) -> Report:
+    """Add to a report how long after the event that it answers it was committed."""
+    if ask.event_ns is None or report.outcome != "applied":
+        return report
+    event_at = datetime.fromtimestamp(ask.event_ns / 1e9, UTC)
+    # a daemon on another machine has another clock
+    latency_ms = max(0.0, (time.time_ns() - ask.event_ns) / 1e6)
+    return replace(report, event_at=event_at, latency_ms=round(latency_ms, 3))
+
+
+def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
+    """Count what a tick found although the host's events were followed and none had announced it.
+
+    Called with the lock released; an event may come a moment later than the tick that it announces.
+    """
+    since, looked_at = host.last_success_at, report.started_at
+    if report.trigger != TICK or since is None or looked_at is None:
+        return
+    news = sum(change.is_news_since(since) for change in report.changes)
+    now = Host.objects.filter(name=host.name).first() if news else None
+    if now is None or not now.is_watched(timezone.now()) or now.watching_since is None or now.watching_since > since:
+        return
+    time.sleep(LATE_EVENTS_SECONDS)
+    seen_until = looked_at.timestamp() + report.seconds
+    with contextlib.suppress(LockUnavailable):
+        if not any(since.timestamp() <= event_ns / 1e9 <= seen_until for event_ns in lock.events()):
+            store.note_drift(host.name, news, timezone.now())
+
+
+def _hand_over(lock: HostLock, ask: Ask) -> Ask | None:
+    """Leave the request just taken to another holder; return it if one has to be started."""
+    lock.request(ask)
+    lock.release()
+    return ask if lock.request(ask) else None

@@ -1,0 +1,330 @@
+"""Transitions, details and the signal: what a pass writes besides the rows."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from reconciler import apply as applying
+from reconciler.exceptions import NoDetails
+from reconciler.models import Container, Host, Transition
+from reconciler.observation import Observation
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
+from reconciler.signals import containers_changed
+from tests.builders import STARTED, FakeEngine, cid, container, details, workload
+
+pytestmark = pytest.mark.django_db
+
+WEB = workload("shop", role="web")
+RUNNING = container("web", WEB)
+STOPPED = container("web", WEB, state="stopped", exit_code=137)
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def look(host: Host, *containers: Observation, **daemon: Any) -> Report:
+    report = reconcile(Host.objects.get(name=host.name), FakeEngine(list(containers), **daemon), trigger="event")
+    assert report.outcome == "applied", report.error
+    return report
+
+
+def web() -> Container:
+    return Container.objects.with_restarts().get(id="shop:web")
+
+
+def history() -> list[tuple[str, str, str]]:
+    steps = Transition.objects.of("shop:web")
+    return [(step.from_state, step.to_state, step.cause) for step in steps]
+
+
+def at(moment: datetime, from_state: str, to_state: str, **columns: Any) -> Transition:
+    return Transition.objects.create(
+        row_id="shop:web", host_id="local", at=moment, from_state=from_state, to_state=to_state, **columns
+    )
+
+
+# what is written
+
+
+def test_each_change_of_state_is_a_transition(local: Host) -> None:
+    look(local, RUNNING)
+    look(local, STOPPED)
+    look(local)
+    short = cid("web")[:12]
+    assert history() == [
+        ("", "running", f"container {short} (web) is running"),
+        ("running", "stopped", "state running → stopped, exit_code none → 137"),
+        ("stopped", "missing", f"container {short} is not in the listing (was stopped)"),
+    ]
+
+
+def test_a_transition_says_where_when_why_and_how_it_ended(local: Host) -> None:
+    look(local, RUNNING)
+    before = timezone.now()
+    look(local, STOPPED, details={"web": details(exit_code=137, oom_killed=True, finished_at=STARTED)})
+    step = Transition.objects.of("shop:web").latest("at")
+    assert (step.host_id, step.container_id, step.trigger) == ("local", cid("web"), "event")
+    assert (step.exit_code, step.oom_killed) == (137, True)
+    assert before <= step.at <= timezone.now()
+
+
+def test_a_change_of_the_bound_container_is_a_transition(local: Host) -> None:
+    look(local, RUNNING)
+    look(local, container("new", WEB))
+    step = Transition.objects.latest("id")
+    assert (step.from_state, step.to_state, step.container_id) == ("running", "running", cid("new"))
+
+
+@pytest.mark.parametrize("change", [{"port": 80}, {"image": "app:2"}, {"health": "unhealthy"}])
+def test_no_other_change_is_a_transition(local: Host, change: dict[str, Any]) -> None:
+    look(local, RUNNING)
+    assert look(local, container("web", WEB, **change)).updated == 1
+    assert len(history()) == 1
+
+
+def test_an_unchanged_world_writes_no_history(local: Host) -> None:
+    """I10."""
+    look(local, RUNNING)
+    look(local, RUNNING)
+    assert len(history()) == 1
+
+
+def test_a_dropped_change_leaves_no_history(local: Host) -> None:
+    """I5."""
+    look(local, RUNNING)
+    report = look(local, STOPPED, meanwhile=lambda: Container.objects.update(container_id=cid("new")))
+    assert (report.conflicts, len(history())) == (1, 1)
+
+
+def test_a_row_made_by_somebody_else_meanwhile_leaves_no_history(local: Host) -> None:
+    """I5."""
+    look(local, RUNNING, meanwhile=lambda: Container.objects.create(id="shop:web", workload_id="shop"))
+    assert history() == []
+
+
+def test_history_is_written_with_the_change_or_not_at_all(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    look(local, RUNNING)
+
+    def fail(*_: object) -> None:
+        raise connection.Database.OperationalError("disk full")
+
+    monkeypatch.setattr(applying, "_refresh", fail)
+    with pytest.raises(connection.Database.OperationalError), transaction.atomic():
+        reconcile(local, FakeEngine([STOPPED]), trigger="event")
+    assert (web().state, len(history())) == ("running", 1)
+
+
+# details
+
+
+def test_details_are_written_with_the_row(local: Host) -> None:
+    told = details(exit_code=137, oom_killed=True, restart_count=4, finished_at=STARTED + HOUR)
+    look(local, STOPPED, details={"web": told})
+    row = web()
+    assert (row.exit_code, row.oom_killed, row.restart_count) == (137, True, 4)
+    assert (row.started_at, row.finished_at, row.details_due) == (STARTED, STARTED + HOUR, False)
+
+
+def test_a_second_pass_inspects_nothing(local: Host) -> None:
+    """I10."""
+    look(local, RUNNING)
+    assert look(local, RUNNING).inspected == 0
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+def test_a_failed_inspect_costs_the_details_and_never_the_row(local: Host, stuck: bool) -> None:
+    look(local, RUNNING, details={"web": details(restart_count=1)})
+    look(local, STOPPED, details={"web": NoDetails(cid("web"), "did not answer", stuck=stuck)})
+    row = web()
+    assert (row.state, row.exit_code) == ("stopped", 137)
+    assert (row.oom_killed, row.restart_count, row.started_at, row.finished_at) == (None, None, None, None)
+    assert row.details_due is not stuck
+
+
+def test_what_a_failed_inspect_owes_the_next_pass_pays(local: Host) -> None:
+    look(local, STOPPED, details={"web": NoDetails(cid("web"), "answered HTTP 500")})
+    report = look(local, STOPPED, details={"web": details(exit_code=137, oom_killed=True)})
+    assert (report.inspected, report.changes, web().oom_killed) == (1, (), True)
+    assert look(local, STOPPED).inspected == 0
+
+
+def test_a_stuck_container_is_not_asked_for_again_until_it_changes(local: Host) -> None:
+    look(local, STOPPED, details={"web": NoDetails(cid("web"), "sent nothing", stuck=True)})
+    assert look(local, STOPPED).inspected == 0
+    assert look(local, RUNNING).inspected == 1
+
+
+def test_inspects_are_bounded_in_number_and_the_rest_is_owed(local: Host, settings: Any) -> None:
+    settings.INSPECT_MOST = 3
+    many = [container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(8)]
+    assert [look(local, *many).inspected for _ in range(4)] == [3, 3, 2, 0]
+    assert not Container.objects.filter(restart_count=None).exists()
+
+
+def test_inspects_are_bounded_in_time(local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.INSPECT_SECONDS = 1
+    passed = iter([0.0, 0.4, 0.8, 1.2])
+    monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
+    many = [container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(8)]
+    assert look(local, *many).inspected == 2
+
+
+def test_no_inspect_is_made_of_a_dry_run(local: Host) -> None:
+    engine = FakeEngine([RUNNING])
+    reconcile(local, engine, trigger="manual", dry_run=True)
+    assert engine.inspected == []
+
+
+def test_another_containers_details_do_not_stay(local: Host) -> None:
+    look(local, RUNNING, details={"web": details(restart_count=7)})
+    look(local, container("new", WEB), details={"new": NoDetails(cid("new"), "gone")})
+    assert web().restart_count is None
+
+
+def test_a_change_an_inspect_knows_nothing_of_leaves_the_details(local: Host) -> None:
+    look(local, RUNNING, details={"web": details(restart_count=7)})
+    look(local, container("web", WEB, port=80))
+    assert (web().port, web().restart_count) == (80, 7)
+
+
+# restarts
+
+
+def restart(host: Host, count: int, minute: int) -> None:
+    Host.objects.update(last_success_at=timezone.now() - timedelta(seconds=30))
+    young = container("web", WEB, up_seconds=2)
+    look(host, young, details={"web": details(restart_count=count, started_at=STARTED + timedelta(minutes=minute))})
+
+
+def test_a_restart_between_two_looks_is_in_the_history(local: Host) -> None:
+    look(local, RUNNING)
+    restart(local, 2, minute=1)
+    step = Transition.objects.latest("id")
+    assert (step.from_state, step.to_state, step.restarts) == ("running", "running", 2)
+    assert (web().restart_count, web().started_at) == (2, STARTED + timedelta(minutes=1))
+
+
+def test_a_restart_loop_shows_as_such(local: Host) -> None:
+    look(local, RUNNING)
+    restart(local, 1, minute=1)
+    assert not Container.objects.looping().exists()
+    restart(local, 3, minute=2)
+    assert web().restarts_lately == 3
+    assert Container.objects.looping().exists()
+
+
+def test_a_loop_that_was_is_none_any_more(local: Host) -> None:
+    look(local, RUNNING)
+    restart(local, 5, minute=1)
+    assert not Container.objects.looping(timezone.now() + timedelta(seconds=601)).exists()
+
+
+def test_the_restarts_of_the_container_before_are_not_this_ones(local: Host) -> None:
+    look(local, RUNNING)
+    restart(local, 5, minute=1)
+    look(local, container("new", WEB))
+    assert web().restarts_lately == 0
+
+
+# questions
+
+
+def test_when_it_went_down(local: Host) -> None:
+    at(NOON, "", "running")
+    at(NOON + HOUR, "running", "stopped", exit_code=1)
+    at(NOON + 2 * HOUR, "stopped", "running")
+    down = Transition.objects.of("shop:web").downs().last()
+    assert down is not None
+    assert (down.at, down.exit_code) == (NOON + HOUR, 1)
+
+
+def test_how_often_it_went_down(local: Host) -> None:
+    at(NOON - timedelta(days=8), "running", "stopped")
+    at(NOON, "stopped", "running")
+    at(NOON + HOUR, "running", "restarting", restarts=1)
+    at(NOON + HOUR, "restarting", "running")
+    at(NOON + 2 * HOUR, "running", "running", restarts=2)
+    at(NOON + 3 * HOUR, "running", "running", container_id=cid("new"))
+    at(NOON + 4 * HOUR, "running", "missing")
+    assert Transition.objects.of("shop:web").since(NOON - timedelta(days=7)).downs().count() == 3
+
+
+def test_how_long_it_was_up(local: Host) -> None:
+    at(NOON - HOUR, "", "running")
+    at(NOON + HOUR, "running", "stopped")
+    at(NOON + 2 * HOUR, "stopped", "running")
+    at(NOON + 5 * HOUR, "running", "missing")
+    story = Transition.objects.of("shop:web")
+    assert story.uptime(NOON, NOON + 10 * HOUR) == 4 * HOUR
+    assert story.uptime(NOON, NOON + 3 * HOUR) == 2 * HOUR
+    assert story.uptime(NOON - 10 * HOUR, NOON) == HOUR
+
+
+def test_uptime_goes_on_until_now(local: Host) -> None:
+    look(local, RUNNING)
+    began = Transition.objects.get().at
+    up = Transition.objects.of("shop:web").uptime(began - HOUR)
+    assert timedelta() < up <= timezone.now() - began
+
+
+def test_history_is_of_a_row_alone(local: Host) -> None:
+    at(NOON, "running", "stopped")
+    Transition.objects.create(row_id="shop:db", host_id="local", at=NOON, from_state="running", to_state="stopped")
+    assert Transition.objects.of(Container(id="shop:web")).count() == 1
+
+
+# the signal
+
+
+@pytest.fixture
+def heard() -> Iterator[list[dict[str, Any]]]:
+    calls: list[dict[str, Any]] = []
+
+    def hear(**given: Any) -> None:
+        calls.append(given | {"in_transaction": connection.in_atomic_block})
+
+    containers_changed.connect(hear)
+    yield calls
+    containers_changed.disconnect(hear)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_listens_is_told_after_the_commit(local: Host, heard: list[dict[str, Any]]) -> None:
+    look(local, RUNNING)
+    (told,) = heard
+    assert (told["sender"], told["host"], told["in_transaction"]) == (Container, "local", False)
+    assert [(step.row_id, step.to_state, step.pk is not None) for step in told["transitions"]] == [
+        ("shop:web", "running", True)
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_told_of_nothing(local: Host, heard: list[dict[str, Any]]) -> None:
+    look(local, RUNNING)
+    look(local, RUNNING)
+    look(local, container("web", WEB, port=80))
+    assert len(heard) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_that_fails_harms_nobody(local: Host, heard: list[dict[str, Any]]) -> None:
+    def fail(**_: object) -> None:
+        raise ValueError("a receiver's own mistake")
+
+    containers_changed.connect(fail)
+    try:
+        look(local, RUNNING)
+    finally:
+        containers_changed.disconnect(fail)
+    assert (web().state, len(heard)) == ("running", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_told_of_a_pass_that_was_overtaken(local: Host, heard: list[dict[str, Any]]) -> None:
+    """I6."""
+    reconcile(local, FakeEngine([RUNNING], meanwhile=lambda: look(local)), trigger="tick")
+    assert heard == []

@@ -1,0 +1,178 @@
+"""The breaker in a pass: what is held, what is seen of it, and how it ends."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from reconciler.exceptions import EngineUnavailable
+from reconciler.models import Container, Host, Transition
+from reconciler.observation import Observation
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
+from tests.builders import FakeEngine, cid, container, workload
+
+pytestmark = pytest.mark.django_db
+
+SILENT = EngineUnavailable("local", "unix:///fake.sock", "sent nothing for 10 s")
+
+
+def listed(count: int) -> list[Observation]:
+    return [container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(count)]
+
+
+def look(host: Host, containers: list[Observation], **daemon: Any) -> Report:
+    return reconcile(host, FakeEngine(containers, **daemon), trigger="tick")
+
+
+def age_hold(seconds: float) -> None:
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=seconds))
+
+
+def missing() -> int:
+    return Container.objects.missing().count()
+
+
+def now(host: Host) -> Host:
+    return Host.objects.get(name=host.name)
+
+
+@pytest.fixture
+def full(local: Host) -> Host:
+    """A host with fifty rows, running."""
+    look(local, listed(50))
+    return local
+
+
+def test_an_empty_list_after_fifty_containers_is_held_then_confirmed_then_swept(full: Host) -> None:
+    first = look(full, [])
+    assert (first.outcome, first.missing, first.held, missing()) == ("applied", 0, 50, 0)
+    again = look(full, [])
+    assert (again.missing, again.held, missing()) == (0, 50, 0)
+    age_hold(5)
+    last = look(full, [])
+    assert (last.missing, last.held, missing()) == (50, 0, 50)
+    assert now(full).held_since is None
+
+
+def test_half_the_rows_gone_is_no_mass_and_one_more_is(full: Host) -> None:
+    assert look(full, listed(25)).missing == 25
+    assert look(full, listed(12)).held == 13
+
+
+def test_a_held_host_says_so(full: Host) -> None:
+    look(full, [])
+    host = now(full)
+    assert host.held_since is not None
+    assert (host.held_reason, len(host.held_containers)) == ("50 of 50 present rows would go missing", 50)
+
+
+def test_a_hold_is_lifted_by_a_listing_that_holds_them(full: Host) -> None:
+    look(full, [])
+    report = look(full, listed(50))
+    assert (report.held, report.hold_reason, now(full).held_containers, missing()) == (0, "", [], 0)
+
+
+def test_only_the_look_that_begins_a_hold_asks_for_the_look_that_ends_it(full: Host) -> None:
+    assert look(full, []).confirm_after == 5
+    assert look(full, []).confirm_after is None
+
+
+def test_what_a_listing_holds_is_written_while_its_host_is_held(full: Host) -> None:
+    look(full, [container("c0", workload("shop", role="r0"), state="paused")])
+    assert Container.objects.get(id="shop:r0").state == "paused"
+
+
+def test_a_failed_pass_neither_confirms_nor_lifts(full: Host) -> None:
+    """I1."""
+    look(full, [])
+    age_hold(60)
+    look(full, [], failure="sent nothing")
+    assert (missing(), len(now(full).held_containers)) == (0, 50)
+
+
+def test_a_dry_run_shows_what_would_be_held_and_holds_nothing(full: Host) -> None:
+    report = reconcile(full, FakeEngine([]), trigger="manual", dry_run=True)
+    assert (report.outcome, report.missing, report.held) == ("planned", 0, 50)
+    assert now(full).held_since is None
+
+
+def test_thresholds_are_settings(full: Host, settings: Any) -> None:
+    settings.HOLD_SHARE, settings.HOLD_LEAST, settings.HOLD_SECONDS = 0.01, 1, 0.001
+    assert look(full, listed(49)).held == 1
+    age_hold(1)
+    assert look(full, listed(49)).missing == 1
+
+
+# the Engine's identity
+
+
+def test_the_first_pass_records_who_the_engine_is(full: Host) -> None:
+    assert now(full).engine_id == "THE:ENGINE"
+
+
+def test_a_steady_pass_does_not_ask_who_the_engine_is(full: Host) -> None:
+    assert look(full, listed(50), engine_id=SILENT).outcome == "applied"
+    assert now(full).engine_id == "THE:ENGINE"
+
+
+def test_another_engine_sweeps_nothing_until_two_listings_agree(full: Host, caplog: pytest.LogCaptureFixture) -> None:
+    first = look(full, listed(49), engine_id="ANOTHER")
+    assert (first.held, first.hold_reason) == (1, "the Engine is ANOTHER, and was THE:ENGINE")
+    assert now(full).engine_id == "THE:ENGINE"
+    age_hold(5)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert look(full, listed(49), engine_id="ANOTHER").missing == 1
+    assert now(full).engine_id == "ANOTHER"
+    assert [record.action for record in caplog.records] == ["released", "engine_replaced"]  # type: ignore[attr-defined]
+
+
+def test_the_right_engine_back_again_lifts_the_hold(full: Host) -> None:
+    look(full, [], engine_id="ANOTHER")
+    look(full, listed(50))
+    assert (now(full).held_since, now(full).engine_id, missing()) == (None, "THE:ENGINE", 0)
+
+
+@pytest.mark.parametrize("engine_id", [SILENT, ""])
+def test_an_engine_that_does_not_say_who_it_is_is_in_doubt(full: Host, engine_id: Any) -> None:
+    assert look(full, listed(49), engine_id=engine_id).held == 1
+    age_hold(5)
+    assert look(full, listed(49), engine_id=engine_id).missing == 1
+
+
+@pytest.mark.parametrize("engine_id", [SILENT, ""])
+def test_an_engine_that_never_said_who_it_is_is_believed(local: Host, engine_id: Any) -> None:
+    look(local, listed(3), engine_id=engine_id)
+    assert look(local, listed(2), engine_id=engine_id).missing == 1
+
+
+def test_a_silence_about_who_it_is_forgets_nothing(full: Host) -> None:
+    look(full, listed(49), engine_id=SILENT)
+    age_hold(5)
+    look(full, listed(49), engine_id=SILENT)
+    assert now(full).engine_id == "THE:ENGINE"
+
+
+# what is said
+
+
+def test_a_hold_is_warned_of_once(full: Host, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        look(full, [])
+    said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert said == [
+        "host local: held: 50 of 50 present rows would go missing; a second complete listing has to agree first"
+    ]
+
+
+def test_no_history_is_written_of_what_is_held(full: Host) -> None:
+    look(full, [])
+    assert not Transition.objects.filter(to_state="missing").exists()
+
+
+def test_the_suspects_are_remembered_by_container(full: Host) -> None:
+    look(full, listed(3))
+    assert now(full).held_containers == sorted(cid(f"c{number}") for number in range(3, 50))
