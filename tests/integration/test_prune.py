@@ -1,0 +1,145 @@
+"""What goes when it is old enough, and what never does."""
+
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from reconciler import prune as pruning
+from reconciler import tasks
+from reconciler.models import Container, Host, Transition
+from reconciler.prune import Pruned, prune
+from tests.builders import cid
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+
+
+def days_ago(days: float) -> Any:
+    return NOW - timedelta(days=days)
+
+
+def row(row_id: str, *, days: float, state: str = "missing", bound: bool = True) -> None:
+    container_id = cid(row_id) if bound else ""
+    Container.objects.create(id=row_id, workload_id="shop", container_id=container_id, state=state)
+    Container.objects.filter(id=row_id).update(updated_at=days_ago(days))
+
+
+def step(row_id: str, *, days: float) -> None:
+    Transition.objects.create(
+        row_id=row_id, host_id="local", at=days_ago(days), from_state="running", to_state="stopped"
+    )
+
+
+def left() -> set[str]:
+    return set(Container.objects.values_list("id", flat=True))
+
+
+def test_rows_missing_for_longer_than_their_days_go(local: Host) -> None:
+    row("old", days=30.1)
+    row("new", days=29.9)
+    assert (prune(NOW).containers, left()) == (1, {"new"})
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "failed", "created", "odd"])
+def test_a_present_row_never_goes(local: Host, state: str) -> None:
+    row("old", days=9999, state=state)
+    assert (prune(NOW).containers, left()) == (0, {"old"})
+
+
+@pytest.mark.parametrize("state", ["", "missing"])
+def test_a_placeholder_never_goes(local: Host, state: str) -> None:
+    """I4."""
+    row("old", days=9999, state=state, bound=False)
+    assert (prune(NOW).containers, left()) == (0, {"old"})
+
+
+def test_transitions_older_than_their_days_go(local: Host) -> None:
+    row("shop", days=0, state="running")
+    for days in (91, 90.1, 89.9, 1):
+        step("shop", days=days)
+    assert (prune(NOW).transitions, Transition.objects.count()) == (2, 2)
+
+
+def test_the_last_transition_of_a_row_that_is_there_stays(local: Host) -> None:
+    row("shop", days=0, state="running")
+    step("shop", days=9999)
+    step("shop", days=9998)
+    assert (prune(NOW).transitions, Transition.objects.get().at) == (1, days_ago(9998))
+
+
+def test_of_transitions_at_the_same_moment_one_stays(local: Host) -> None:
+    row("shop", days=0, state="running")
+    step("shop", days=9999)
+    step("shop", days=9999)
+    assert (prune(NOW).transitions, Transition.objects.count()) == (1, 1)
+
+
+def test_the_history_of_a_row_that_is_gone_goes_whole(local: Host) -> None:
+    step("gone", days=91)
+    assert (prune(NOW).transitions, Transition.objects.count()) == (1, 0)
+
+
+def test_the_history_of_a_pruned_row_stays_for_its_own_days(local: Host) -> None:
+    row("old", days=31)
+    step("old", days=31)
+    assert (prune(NOW), Transition.objects.count()) == (Pruned(containers=1, transitions=0), 1)
+
+
+def test_nought_keeps_everything(local: Host, settings: Any) -> None:
+    settings.MISSING_DAYS = settings.TRANSITION_DAYS = 0
+    row("old", days=9999)
+    step("gone", days=9999)
+    assert prune(NOW) == Pruned(containers=0, transitions=0)
+
+
+def test_it_goes_in_chunks_until_nothing_is_left(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "CHUNK_ROWS", 3)
+    for number in range(7):
+        row(f"old{number}", days=31)
+        step("gone", days=91)
+    assert prune(NOW) == Pruned(containers=7, transitions=7)
+
+
+def test_a_row_bound_anew_while_it_is_pruned_stays(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I5, in its own way: the delete asks again."""
+    row("old", days=31)
+    doomed = pruning._missing_too_long(NOW)
+    keys = doomed.values_list("pk", flat=True)
+    assert list(keys) == ["old"]
+    Container.objects.update(state="running")
+    assert (pruning._delete_chunk(doomed), left()) == (0, {"old"})
+
+
+def test_a_dry_run_counts_and_deletes_nothing(local: Host) -> None:
+    row("old", days=31)
+    step("gone", days=91)
+    out = io.StringIO()
+    call_command("prune", "--dry-run", stdout=out)
+    assert out.getvalue() == (
+        "1 rows missing for more than 30 days would go\n1 transitions older than 90 days would go\n"
+    )
+    assert (left(), Transition.objects.count()) == ({"old"}, 1)
+
+
+def test_the_command_deletes_and_says_how_much(local: Host) -> None:
+    row("old", days=31)
+    out = io.StringIO()
+    call_command("prune", stdout=out)
+    assert "1 rows missing for more than 30 days deleted" in out.getvalue()
+    assert left() == set()
+
+
+def test_the_task_does_the_same(local: Host) -> None:
+    row("old", days=31)
+    tasks.prune_old()
+    assert left() == set()
+
+
+def test_beat_prunes_daily_by_the_clock_on_the_wall(settings: Any) -> None:
+    entry = settings.CELERY_BEAT_SCHEDULE["prune"]
+    assert (entry["task"], entry["schedule"].hour, entry["schedule"].minute) == ("prune", {3}, {30})
