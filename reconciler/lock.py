@@ -13,7 +13,7 @@ The lock is for efficiency, the database fence for safety (I7): losing all of th
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, cast
 
@@ -89,7 +89,7 @@ class HostLock:
         self._client = client
         self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
         self._events = f"tinyforge:{{{host}}}:events"
-        self._latencies = f"tinyforge:{{{host}}}:latencies"
+        self._latencies = _latencies_key(host)
         self._ttl_ms = max(1, round(ttl_seconds * 1000))
         self._token = secrets.token_hex(16)
 
@@ -134,11 +134,6 @@ class HostLock:
         self._command("LPUSH", self._latencies, f"{milliseconds:.3f}")
         self._command("LTRIM", self._latencies, 0, LATENCIES_KEPT - 1)
 
-    def latencies(self) -> list[float]:
-        """Return the remembered latencies in milliseconds, latest first."""
-        found = cast("list[bytes]", self._command("LRANGE", self._latencies, 0, -1))
-        return [float(each) for each in found]
-
     @contextlib.contextmanager
     def renewed(self) -> Iterator[None]:
         """Renew from a thread, three times in a lifetime, while the body works."""
@@ -162,12 +157,34 @@ class HostLock:
         return self._command("EVAL", script, len(self._keys), *self._keys, *arguments)
 
     def _command(self, *parts: str | int) -> object:
-        try:
+        with _border(self._client):
             return self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
-        except (redis.RedisError, OSError) as error:
-            where = self._client.connection_pool.connection_kwargs
-            url = where.get("path") or f"{where.get('host')}:{where.get('port')}"
-            raise LockUnavailable(str(url), str(error) or type(error).__name__) from error
+
+
+def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float]]:
+    """Return the remembered latencies of these hosts in milliseconds, latest first, in one round trip.
+
+    Raises LockUnavailable.
+    """
+    with _border(client), client.pipeline(transaction=False) as pipeline:
+        for host in hosts:
+            pipeline.lrange(_latencies_key(host), 0, -1)
+        found = cast("list[list[bytes]]", pipeline.execute())
+    return {host: [float(each) for each in noted] for host, noted in zip(hosts, found, strict=True)}
+
+
+@contextlib.contextmanager
+def _border(client: redis.Redis) -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        where = client.connection_pool.connection_kwargs
+        url = where.get("path") or f"{where.get('host')}:{where.get('port')}"
+        raise LockUnavailable(str(url), str(error) or type(error).__name__) from error
+
+
+def _latencies_key(host: str) -> str:
+    return f"tinyforge:{{{host}}}:latencies"
 
 
 def _grant(answer: object) -> Grant | None:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -9,24 +10,37 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count
 
-from reconciler.conf import engine_of, lock_of
+from reconciler.conf import engine_of
 from reconciler.exceptions import LockUnavailable
-from reconciler.models import Container, Host
+from reconciler.lock import connect, latencies
+from reconciler.models import UNKNOWN, Container, Host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """One host: times are in UTC, ages in seconds, latencies in milliseconds from event to committed row."""
+    """One host: times are in UTC, ages in seconds, latencies in milliseconds from event to committed row.
+
+    `containers` counts rows by their effective state, `last_known` those of unknown rows by the state
+    they had; `looping` counts restart loops.
+    """
 
     host: str
     enabled: bool
     engine: str
+    condition: str
     watching_since: datetime | None
     last_success_at: datetime | None
     age_seconds: float | None
     stale: bool
     error: str
+    failures: int
+    retry_at: datetime | None
+    held_since: datetime | None
+    held_reason: str
+    held_rows: int
     containers: dict[str, int]
+    last_known: dict[str, int]
+    looping: int
     events_seen: int
     passes_asked: int
     drift_found: int
@@ -37,51 +51,94 @@ class HostStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status in JSON's terms."""
-        plain = asdict(self)
-        for name in ("watching_since", "last_success_at", "drift_found_at"):
-            plain[name] = plain[name] and plain[name].isoformat()
-        return plain
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
+        }
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Rows of one host."""
+
+    effective: dict[str, int]
+    last_known: dict[str, int]
+    looping: int = 0
 
 
 def statuses(at: datetime) -> list[HostStatus]:
-    """Return the status of every host, in two queries and one look at Redis per host."""
-    containers: dict[str, dict[str, int]] = defaultdict(dict)
-    for host, state, count in Container.objects.values_list("host_id", "state").annotate(Count("id")).order_by():
-        containers[host][state or "pending"] = count
-    return [_status(host, containers[host.name], at) for host in Host.objects.all()]
+    """Return the status of every host, in three queries and one look at Redis."""
+    hosts = list(Host.objects.all())
+    counts = _counts(at)
+    noted = _latencies([host.name for host in hosts])
+    return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
 
 
-def _status(host: Host, containers: dict[str, int], at: datetime) -> HostStatus:
-    latencies = _latencies(host.name)
+def condition(host: Host, at: datetime) -> str:
+    """Say in few words how a host is doing: what is worst comes first."""
+    if not host.enabled:
+        return "off"
+    if host.last_error:
+        wait = (host.retry_at - at).total_seconds() if host.retry_at else 0
+        again = f", next try in {wait:.0f} s" if wait > 0 else ""
+        return f"failing ({host.failures}×{again})"
+    if host.held_since:
+        return f"held: {host.held_reason}"
+    if host.is_stale(at, settings.RECONCILE_INTERVAL):
+        return "stale" if host.last_success_at else "not looked at yet"
+    return "fresh"
+
+
+def _counts(at: datetime) -> dict[str, _Counts]:
+    counts: dict[str, _Counts] = defaultdict(lambda: _Counts({}, {}))
+    rows = Container.objects.with_effective_state(at).order_by()
+    for host, effective, state, count in rows.values_list("host_id", "effective_state", "state").annotate(Count("id")):
+        of = counts[host]
+        of.effective[effective or "pending"] = of.effective.get(effective or "pending", 0) + count
+        if effective == UNKNOWN:
+            of.last_known[state or "pending"] = count
+    for host, looping in Container.objects.looping(at).order_by().values_list("host_id").annotate(Count("id")):
+        counts[host].looping = looping
+    return counts
+
+
+def _status(host: Host, counts: _Counts, noted: Sequence[float], at: datetime) -> HostStatus:
     return HostStatus(
         host=host.name,
         enabled=host.enabled,
         engine=engine_of(host).url,
+        condition=condition(host, at),
         watching_since=host.watching_since if host.is_watched(at) else None,
         last_success_at=host.last_success_at,
         age_seconds=round((at - host.last_success_at).total_seconds(), 1) if host.last_success_at else None,
         stale=host.enabled and host.is_stale(at, settings.RECONCILE_INTERVAL),
         error=host.last_error,
-        containers=containers,
+        failures=host.failures,
+        retry_at=host.retry_at,
+        held_since=host.held_since,
+        held_reason=host.held_reason,
+        held_rows=len(host.held_containers),
+        containers=counts.effective,
+        last_known=counts.last_known,
+        looping=counts.looping,
         events_seen=host.events_seen,
         passes_asked=host.passes_asked,
         drift_found=host.drift_found,
         drift_found_at=host.drift_found_at,
-        latency_count=len(latencies),
-        latency_p50_ms=percentile(latencies, 50),
-        latency_p99_ms=percentile(latencies, 99),
+        latency_count=len(noted),
+        latency_p50_ms=percentile(noted, 50),
+        latency_p99_ms=percentile(noted, 99),
     )
 
 
-def _latencies(host: str) -> list[float]:
+def _latencies(hosts: list[str]) -> dict[str, list[float]]:
     try:
-        return lock_of(host).latencies()
+        return latencies(connect(settings.REDIS_URL), hosts)
     except LockUnavailable:
         # the window of latencies lives with the locks, and is gone with them
-        return []
+        return {}
 
 
-def percentile(values: list[float], percent: int) -> float | None:
+def percentile(values: Sequence[float], percent: int) -> float | None:
     """Return a percentile, or None of no values."""
     if len(values) < 2:
         return values[0] if values else None

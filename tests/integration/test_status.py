@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,14 +12,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from reconciler import reconcile as reconcile_module
-from reconciler import tasks
+from reconciler import tasks, turns
 from reconciler.conf import lock_of
 from reconciler.events import EventReader
 from reconciler.lock import Ask
-from reconciler.models import Container, Host
-from reconciler.reconcile import reconcile_in_turn
+from reconciler.models import Container, Host, Transition
 from reconciler.status import percentile, statuses
+from reconciler.turns import reconcile_in_turn
 from simulator import Engine
 from tests.builders import cid, workload
 
@@ -53,14 +53,61 @@ def status(name="local"):
 # manage.py status
 
 
+def test_unknown_rows_are_counted_as_such_with_their_last_known_states():
+    set_local(last_success_at=ago(1), last_error="cannot be reached", failures=2, retry_at=timezone.now())
+    for name in ("web", "db"):
+        Container.objects.create(id=f"shop:{name}", workload_id="shop", container_id=cid(name), state="running")
+    Container.objects.create(id="shop:new", workload_id="shop")
+    assert "1 pending, 2 unknown (last known: 2 running)" in run()[1]
+    assert (status()["containers"], status()["last_known"]) == ({"pending": 1, "unknown": 2}, {"running": 2})
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"last_success_at": ago(1)}, "fresh"),
+        ({"last_success_at": ago(99)}, "stale"),
+        ({}, "not looked at yet"),
+        ({"enabled": False}, "off"),
+        ({"last_error": "hangs", "failures": 4, "retry_at": ago(1)}, "failing (4×)"),
+        ({"last_success_at": ago(1), "held_since": ago(1), "held_reason": "9 of 9 rows"}, "held: 9 of 9 rows"),
+    ],
+)
+def test_a_hosts_condition_is_said_in_few_words(columns, said):
+    set_local(**columns)
+    assert status()["condition"] == said
+
+
+def test_a_failing_host_says_when_it_is_tried_again():
+    set_local(last_error="hangs", failures=4, retry_at=timezone.now() + timedelta(seconds=200))
+    assert re.fullmatch(r"failing \(4×, next try in (199|200) s\)", status()["condition"])
+
+
+def test_a_restart_loop_is_counted():
+    set_local(last_success_at=ago(1))
+    Container.objects.create(id="shop:web", workload_id="shop", container_id=cid("web"), state="running")
+    Transition.objects.create(row_id="shop:web", host_id="local", container_id=cid("web"), at=ago(9), restarts=3)
+    assert "1 running; 1 in a restart loop" in run()[1]
+    assert status()["looping"] == 1
+
+
+def test_many_hosts_cost_no_more_queries_than_one():
+    with CaptureQueriesContext(connection) as one:
+        statuses(timezone.now())
+    Host.objects.bulk_create(Host(name=f"h{number}") for number in range(50))
+    with CaptureQueriesContext(connection) as many:
+        statuses(timezone.now())
+    assert len(many) == len(one)
+
+
 def test_the_text_is_a_table_with_a_line_per_host():
     set_local(last_success_at=ago(1))
     Host.objects.create(name="edge", url="tcp://edge.example:2376", last_success_at=ago(2))
     code, printed, _ = run()
     head, edge, local = printed.splitlines()
     assert code == 0
-    assert head.split()[:3] == ["HOST", "ENGINE", "WATCHED"]
-    assert edge.split()[:3] == ["edge", "tcp://edge.example:2376", "no"]
+    assert head.split()[:4] == ["HOST", "ENGINE", "CONDITION", "WATCHED"]
+    assert edge.split()[:4] == ["edge", "tcp://edge.example:2376", "fresh", "no"]
     assert "1 s ago" in local
 
 
@@ -80,11 +127,19 @@ def test_json_is_one_object_with_a_list_of_hosts():
         "host": "local",
         "enabled": True,
         "engine": "tcp://local.example:2376",
+        "condition": "fresh",
         "watching_since": None,
         "last_success_at": last.isoformat(),
         "stale": False,
         "error": "",
+        "failures": 0,
+        "retry_at": None,
+        "held_since": None,
+        "held_reason": "",
+        "held_rows": 0,
         "containers": {},
+        "last_known": {},
+        "looping": 0,
         "events_seen": 0,
         "passes_asked": 0,
         "drift_found": 0,
@@ -117,7 +172,7 @@ def test_a_disabled_host_is_never_stale():
     set_local(enabled=False, last_success_at=ago(9_999))
     code, printed, error = run()
     assert (code, error) == (0, "")
-    assert "local (off)" in printed
+    assert "  off  " in printed
     assert "STALE" not in printed.splitlines()[1]
 
 
@@ -188,7 +243,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_hosts():
 @pytest.fixture
 def engine(simulator, monkeypatch):
     """The Engine of host local, watched since before its last success, with one container that a row shows running."""
-    monkeypatch.setattr(reconcile_module, "LATE_EVENTS_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "LATE_EVENTS_SECONDS", 0.01)
     engine = Engine()
     engine.add("shop-web", id=cid("shop-web"), created=1_700_000_000, labels=workload("shop", role="web"))
     set_local(url=simulator.serve(engine), watching_since=ago(300))
@@ -235,7 +290,7 @@ def test_what_an_event_announced_is_no_drift(engine):
 def test_an_event_that_comes_while_the_tick_waits_announced_it(engine, monkeypatch):
     happened = ns(0)
     engine.die(cid("shop-web"))
-    monkeypatch.setattr(reconcile_module.time, "sleep", lambda _: lock_of("local").note_event(happened))
+    monkeypatch.setattr(turns.time, "sleep", lambda _: lock_of("local").note_event(happened))
     look()
     assert drift() == 0
 
@@ -279,13 +334,13 @@ def test_a_row_that_somebody_declared_failed_is_no_drift(engine):
 
 
 def test_a_tick_that_finds_nothing_does_not_wait(engine, monkeypatch):
-    monkeypatch.setattr(reconcile_module, "LATE_EVENTS_SECONDS", 3600)
+    monkeypatch.setattr(turns, "LATE_EVENTS_SECONDS", 3600)
     assert look().unchanged == 1
 
 
 def test_the_lock_is_free_while_a_tick_waits_for_late_events(engine, monkeypatch):
     taken = []
-    monkeypatch.setattr(reconcile_module.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
+    monkeypatch.setattr(turns.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
     engine.die(cid("shop-web"))
     look()
     assert len(taken) == 1

@@ -34,26 +34,47 @@ class Command(BaseCommand):
             raise CommandError(f"stale, no success within three intervals: {', '.join(stale)}", returncode=1)
 
 
-HEAD = ("HOST", "ENGINE", "WATCHED", "LAST SUCCESS", "CONTAINERS", "EVENTS", "ASKED", "LATENCY P50/P99", "DRIFT")
+HEAD = (
+    "HOST",
+    "ENGINE",
+    "CONDITION",
+    "WATCHED",
+    "LAST SUCCESS",
+    "CONTAINERS",
+    "EVENTS",
+    "ASKED",
+    "LATENCY P50/P99",
+    "DRIFT",
+)
 
 
 def _row(host: HostStatus) -> Sequence[str]:
-    states = ", ".join(f"{count} {state}" for state, count in sorted(host.containers.items()))
     seen = "never" if host.age_seconds is None else f"{host.age_seconds:.0f} s ago"
     latency = "—"
     if host.latency_p50_ms is not None and host.latency_p99_ms is not None:
         latency = f"{host.latency_p50_ms:.0f}/{host.latency_p99_ms:.0f} ms of {host.latency_count}"
     return (
-        host.host if host.enabled else f"{host.host} (off)",
+        host.host,
         host.engine,
+        host.condition,
         f"since {host.watching_since:%H:%M:%S}" if host.watching_since else "no",
         f"{seen}{' STALE' if host.stale else ''}",
-        states or "none",
+        _containers(host),
         str(host.events_seen),
         str(host.passes_asked),
         latency,
         str(host.drift_found),
     )
+
+
+def _containers(host: HostStatus) -> str:
+    counted = _counted(host.containers) or "none"
+    known = f" (last known: {_counted(host.last_known)})" if host.last_known else ""
+    return counted + known + (f"; {host.looping} in a restart loop" if host.looping else "")
+
+
+def _counted(states: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
 def _as_json(hosts: list[HostStatus]) -> str:
