@@ -1,0 +1,68 @@
+"""What a daemon says of itself and of its errors, decoded. Does no I/O."""
+
+from typing import Annotated
+
+import msgspec
+
+from reconciler.engine_errors import Trouble, one_line
+from reconciler.labels import text_problem
+from reconciler.listing import begins
+
+MAX_ENGINE_ID_CHARS = 255
+
+
+class _Component(msgspec.Struct):
+    Name: str = ""
+
+
+class Version(msgspec.Struct):
+    """The answer of /version."""
+
+    ApiVersion: Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}\.\d{1,3}$")]
+    Version: str = ""
+    Components: list[_Component] | None = None
+
+    @property
+    def is_podmans(self) -> bool:
+        """Tell whether Podman answered, by its API that is compatible with Docker's."""
+        return any(component.Name == "Podman Engine" for component in self.Components or ())
+
+
+class _Info(msgspec.Struct):
+    ID: str = ""
+
+
+class _Message(msgspec.Struct):
+    message: str
+
+
+_version = msgspec.json.Decoder(Version)
+_info = msgspec.json.Decoder(_Info)
+_message = msgspec.json.Decoder(_Message)
+
+
+def decode_version(body: bytes) -> Version:
+    """Return what /version says. Raises Trouble."""
+    try:
+        return _version.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise Trouble(f"answered /version with something unusable: {error}{begins(body)}") from error
+
+
+def decode_engine_id(body: bytes) -> str:
+    """Return the ID that /info tells, or nothing if it tells none. Raises Trouble."""
+    try:
+        engine_id = _info.decode(body).ID
+    except (ValueError, RecursionError) as error:
+        raise Trouble(f"answered /info with something unusable: {error}{begins(body)}") from error
+    if problem := text_problem(engine_id, MAX_ENGINE_ID_CHARS):
+        raise Trouble(f"answered /info with an ID that is {problem}")
+    return engine_id
+
+
+def said(body: bytes) -> str:
+    """Return the message of an error, or how its body begins."""
+    try:
+        return f": {one_line(_message.decode(body).message)}"
+    except (ValueError, RecursionError):
+        return begins(body)

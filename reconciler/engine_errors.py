@@ -1,0 +1,91 @@
+"""What goes wrong between here and a daemon, in stable words, whichever library said it first.
+
+Does no I/O. Nothing of chance gets into the words, such as an object's address: a host's trouble is
+compared from tick to tick.
+"""
+
+from collections.abc import Iterator
+from http.client import HTTPException, IncompleteRead
+
+import urllib3.exceptions
+from docker.errors import DockerException
+from urllib3.exceptions import NewConnectionError
+
+MAX_SAID_CHARS = 300
+
+
+class Trouble(Exception):
+    """What is wrong, in words that go on from `the Engine at URL`; `stuck`: it took all the time it was given."""
+
+    def __init__(self, reason: str, *, stuck: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stuck = stuck
+
+
+LIBRARY_ERRORS = (Trouble, urllib3.exceptions.HTTPError, DockerException, HTTPException, OSError, ValueError)
+"""Everything that the way to a daemon may raise."""
+
+_NO_CONNECTION = urllib3.exceptions.ConnectTimeoutError
+_TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
+_BROKEN_OFF = (IncompleteRead, urllib3.exceptions.IncompleteRead)
+
+
+def reason_of(error: BaseException, timeout_seconds: float) -> str:
+    """Say what an exception means."""
+    links = list(chain(error))
+    for link in links:
+        if reason := _known_reason(link, timeout_seconds):
+            return reason
+    return f"failed: {type(links[-1]).__name__}: {one_line(str(links[-1]))}"
+
+
+def one_line(text: str) -> str:
+    """Return the beginning of what others said as something that can be stored and read."""
+    text = " ".join(text.split())[:MAX_SAID_CHARS]
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def is_stuck(error: BaseException) -> bool:
+    """Tell whether an exception means that a time was up."""
+    return any(link.stuck if isinstance(link, Trouble) else _is_timeout(link) for link in chain(error))
+
+
+def is_hang_up(error: BaseException) -> bool:
+    """Tell whether an exception means that the other side closed the connection without an answer."""
+    return any(isinstance(link, (ConnectionResetError, BrokenPipeError)) for link in chain(error))
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Return an exception and everything it was made of."""
+    seen: set[int] = set()
+    pending: list[BaseException] = [error]
+    while pending:
+        link = pending.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        causes = [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+        pending += [cause for cause in causes if isinstance(cause, BaseException)]
+
+
+def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
+    reasons: tuple[tuple[bool, str], ...] = (
+        (isinstance(link, Trouble), getattr(link, "reason", "")),
+        (
+            isinstance(link, _NO_CONNECTION) and not isinstance(link, NewConnectionError),
+            f"took no connection within {timeout_seconds:g} s",
+        ),
+        (isinstance(link, _TIMEOUTS), f"sent nothing for {timeout_seconds:g} s"),
+        (isinstance(link, _BROKEN_OFF), "broke off its answer"),
+        (isinstance(link, (ConnectionResetError, BrokenPipeError)), "hung up without an answer"),
+        (isinstance(link, OSError) and bool(link.errno), f"cannot be reached: {getattr(link, 'strerror', '')}".lower()),
+    )
+    return next((reason for applies, reason in reasons if applies), None)
+
+
+def _is_timeout(link: BaseException) -> bool:
+    return isinstance(link, _TIMEOUTS) or (
+        isinstance(link, _NO_CONNECTION) and not isinstance(link, NewConnectionError)
+    )
