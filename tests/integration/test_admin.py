@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from reconciler.conf import lock_of
 from reconciler.lock import Ask, Grant
-from reconciler.models import Container, Host, Instance, Stack, State, Workload
+from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
 
 LIST = reverse("admin:reconciler_container_changelist")
 ADD = reverse("admin:reconciler_container_add")
 HOSTS = reverse("admin:reconciler_host_changelist")
+TRANSITIONS = reverse("admin:reconciler_transition_changelist")
 SCRIPT = "<script>alert(1)</script>"
 NO_REDIS = "redis://127.0.0.1:1/0"
 
@@ -460,3 +461,104 @@ def test_reconcile_now_without_redis_is_an_error_message(admin_client, local, se
 def test_strangers_are_sent_to_the_login(client, db, url):
     answer = client.get(url)
     assert (answer.status_code, answer.url.partition("?")[0]) == (302, reverse("admin:login"))
+
+
+# What is not known, history, loops and holds
+
+
+@pytest.fixture
+def fresh_shop(shop):
+    """The same, on a host that answers."""
+    Host.objects.update(last_success_at=timezone.now())
+    return shop
+
+
+def html_of(answer):
+    return answer.content.decode()
+
+
+def step(row, **columns):
+    given = {"row": row, "host_id": "local", "container_id": row.container_id, "at": timezone.now()}
+    return Transition.objects.create(**(given | columns))
+
+
+@pytest.fixture
+def unreachable(shop):
+    Host.objects.update(last_success_at=timezone.now() - timedelta(seconds=5), last_error="cannot be reached")
+    return shop
+
+
+def test_a_row_whose_host_does_not_answer_is_unknown_with_its_last_state(admin_client, unreachable):
+    shown = cell(page(admin_client), "shown_state")
+    assert "unknown" in shown
+    assert "running" in shown
+
+
+def test_unknown_rows_can_be_filtered(admin_client, unreachable):
+    west = Host.objects.create(name="west", last_success_at=timezone.now())
+    make("blog:web", host=west, container_id="b" * 64, state="running")
+    assert rows(admin_client, truth="unknown") == {"shop:web"}
+
+
+def test_a_restart_loop_is_seen_and_can_be_filtered(admin_client, fresh_shop):
+    make("blog:web", container_id="b" * 64, state="running")
+    step(fresh_shop, from_state="running", to_state="running", restarts=3)
+    assert "restart loop" in page(admin_client, q="shop")
+    assert rows(admin_client, truth="looping") == {"shop:web"}
+
+
+def test_details_are_on_the_rows_page(admin_client, fresh_shop):
+    Container.objects.update(state="stopped", exit_code=137, oom_killed=True, restart_count=4)
+    shown = html_of(admin_client.get(detail(fresh_shop)))
+    assert "137" in shown
+    assert "OOM-killed" in shown
+
+
+def test_a_row_leads_to_its_history(admin_client, fresh_shop):
+    step(fresh_shop, from_state="running", to_state="stopped", exit_code=137, oom_killed=True, cause="it died")
+    other = make("blog:web", container_id="b" * 64)
+    step(other, from_state="", to_state="running", cause="it began")
+    link = re.search(r'href="([^"]*transition[^"]*row[^"]*)"', admin_client.get(detail(fresh_shop)).content.decode())
+    page = html_of(admin_client.get(link[1].replace("&amp;", "&")))
+    assert "it died" in page
+    assert "OOM" in page
+    assert "it began" not in page
+
+
+@pytest.mark.parametrize("term", ["shop:w", "c0ffee", "died"])
+def test_history_is_searched_even_when_its_row_is_gone(admin_client, fresh_shop, term):
+    step(fresh_shop, from_state="running", to_state="stopped", cause="it died")
+    Container.objects.all().delete()
+    assert "it died" in html_of(admin_client.get(TRANSITIONS, {"q": term}))
+    assert "it died" not in html_of(admin_client.get(TRANSITIONS, {"q": "nothing"}))
+
+
+def test_history_cannot_be_changed(admin_client, fresh_shop):
+    made = step(fresh_shop, from_state="running", to_state="stopped")
+    assert admin_client.post(reverse("admin:reconciler_transition_delete", args=[made.pk])).status_code == 403
+    assert admin_client.get(reverse("admin:reconciler_transition_add")).status_code == 403
+
+
+def test_history_costs_a_constant_number_of_queries(admin_client, fresh_shop):
+    counts = []
+    for number in range(40):
+        step(fresh_shop, from_state="running", to_state="stopped")
+        if number in (0, 39):
+            with CaptureQueriesContext(connection) as queries:
+                admin_client.get(TRANSITIONS)
+            counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_host_that_is_held_or_fails_says_so(admin_client, local):
+    Host.objects.update(last_success_at=timezone.now(), held_since=timezone.now(), held_reason="9 of 9 rows")
+    assert "held: 9 of 9 rows" in html_of(admin_client.get(HOSTS))
+    Host.objects.update(last_error="hangs", failures=4)
+    assert "failing (4×" in html_of(admin_client.get(HOSTS))
+
+
+def test_a_host_that_cannot_work_is_refused_by_the_form(admin_client, local):
+    form = {"name": "west", "url": "tcp://west:2376", "tls_cert": "/cert.pem", "enabled": "on"}
+    answer = admin_client.post(reverse("admin:reconciler_host_add"), form)
+    assert "go together" in html_of(answer)
+    assert not Host.objects.filter(name="west").exists()
