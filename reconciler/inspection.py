@@ -47,7 +47,8 @@ def decode_details(body: bytes) -> Details:
     state = said.State
     started_at = _moment("State.StartedAt", state.StartedAt)
     # a container between two attempts is running by its daemon's count, and has ended all the same
-    has_ended = state.Restarting or (started_at is not None and not state.Running)
+    # and one that could not be started has a code of its own, 127 say; 0 means nothing there
+    has_ended = state.Restarting or (not state.Running and (started_at is not None or state.ExitCode != 0))
     return Details(
         exit_code=_number("State.ExitCode", state.ExitCode, -MAX_NUMBER) if has_ended else None,
         oom_killed=state.OOMKilled,

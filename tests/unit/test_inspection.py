@@ -52,6 +52,7 @@ def test_a_container_that_was_killed_says_when_and_how() -> None:
         (EXITED, 0),
         ({"Running": False, "StartedAt": NEVER, "FinishedAt": NEVER, "ExitCode": 0}, None),
         ({"Running": False, "ExitCode": 0}, None),
+        ({"Running": False, "StartedAt": NEVER, "FinishedAt": NEVER, "ExitCode": 127}, 127),
     ],
 )
 def test_an_exit_code_is_that_of_an_end(state: dict[str, Any], exit_code: int | None) -> None:

@@ -1,0 +1,132 @@
+"""History and details of containers on a real Engine: killed, OOM-killed, stopped, looping, removed."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from dev.engine import DockerEngine
+from reconciler.engine import Engine
+from reconciler.models import Container, Host, Transition
+from reconciler.reconcile import reconcile
+from tests.acceptance.conftest import WAIT_SECONDS, Containers
+from tests.builders import workload
+
+pytestmark = pytest.mark.django_db
+
+WEB = workload("shop", role="web")
+EATS_MEMORY = ["sh", "-c", "sleep 1; tail /dev/zero"]
+
+
+@pytest.fixture
+def look(docker_engine: DockerEngine, local: Host) -> Callable[[], Container | None]:
+    engine = Engine(host="local", url=docker_engine.url, timeout_seconds=10)
+
+    def look_once() -> Container | None:
+        report = reconcile(local, engine, trigger="manual")
+        assert report.outcome == "applied", report.error
+        return Container.objects.with_restarts().filter(id="shop:web").first()
+
+    return look_once
+
+
+def look_until(look: Callable[[], Container | None], holds: Callable[[Container], object]) -> Container:
+    """Make passes until the row is as it shall be."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not ((row := look()) and holds(row)):
+        assert time.monotonic() < deadline, row and (row.state, row.exit_code, row.restart_count)
+        time.sleep(0.1)
+    return row
+
+
+def steps() -> list[tuple[str, str, int | None]]:
+    return [(step.from_state, step.to_state, step.exit_code) for step in Transition.objects.of("shop:web")]
+
+
+def test_a_container_that_was_killed(look: Callable[[], Container | None], containers: Containers) -> None:
+    made = containers.run(WEB)
+    look_until(look, lambda row: row.state == "running")
+    made.kill()
+    row = look_until(look, lambda row: row.state == "stopped")
+    assert (row.exit_code, row.oom_killed, row.restart_count) == (137, False, 0)
+    assert row.started_at is not None
+    assert row.finished_at is not None
+    assert row.started_at < row.finished_at
+    assert steps() == [("", "running", None), ("running", "stopped", 137)]
+
+
+def test_a_container_that_was_killed_for_want_of_memory(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
+    containers.run(WEB, command=EATS_MEMORY, mem_limit="16m", memswap_limit="16m")
+    look_until(look, lambda row: row.state == "running")
+    row = look_until(look, lambda row: row.state == "stopped")
+    assert (row.exit_code, row.oom_killed) == (137, True)
+    last = Transition.objects.of("shop:web").last()
+    assert last is not None
+    assert (last.from_state, last.to_state, last.exit_code, last.oom_killed) == ("running", "stopped", 137, True)
+
+
+def test_a_container_that_was_stopped_by_hand_and_started_again(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
+    made = containers.run(WEB, command=["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"], stop_signal="")
+    first = look_until(look, lambda row: row.state == "running").started_at
+    made.stop(timeout=10)
+    row = look_until(look, lambda row: row.state == "stopped")
+    assert (row.exit_code, row.oom_killed) == (3, False)
+    made.start()
+    row = look_until(look, lambda row: row.state == "running")
+    assert (row.exit_code, row.finished_at is not None) == (None, True)
+    assert row.started_at is not None
+    assert first is not None
+    assert row.started_at > first
+    assert steps() == [("", "running", None), ("running", "stopped", 3), ("stopped", "running", None)]
+
+
+def test_a_container_that_restarts_in_a_loop(look: Callable[[], Container | None], containers: Containers) -> None:
+    containers.run(WEB, command=["sh", "-c", "sleep 0.3; exit 7"], restart_policy={"Name": "always"})
+    row = look_until(look, lambda row: row.restarts_lately >= 3)  # type: ignore[attr-defined]
+    assert row.restart_count is not None
+    assert row.restart_count >= 3
+    assert list(Container.objects.looping()) == [row]
+    assert Transition.objects.of("shop:web").downs().exists()
+
+
+def test_a_container_restarted_between_two_looks(look: Callable[[], Container | None], containers: Containers) -> None:
+    made = containers.run(WEB)
+    look_until(look, lambda row: row.started_at)
+    time.sleep(2.5)
+    made.restart(timeout=0)
+    time.sleep(0.3)
+    look()
+    assert [(step.from_state, step.to_state, step.restarts) for step in Transition.objects.of("shop:web")][-1] == (
+        "running",
+        "running",
+        1,
+    )
+
+
+def test_a_container_that_was_removed(look: Callable[[], Container | None], containers: Containers) -> None:
+    made = containers.run(WEB)
+    look_until(look, lambda row: row.state == "running")
+    made.remove(force=True)
+    row = look_until(look, lambda row: row.state == "missing")
+    assert row.container_id == made.id
+    assert steps() == [("", "running", None), ("running", "missing", None)]
+
+
+def test_a_container_that_could_not_be_started(look: Callable[[], Container | None], containers: Containers) -> None:
+    made = containers.create(WEB, command=["/no/such/program"])
+    with pytest.raises(Exception, match="no such file"):
+        made.start()
+    row = look_until(look, lambda row: row.restart_count is not None)
+    assert (row.state, row.exit_code, row.started_at) == ("created", 127, None)
+    assert reconcile_changes_nothing(look)
+
+
+def reconcile_changes_nothing(look: Callable[[], Container | None]) -> bool:
+    """Tell whether another pass leaves the row as it is (I10)."""
+    before = list(Container.objects.values())
+    look()
+    return list(Container.objects.values()) == before
