@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class Connection:
         if self._line:
             self._line.clock = clock
         # what a daemon said before it hung up can still be read, and says more than a broken pipe
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             way.http.request("GET", way.prefix + path, preload_content=False)
         return way.http.getresponse()
 

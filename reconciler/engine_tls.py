@@ -27,6 +27,7 @@ _ABOUT_THE_CLIENT = frozenset(
         "certificate required",
         "certificate revoked",
         "certificate unknown",
+        "decrypt error",
         "handshake failure",
         "unknown ca",
         "unsupported certificate",
