@@ -11,6 +11,8 @@ from dev.process import ServiceError
 INSTALL_SECONDS = 900.0
 DOCKER_PACKAGES = ("docker.io", "busybox-static")
 POSTGRES_PACKAGES = ("postgresql",)
+SSHD_PACKAGES = ("openssh-server",)
+BROWSER_PACKAGES = ("chromium", "chromium-driver")
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -31,6 +33,25 @@ def install_docker() -> bool:
     if can_install():
         install(DOCKER_PACKAGES, why="no Docker Engine here")
     return bool(find_program("dockerd") and static_busybox())
+
+
+def install_sshd() -> bool:
+    """Make sure of sshd; return whether it is there."""
+    if find_program("sshd") is None and can_install():
+        install(SSHD_PACKAGES, why="no ssh server here")
+    return find_program("sshd") is not None
+
+
+def install_browser() -> bool:
+    """Make sure of Chromium and its driver; return whether both are there."""
+    if not has_browser() and can_install():
+        install(BROWSER_PACKAGES, why="no browser here")
+    return has_browser()
+
+
+def has_browser() -> bool:
+    """Tell whether Chromium and its driver are there."""
+    return bool(find_program("chromium") and find_program("chromedriver"))
 
 
 def static_busybox() -> Path | None:
@@ -64,3 +85,7 @@ def _run(command: list[str], env: dict[str, str], packages: Sequence[str]) -> No
 if __name__ == "__main__":
     if not install_docker():
         print("==> no Docker Engine here and none can be installed: tests that need one are skipped, or fail under CI")
+    if not install_sshd():
+        print("==> no ssh server here and none can be installed: tests that need one are skipped, or fail under CI")
+    if not install_browser():
+        print("==> no browser here and none can be installed: tests that need one are skipped, or fail under CI")

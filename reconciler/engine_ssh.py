@@ -135,7 +135,7 @@ class _Adapter(SSHHTTPAdapter):
     def _words(self, error: BaseException) -> str:
         if isinstance(error, paramiko.BadHostKeyException):
             key = f"{error.key.get_name()} {error.key.fingerprint}"
-            return f"shows another host key than ~/.ssh/known_hosts has for {error.hostname}: {key}"
+            return f"shows another host key than ~/.ssh/known_hosts has for {self._known_name()}: {key}"
         if isinstance(error, NoValidConnectionsError):
             return reason_of(next(iter(error.errors.values())), self._alarm.seconds)
         if not isinstance(error, (paramiko.SSHException, EOFError)):
@@ -144,8 +144,13 @@ class _Adapter(SSHHTTPAdapter):
         if self.transport and self.transport.initial_kex_done:
             user = self.ssh_params["username"] or getuser()
             return f"does not let {user} in with any key of the ssh agent or of ~/.ssh: {said}"
-        # what follows the word differs from time to time
-        return "does not speak ssh" if "protocol banner" in said else f"failed over ssh: {said}"
+        # what follows these words is chance, or not to be believed
+        is_other = "protocol banner" in said or "protocol version" in said
+        return "does not speak ssh" if is_other else f"failed over ssh: {said}"
+
+    def _known_name(self) -> str:
+        host, port = self.ssh_params["hostname"], self.ssh_params["port"]
+        return f"{host}" if port == paramiko.config.SSH_PORT else f"[{host}]:{port}"
 
 
 class _Agent(paramiko.Agent):
@@ -193,6 +198,8 @@ class _Alarm:
         timer.start()
         try:
             yield
+        except Trouble:
+            raise
         except BaseException as error:
             if rung.is_set() or isinstance(error, TimeoutError):
                 raise self._trouble() from error
