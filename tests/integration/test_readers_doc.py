@@ -1,0 +1,97 @@
+"""The examples of docs/readers.md do what the page says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.conf import lock_of
+from reconciler.lock import Ask
+from reconciler.models import Container, Host, Transition
+from reconciler.reconcile import reconcile
+from reconciler.signals import containers_changed
+from tests.builders import FakeEngine, container, workload
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local")]
+
+PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
+PLACEHOLDER, BINDING, FAILED, ASKING, READING, HISTORY, SIGNAL = re.findall(
+    r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
+WEB = container("web", workload("shop", role="web"))
+
+
+def run(example: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(example, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+def look(*containers: Any) -> None:
+    assert reconcile(Host.objects.get(name="local"), FakeEngine(list(containers)), trigger="event").outcome == "applied"
+
+
+def test_the_placeholder_is_taken_by_the_container_it_announces() -> None:
+    run(PLACEHOLDER)
+    look()
+    assert Container.objects.placeholders().count() == 1
+    look(WEB)
+    assert Container.objects.get().container_id == WEB.container_id
+
+
+def test_a_placeholder_is_bound_by_who_comes_first() -> None:
+    run(PLACEHOLDER)
+    names = run(BINDING)
+    assert (names["bound"], Container.objects.get().container_id) == (1, names["new_id"])
+
+
+def test_who_comes_second_reads_the_row_again() -> None:
+    run(PLACEHOLDER)
+    look(WEB)
+    names = run(BINDING)
+    assert (names["bound"], names["row"].container_id) == (0, WEB.container_id)
+
+
+def test_a_failed_deploy_stays_failed_until_a_listing_tells_more() -> None:
+    run(PLACEHOLDER)
+    run(FAILED)
+    look()
+    assert Container.objects.get().state == "failed"
+    look(WEB)
+    assert Container.objects.get().state == "running"
+
+
+def test_asking_leaves_a_request() -> None:
+    run(ASKING)
+    grant = lock_of("local").acquire(only_if_asked=True)
+    assert grant is not None
+    assert grant.asked == Ask("manual")
+
+
+def test_routes_of_unknown_rows_are_kept() -> None:
+    run(PLACEHOLDER)
+    look(container("web", workload("shop", role="web"), port=80))
+    Container.objects.update(subdomain="shop")
+    assert run(READING)["routes"] == {"shop": ("local", 80)}
+    Host.objects.update(last_error="cannot be reached")
+    assert run(READING)["routes"] == {"shop": ("local", 80)}
+    Host.objects.update(last_error="")
+    look()
+    assert run(READING)["routes"] == {}
+
+
+def test_the_history_answers() -> None:
+    look(WEB)
+    look(container("web", workload("shop", role="web"), state="stopped", exit_code=3))
+    names = run(HISTORY)
+    began = Transition.objects.of("shop:web").earliest("at").at
+    assert (names["down"].exit_code, names["this_week"]) == (3, 1)
+    assert names["up"] == names["down"].at - began
+
+
+def test_who_listens_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run(SIGNAL)
+    look(WEB)
+    assert containers_changed.disconnect(names["reroute"])
+    assert capsys.readouterr().out == "local shop:web  → running\n"
