@@ -76,6 +76,17 @@ def test_a_number_outside_its_limits_is_refused(value: str) -> None:
         Env({"X": value}).number("X", 1, above=0, most=300)
 
 
+@pytest.mark.parametrize(("value", "number"), [("", 3), ("0", 0), (" 7 ", 7), ("10", 10)])
+def test_a_whole_number_within_its_range_is_taken(value: str, number: int) -> None:
+    assert Env({"X": value}).whole("X", 3, least=0, most=10) == number
+
+
+@pytest.mark.parametrize("value", ["-1", "11", "1.0", "1e1", "ten", "nan"])
+def test_a_whole_number_outside_its_range_is_refused(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^X='.*' is not usable; allowed: a whole number from 0 to 10$"):
+        Env({"X": value}).whole("X", 3, least=0, most=10)
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_number_without_limits_is_finite(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="allowed: a number"):
@@ -155,6 +166,16 @@ WRONG = [
     ("ENGINE_TIMEOUT", "0", "a number greater than 0 and not greater than 300"),
     ("ENGINE_TIMEOUT", "10s", "a number greater than 0 and not greater than 300"),
     ("LOCK_TTL", "-1", "a number greater than 0 and not greater than 3600"),
+    ("HOLD_SHARE", "1.5", "a number greater than 0 and not greater than 1"),
+    ("HOLD_LEAST", "0", "a whole number from 1 to 1000000"),
+    ("HOLD_SECONDS", "soon", "a number greater than 0 and not greater than 300"),
+    ("INSPECT_MOST", "2.5", "a whole number from 0 to 10000"),
+    ("INSPECT_SECONDS", "0", "a number greater than 0 and not greater than 60"),
+    ("RESTART_LOOP_COUNT", "none", "a whole number from 1 to 1000"),
+    ("RESTART_LOOP_SECONDS", "0", "a number greater than 0 and not greater than 86400"),
+    ("TRANSITION_DAYS", "-1", "a whole number from 0 to 36500"),
+    ("MISSING_DAYS", "ninety", "a whole number from 0 to 36500"),
+    ("INSTALL_ID", "x" * 129, "at most 128 printable characters"),
     ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("SECRET_KEY_FILE", "/nowhere/key", "a readable text file"),
 ]
