@@ -11,6 +11,7 @@ from enum import StrEnum
 from msgspec.structs import astuple, replace
 
 from reconciler.dispatch import Row, Sighting
+from reconciler.labels import MAX_VALUE_CHARS, text_problem
 from reconciler.observation import Details, Observation, Reason, Skip
 
 MISSING = "missing"
@@ -156,7 +157,7 @@ def _is_free(row: Row) -> bool:
 
 def _create(sighting: Sighting) -> Change:
     row, observation, copies = sighting.row, sighting.observation, sighting.copies
-    cause = f"container {_short(row.container_id)} ({observation.name or 'no name'}) is {row.state}"
+    cause = f"container {_short(row.container_id)} ({_called(observation)}) is {row.state}"
     return Change(Kind.CREATE, None, replace(row, details_due=True), copies, cause, observation)
 
 
@@ -243,13 +244,19 @@ def _differences(before: Row, after: Row) -> str:
     return ", ".join(parts)
 
 
+def _called(observation: Observation) -> str:
+    """Return a container's name as every database stores it: a daemon may say any bytes."""
+    name = observation.name or "no name"
+    return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]
+
+
 def _shown(value: object) -> object:
     return "none" if value in ("", None) else value
 
 
 def _superseded(loser: Sighting, winner: Sighting) -> Skip:
     by = winner.observation
-    detail = f"row {winner.row.id} shows {_short(by.container_id)} ({by.name or 'no name'}, {by.state})"
+    detail = f"row {winner.row.id} shows {_short(by.container_id)} ({_called(by)}, {by.state})"
     return Skip(loser.observation.container_id, loser.observation.name, Reason.SUPERSEDED, detail)
 
 

@@ -231,3 +231,11 @@ def test_an_odd_health_costs_the_detail_and_not_the_container(odd: object) -> No
 def test_exit_code_and_age_come_with_the_listing() -> None:
     assert seen(State="exited", Status="Exited (137) 3 minutes ago").exit_code == 137
     assert seen(Status="Up 3 seconds").up_seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("nul\0", r"nul\x00"), ("x" * 999, "x" * 128), ("", "no name"), ("wéb", "wéb")]
+)
+def test_a_cause_can_be_stored_whatever_a_container_is_called(name: str, shown: str) -> None:
+    odd = replace(container("web", WEB), name=name)
+    assert plan_of([], [odd]).changes[0].cause == f"container {cid('web')[:12]} ({shown}) is running"
