@@ -6,7 +6,7 @@ takes nothing from it but the details.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replaced
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -17,7 +17,8 @@ from reconciler.plan import Change, Kind, Plan
 
 RUNNING = "running"
 _ENDED = frozenset({"stopped", "restarting"})
-_ROUNDING_SECONDS = 1
+_ROUNDING = timedelta(seconds=2)
+"""A listing's ages and a daemon's `Date` are in whole seconds."""
 
 
 class Known(NamedTuple):
@@ -28,11 +29,15 @@ class Known(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A container worth an inspect, and its row: as a change leaves it, or unchanged."""
+    """A container that may be worth an inspect, and its row: as a change leaves it, or unchanged.
+
+    `up_seconds` is how long it has been running by its daemon's word, None if for long, or not at all.
+    """
 
     container_id: str
     row: Row
-    change: Change | None
+    change: Change | None = None
+    up_seconds: int | None = None
 
     @property
     def is_same_container(self) -> bool:
@@ -45,29 +50,41 @@ Answers = Mapping[str, Details | None]
 """By container id; None: the daemon was stuck on it, and is not to be asked again until it changes."""
 
 
-def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting], elapsed: float | None) -> list[Question]:
-    """Return the containers to inspect, the most telling first: ended, changed, perhaps restarted, owed from before.
-
-    `elapsed` is how many seconds before this listing the last one was asked for, None if there was
-    none. A container that has been up for less, and whose row said running, was restarted unseen.
-    """
-    changed = [Question(c.after.container_id, c.after, c) for c in plan.changes if c.outdates_details]
-    changed.sort(key=lambda question: question.row.state not in _ENDED)
-    asked = {question.container_id for question in changed}
+def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting]) -> list[Question]:
+    """Return the containers that may be worth an inspect: changed, owed from before, or young."""
+    asked = [Question(c.after.container_id, c.after, c) for c in plan.changes if c.outdates_details]
+    changed = {question.container_id for question in asked}
     by_id = {row.id: row for row in rows}
-    restarted: list[Question] = []
-    owed: list[Question] = []
     for sighting in sightings:
-        observation = sighting.observation
-        row = by_id.get(sighting.row.id)
-        if row is None or row.container_id != observation.container_id or row.container_id in asked:
+        up, row = sighting.observation.up_seconds, by_id.get(sighting.row.id)
+        if row is None or (up is None and not row.details_due):
             continue
-        up = observation.up_seconds
-        if up is not None and elapsed is not None and row.state == RUNNING and up + _ROUNDING_SECONDS < elapsed:
-            restarted.append(Question(row.container_id, row, None))
-        elif row.details_due:
-            owed.append(Question(row.container_id, row, None))
-    return [*changed, *restarted, *owed]
+        if row.container_id == sighting.row.container_id and row.container_id not in changed:
+            asked.append(Question(row.container_id, row, None, up if row.state == RUNNING else None))
+    return asked
+
+
+def worth_asking(asked: Iterable[Question], known: Mapping[str, Known], answered_at: datetime | None) -> list[Question]:
+    """Return what to inspect, the most telling first: ended, changed, restarted between two looks, owed.
+
+    `known` is by row id, of rows whose container is the same still. A container has been restarted if
+    it is younger than the start that is known of it; both are by its daemon's clock.
+    """
+    ranked: list[tuple[int, int, Question]] = []
+    for order, question in enumerate(asked):
+        if question.change:
+            ranked.append((0 if question.row.state in _ENDED else 1, order, question))
+        elif _is_younger(question, known.get(question.row.id), answered_at):
+            ranked.append((2, order, question))
+        elif question.row.details_due:
+            ranked.append((3, order, question))
+    return [question for _, _, question in sorted(ranked, key=lambda each: each[:2])]
+
+
+def _is_younger(question: Question, known: Known | None, answered_at: datetime | None) -> bool:
+    if question.up_seconds is None or answered_at is None or known is None or known.started_at is None:
+        return False
+    return answered_at - timedelta(seconds=question.up_seconds) > known.started_at + _ROUNDING
 
 
 def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, Known]) -> Plan:

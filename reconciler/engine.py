@@ -7,12 +7,12 @@ and those beside it that begin with `engine_`.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from urllib3 import HTTPResponse
 
-from reconciler.engine_answers import Version, decode_engine_id, decode_version, said
+from reconciler.engine_answers import Version, decode_date, decode_engine_id, decode_version, said
 from reconciler.engine_connection import CHUNK_BYTES, Answer, Clock, Connection
 from reconciler.engine_errors import LIBRARY_ERRORS, Trouble, is_stuck, reason_of
 from reconciler.engine_tls import SPEAKS_TLS, TlsFiles
@@ -127,7 +127,8 @@ class Session:
         """Return every container the daemon has. Raises EngineUnavailable."""
         with self._engine.border():
             try:
-                return decode_listing(self._ask("/containers/json?all=1").body)
+                answer = self._ask("/containers/json?all=1")
+                return replace(decode_listing(answer.body), answered_at=decode_date(answer.date))
             except BadListing as error:
                 raise Trouble(str(error)) from error
 

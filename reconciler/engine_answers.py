@@ -1,5 +1,7 @@
 """What a daemon says of itself and of its errors, decoded. Does no I/O."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated
 
 import msgspec
@@ -66,3 +68,11 @@ def said(body: bytes) -> str:
         return f": {one_line(_message.decode(body).message)}"
     except (ValueError, RecursionError):
         return begins(body)
+
+
+def decode_date(header: str) -> datetime | None:
+    """Return the moment that a `Date` header tells, to the second; None if it tells none."""
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

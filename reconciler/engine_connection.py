@@ -60,10 +60,11 @@ class Clock:
 
 
 class Answer(NamedTuple):
-    """A whole answer; `server` is what the header of that name says."""
+    """A whole answer; `server` and `date` are what the headers of these names say."""
 
     status: int
     server: str
+    date: str
     body: bytes
 
 
@@ -82,7 +83,8 @@ class Connection:
         with self._closed_on_error():
             response = self._ask(path, clock)
             body = b"".join(iter(partial(response.read1, CHUNK_BYTES, decode_content=True), b""))
-            return Answer(response.status, response.headers.get("Server", ""), body)
+            headers = response.headers
+            return Answer(response.status, headers.get("Server", ""), headers.get("Date", ""), body)
 
     def stream(self, path: str, clock: Clock) -> HTTPResponse:
         """Return the answer to a GET, its body yet to come. Raises one of LIBRARY_ERRORS, and is closed then."""

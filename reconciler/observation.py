@@ -96,10 +96,11 @@ class Skip(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One complete, successful listing of one daemon."""
+    """One complete, successful listing of one daemon; `answered_at` is when, by its own clock, to the second."""
 
     observations: tuple[Observation, ...]
     refusals: tuple[Skip, ...] = ()
+    answered_at: datetime | None = None
 
     @property
     def listed_ids(self) -> frozenset[str]:

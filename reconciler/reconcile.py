@@ -19,7 +19,7 @@ from reconciler.apply import Applied, Stamp, Verdict, apply
 from reconciler.backoff import pause_seconds
 from reconciler.brake import Standing, brake, present_rows
 from reconciler.conf import hold_limits, refresh_after
-from reconciler.details import Question, learn, questions
+from reconciler.details import Question, learn, questions, worth_asking
 from reconciler.dispatch import Row, Sighting, claim_all, dispatch, needs_of
 from reconciler.exceptions import EngineUnavailable, NoDetails
 from reconciler.models import Host
@@ -84,7 +84,7 @@ def _pass(host: Host, lister: EngineLister, trigger: str) -> Report:
     with lister.session() as session:
         decided = _decide(host.name, rows, seen_at, session.listing())
         verdict = _brake(decided, past, session)
-        verdict, inspected = _inspect(verdict, decided, past, session)
+        verdict, inspected = _inspect(verdict, decided, session)
     stamp = Stamp(trigger, seen_at, timezone.now(), refresh_after())
     applied = apply(verdict, fence, stamp)
     report = replace(_report(host, trigger, decided, verdict, past), inspected=inspected)
@@ -148,15 +148,14 @@ def _identify(recorded: str, session: EngineSession) -> tuple[str, str]:
     return found, ""
 
 
-def _inspect(verdict: Verdict, decided: _Decided, past: Past, session: EngineSession) -> tuple[Verdict, int]:
+def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession) -> tuple[Verdict, int]:
     """Add what inspects of changed containers tell; return also how many were made."""
-    before = past.last_success_at
-    elapsed = (decided.seen_at - before).total_seconds() if before else None
-    asked = questions(verdict.plan, decided.rows, decided.sightings, elapsed)[: settings.INSPECT_MOST]
+    asked = questions(verdict.plan, decided.rows, decided.sightings)
+    known = store.details_known([question.row.id for question in asked if question.is_same_container])
+    asked = worth_asking(asked, known, decided.snapshot.answered_at)[: settings.INSPECT_MOST]
     if not asked:
         return verdict, 0
     answers, made = _ask(session, asked)
-    known = store.details_known([question.row.id for question in asked if question.is_same_container])
     return replace(verdict, plan=learn(verdict.plan, asked, answers, known)), made
 
 
@@ -166,7 +165,7 @@ def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, D
     longest = settings.INSPECT_SECONDS / 2
     end = time.monotonic() + settings.INSPECT_SECONDS
     made = 0
-    for container_id, row, _ in asked:
+    for container_id, row, *_ in asked:
         left = end - time.monotonic()
         if left <= 0:
             break

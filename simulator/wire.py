@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -122,8 +123,9 @@ class Connection(asyncio.Protocol):
 
     def _head(self, status: int, content_type: str, length: int | None) -> bytes:
         framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n{framing}\r\n"
-        return head.encode() + self._headers
+        date = formatdate(usegmt=True)
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\nDate: {date}\r\n"
+        return f"{head}{framing}\r\n".encode() + self._headers
 
     def _act(self, act: Callable[[], None]) -> None:
         if self._transport is not None:

@@ -107,6 +107,7 @@ class FakeEngine:
     failure: str = ""
     meanwhile: Callable[[], object] | None = None
     listings: int = 0
+    answered_at: datetime | None = None
     engine_id: str | EngineUnavailable = "THE:ENGINE"
     details: dict[str, Details | NoDetails] = field(default_factory=dict)
     inspected: list[str] = field(default_factory=list)
@@ -134,7 +135,8 @@ class FakeEngine:
     def listing(self) -> Snapshot:
         """Return the snapshot as it was before whatever happens meanwhile."""
         self.listings += 1
-        snapshot = Snapshot(observations=tuple(self.containers), refusals=tuple(self.refusals))
+        listed = tuple(self.containers), tuple(self.refusals)
+        snapshot = Snapshot(observations=listed[0], refusals=listed[1], answered_at=self.answered_at)
         if self.meanwhile:
             self.meanwhile()
         if self.failure:

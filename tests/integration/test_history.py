@@ -195,9 +195,10 @@ def test_a_change_an_inspect_knows_nothing_of_leaves_the_details(local: Host) ->
 
 
 def restart(host: Host, count: int, minute: int) -> None:
-    Host.objects.update(last_success_at=timezone.now() - timedelta(seconds=30))
-    young = container("web", WEB, up_seconds=2)
-    look(host, young, details={"web": details(restart_count=count, started_at=STARTED + timedelta(minutes=minute))})
+    began = STARTED + timedelta(minutes=minute)
+    told = details(restart_count=count, started_at=began)
+    daemon = {"details": {"web": told}, "answered_at": began + timedelta(seconds=2)}
+    look(host, container("web", WEB, up_seconds=2), **daemon)
 
 
 def test_a_restart_between_two_looks_is_in_the_history(local: Host) -> None:

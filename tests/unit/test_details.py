@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.details import Answers, Known, Question, learn, questions
+from reconciler.details import Answers, Known, Question, learn, questions, worth_asking
 from reconciler.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
 from reconciler.observation import Observation
 from reconciler.plan import Change, Kind, Plan, make_plan
 from tests.builders import STARTED, cid, container, details, row, workload
 
+ANSWERED = STARTED + timedelta(hours=1)
 WEB = workload("shop", role="web")
 DB = workload("shop", role="db")
 RUNNING_WEB = row("shop:web", "web")
@@ -25,17 +26,18 @@ def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:
     return make_plan(rows, sightings_of(containers), [], frozenset(each.container_id for each in containers), {})
 
 
-def asked(rows: list[Row], containers: list[Observation], *, elapsed: float | None = 30) -> list[Question]:
-    return questions(plan_of(rows, containers), rows, sightings_of(containers), elapsed)
+def asked(rows: list[Row], containers: list[Observation], **known: Known) -> list[Question]:
+    by_row = {f"shop:{role}": each for role, each in known.items()}
+    return worth_asking(questions(plan_of(rows, containers), rows, sightings_of(containers)), by_row, ANSWERED)
 
 
-def asked_names(rows: list[Row], containers: list[Observation], *, elapsed: float | None = 30) -> list[str]:
+def asked_names(rows: list[Row], containers: list[Observation], **known: Known) -> list[str]:
     named = {cid(name): name for name in ("web", "db", "old", "new")}
-    return [named[question.container_id] for question in asked(rows, containers, elapsed=elapsed)]
+    return [named[question.container_id] for question in asked(rows, containers, **known)]
 
 
 def learnt(rows: list[Row], containers: list[Observation], answers: Answers, **known: Known) -> Plan:
-    about = asked(rows, containers)
+    about = asked(rows, containers, **known)
     by_row = {f"shop:{role}": each for role, each in known.items()}
     return learn(plan_of(rows, containers), about, answers, by_row)
 
@@ -76,15 +78,29 @@ def test_a_container_that_is_gone_is_not_inspected() -> None:
     assert asked_names([RUNNING_WEB], []) == []
 
 
-def test_a_container_up_for_less_than_since_the_last_look_was_restarted_unseen() -> None:
-    assert asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=3)], elapsed=30) == ["web"]
-
-
-@pytest.mark.parametrize(("up_seconds", "elapsed"), [(29, 30.0), (30, 30.0), (None, 30.0), (3, None), (0, 0.5)])
-def test_a_container_that_may_have_been_up_since_the_last_look_was_not(
-    up_seconds: int | None, elapsed: float | None
+@pytest.mark.parametrize(
+    ("age", "up_seconds", "is_younger"),
+    [(60, 3, True), (60, 0, True), (60, 57, True), (60, 58, False), (60, 59, False), (1, 0, False), (60, None, False)],
+)
+def test_a_container_younger_than_its_known_start_was_restarted_between_two_looks(
+    age: int, up_seconds: int | None, is_younger: bool
 ) -> None:
-    assert asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], elapsed=elapsed) == []
+    """Both are by the daemon's clock, to the second."""
+    known = Known(0, ANSWERED - timedelta(seconds=age))
+    names = asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], web=known)
+    assert names == (["web"] if is_younger else [])
+
+
+def test_a_container_whose_start_is_not_known_is_not_suspected() -> None:
+    young = container("web", WEB, up_seconds=3)
+    assert asked_names([RUNNING_WEB], [young]) == []
+    assert asked_names([RUNNING_WEB], [young], web=Known(None, None)) == []
+
+
+def test_a_daemon_that_does_not_say_what_time_it_is_raises_no_suspicion() -> None:
+    containers = [container("web", WEB, up_seconds=3)]
+    found = questions(plan_of([RUNNING_WEB], containers), [RUNNING_WEB], sightings_of(containers))
+    assert worth_asking(found, {"shop:web": Known(0, STARTED)}, None) == []
 
 
 def test_what_is_owed_from_before_is_asked_for() -> None:
@@ -92,14 +108,14 @@ def test_what_is_owed_from_before_is_asked_for() -> None:
 
 
 def test_what_ended_comes_first_and_what_is_owed_last() -> None:
-    rows = [row("shop:a", "old", details_due=True), row("shop:web", "web"), row("shop:db", "db")]
+    rows = [row("shop:a", "old", details_due=True), RUNNING_WEB, row("shop:db", "db"), row("shop:z", "new")]
     containers = [
         container("old", workload("shop", role="a")),
         container("web", WEB, state="paused"),
+        container("new", workload("shop", role="z"), up_seconds=0),
         container("db", DB, state="stopped"),
-        container("new", workload("shop", role="z"), state="restarting"),
     ]
-    assert asked_names(rows, containers) == ["db", "new", "web", "old"]
+    assert asked_names(rows, containers, z=Known(0, STARTED)) == ["db", "web", "new", "old"]
 
 
 # what
