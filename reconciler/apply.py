@@ -170,7 +170,7 @@ def _transition(change: Change, stamp: Stamp) -> Transition:
         cause=change.cause,
         trigger=stamp.trigger,
         exit_code=after.exit_code,
-        oom_killed=details and details.oom_killed,
+        oom_killed=details.oom_killed if details else None,
         restarts=change.restarts,
     )
 

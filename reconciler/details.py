@@ -128,7 +128,7 @@ def _settled(row: Row, details: Details | None) -> Row:
 
 
 def _known(details: Details | None) -> Known | None:
-    return details and Known(details.restart_count, details.started_at)
+    return Known(details.restart_count, details.started_at) if details else None
 
 
 def _growth(known: Known | None, details: Details | None) -> int:

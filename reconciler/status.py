@@ -91,7 +91,8 @@ def condition(host: Host, at: datetime) -> str:
 def _counts(at: datetime) -> dict[str, _Counts]:
     counts: dict[str, _Counts] = defaultdict(lambda: _Counts({}, {}))
     rows = Container.objects.with_effective_state(at).order_by()
-    for host, effective, state, count in rows.values_list("host_id", "effective_state", "state").annotate(Count("id")):
+    by_state = rows.values_list("host_id", "effective_state", "state")  # type: ignore[misc]
+    for host, effective, state, count in by_state.annotate(Count("id")):
         of = counts[host]
         of.effective[effective or "pending"] = of.effective.get(effective or "pending", 0) + count
         if effective == UNKNOWN:

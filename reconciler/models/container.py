@@ -106,7 +106,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 
     def looping(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Rows in a restart loop: restarted at least RESTART_LOOP_COUNT times within RESTART_LOOP_SECONDS."""
-        return self.with_restarts(at).filter(restarts_lately__gte=settings.RESTART_LOOP_COUNT)
+        return self.with_restarts(at).filter(Q(restarts_lately__gte=settings.RESTART_LOOP_COUNT))
 
 
 class Container(Deployed):

@@ -4,7 +4,7 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -145,7 +145,7 @@ def _as_dict(host: Host) -> dict[str, Any]:
 
 
 def _said(error: ValidationError) -> str:
-    return " ".join(cast("list[str]", error.messages))
+    return " ".join(error.messages)
 
 
 def _as_json(hosts: list[dict[str, Any]]) -> str:
