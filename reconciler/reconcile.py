@@ -26,7 +26,7 @@ from reconciler.models import Host
 from reconciler.observation import Details, Snapshot
 from reconciler.plan import Plan, make_plan
 from reconciler.report import Report
-from reconciler.store import Past
+from reconciler.store import Fence, Past
 
 logger = logging.getLogger(__name__)
 
@@ -68,21 +68,25 @@ class _Decided:
 def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool = False) -> Report:
     """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing."""
     started_at, started = timezone.now(), time.perf_counter()
+    fence = None
     try:
-        report = _dry_pass(host, lister, trigger) if dry_run else _pass(host, lister, trigger)
+        if dry_run:
+            report = _dry_pass(host, lister, trigger)
+        else:
+            fence = store.mint(host.name, started_at)
+            report = _pass(fence, lister, trigger)
     except (EngineUnavailable, DatabaseError) as error:
         report = Report(host=host.name, trigger=trigger, outcome="failed", error=str(error))
-        _log_failure(host, error, dry_run)
+        _log_failure(host, error, fence)
     return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
 
 
-def _pass(host: Host, lister: EngineLister, trigger: str) -> Report:
-    fence = store.mint(host.name, timezone.now())
-    past = fence.past
-    rows = store.rows_on(host.name)
+def _pass(fence: Fence, lister: EngineLister, trigger: str) -> Report:
+    host, past = fence.host, fence.past
+    rows = store.rows_on(host)
     seen_at = timezone.now()
     with lister.session() as session:
-        decided = _decide(host.name, rows, seen_at, session.listing())
+        decided = _decide(host, rows, seen_at, session.listing())
         verdict = _brake(decided, past, session)
         verdict, inspected = _inspect(verdict, decided, session)
     stamp = Stamp(trigger, seen_at, timezone.now(), refresh_after())
@@ -101,7 +105,7 @@ def _dry_pass(host: Host, lister: EngineLister, trigger: str) -> Report:
     with lister.session() as session:
         decided = _decide(host.name, rows, seen_at, session.listing())
         verdict = _brake(decided, past, session)
-    return _report(host, trigger, decided, verdict, past).with_changes(verdict.plan.changes)
+    return _report(host.name, trigger, decided, verdict, past).with_changes(verdict.plan.changes)
 
 
 def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
@@ -179,11 +183,11 @@ def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, D
     return answers, made
 
 
-def _report(host: Host, trigger: str, decided: _Decided, verdict: Verdict, past: Past) -> Report:
+def _report(host: str, trigger: str, decided: _Decided, verdict: Verdict, past: Past) -> Report:
     hold = verdict.hold
     is_new = hold is not None and (past.hold is None or hold.since != past.hold.since)
     return Report(
-        host=host.name,
+        host=host,
         trigger=trigger,
         outcome="planned",
         listed=decided.snapshot.size,
@@ -201,32 +205,32 @@ def _applied_report(report: Report, applied: Applied) -> Report:
     return replace(report, outcome="applied", conflicts=conflicts).with_changes(applied.changes)
 
 
-def _log_news(host: Host, past: Past, verdict: Verdict) -> None:
+def _log_news(host: str, past: Past, verdict: Verdict) -> None:
     """Say once what an operator wants to know of a host that answered."""
     hold, held = verdict.hold, past.hold
     if past.failures:
-        logger.info("host %s: answers again", host.name, extra={"action": "recovered", "host": host.name})
+        logger.info("host %s: answers again", host, extra={"action": "recovered", "host": host})
     if hold and (held is None or held.reason != hold.reason):
         text = "host %s: held: %s; a second complete listing has to agree first"
-        logger.warning(text, host.name, hold.reason, extra={"action": "held", "host": host.name})
+        logger.warning(text, host, hold.reason, extra={"action": "held", "host": host})
     if held and not hold:
-        logger.warning("host %s: held no more", host.name, extra={"action": "released", "host": host.name})
+        logger.warning("host %s: held no more", host, extra={"action": "released", "host": host})
     if past.engine_id not in ("", verdict.engine_id):
         text = "host %s: the Engine %s was replaced by %s, as two listings agree"
-        extra = {"action": "engine_replaced", "host": host.name}
-        logger.warning(text, host.name, past.engine_id, verdict.engine_id or "a nameless one", extra=extra)
+        extra = {"action": "engine_replaced", "host": host}
+        logger.warning(text, host, past.engine_id, verdict.engine_id or "a nameless one", extra=extra)
 
 
-def _log_failure(host: Host, error: EngineUnavailable | DatabaseError, dry_run: bool) -> None:
+def _log_failure(host: Host, error: EngineUnavailable | DatabaseError, fence: Fence | None) -> None:
     """Warn once and then on change; the host's row remembers what was said, and when a tick tries again."""
     is_news, pause = True, 0.0
-    if isinstance(error, EngineUnavailable) and not dry_run:
+    if isinstance(error, EngineUnavailable) and fence:
         with contextlib.suppress(DatabaseError):
-            failures = store.past(host.name).failures + 1
             draw = random.random()  # noqa: S311 - jitter, not a secret
+            failures = fence.past.failures + 1
             pause = pause_seconds(failures, settings.RECONCILE_INTERVAL, settings.LONGEST_BACKOFF, draw)
             now = timezone.now()
-            is_news = store.note_failure(host.name, error.reason, now, now + timedelta(seconds=pause))
+            is_news = store.note_failure(fence, error.reason, now, now + timedelta(seconds=pause))
     level = logging.WARNING if is_news else logging.DEBUG
     then = f"; no tick tries again for {pause:.0f} s" if pause else ""
     extra = {"action": "pass_failed", "host": host.name}

@@ -115,12 +115,17 @@ def details_known(row_ids: Collection[str]) -> dict[str, Known]:
     return {row_id: Known(*known) for row_id, *known in found}
 
 
-def note_failure(host: str, error: str, at: datetime, retry_at: datetime) -> bool:
-    """Record a host's failure, and when a tick tries again; return whether it is news, not the same error as before."""
-    failing = Host.objects.filter(name=host)
+def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:
+    """Record a host's failure, and when a tick tries again; return whether it is news, not the same error as before.
+
+    What a younger pass has found out since is not taken back (I6).
+    """
+    failing = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token)
     noted = {"last_error_at": at, "retry_at": retry_at, "failures": F("failures") + 1}
     is_news = failing.exclude(last_error=error).update(last_error=error, **noted) == 1
-    return is_news or not failing.update(**noted)
+    if not is_news:
+        failing.update(**noted)
+    return is_news
 
 
 def note_watchers_alive(hosts: Collection[str], at: datetime) -> None:

@@ -116,6 +116,13 @@ def test_failures_are_counted_and_the_next_try_is_put_off(local: Host) -> None:
     assert (host.failures, host.retry_at) == (0, None)
 
 
+def test_an_older_pass_that_fails_last_takes_nothing_back(local: Host) -> None:
+    """I6."""
+    look(local, failure="cannot be reached", meanwhile=lambda: look(local, WEB))
+    host = Host.objects.get(name="local")
+    assert (host.failures, host.last_error, effective()[0]) == (0, "", "running")
+
+
 def test_the_next_try_is_never_more_than_five_minutes_off(local: Host) -> None:
     Host.objects.update(failures=1_000)
     look(local, failure="cannot be reached")
