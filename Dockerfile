@@ -5,8 +5,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 
-COPY requirements.txt .
-RUN pip install --only-binary :all: --requirement requirements.txt
+# requirements-ssh.txt adds what hosts behind ssh:// take.
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-ssh.txt ./
+RUN pip install --only-binary :all: --requirement "$REQUIREMENTS"
 
 WORKDIR /app
 COPY . .
@@ -16,7 +18,7 @@ RUN SECRET_KEY="$(head -c 64 /dev/urandom | base64 -w 0)" STATIC_ROOT=/app/stati
 
 FROM python:3.13.15-slim
 
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tinyforge
+RUN useradd --uid 10001 --user-group --create-home --home-dir /home/tinyforge --shell /usr/sbin/nologin tinyforge
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

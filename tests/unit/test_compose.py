@@ -31,7 +31,7 @@ def test_cannot_gain_rights_or_write_its_file_system(name: str) -> None:
 
 @each_service
 def test_uses_an_image_of_a_fixed_version_or_its_own(name: str) -> None:
-    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name]["image"]) or SERVICES[name]["build"] == "."
+    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name]["image"]) or SERVICES[name]["build"]["context"] == "."
 
 
 def test_only_the_proxy_mounts_the_socket() -> None:
@@ -59,6 +59,19 @@ def test_web_is_published_on_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_setting_of_the_index_is_handed_through() -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (FILE.parent / "tinyforge" / "settings.py").read_text()))
+    # for development, or set by the image or the proxy
+    others = {"DEBUG", "HTTPS", "STATIC_ROOT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"}
+    assert read - others <= set(SERVICES["worker"]["environment"])
+
+
+def test_files_that_hosts_name_are_read_only_and_where_engines_are_asked() -> None:
+    mounts = {name: service["volumes"] for name, service in SERVICES.items() if ":/tls:" in str(service.get("volumes"))}
+    assert set(mounts) == {"worker", "watch"}
+    assert all(mount.endswith(":ro") for volumes in mounts.values() for mount in volumes)
 
 
 def test_no_secret_is_written_into_the_file() -> None:
