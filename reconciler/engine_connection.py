@@ -121,6 +121,8 @@ class Connection:
     def _open(self, clock: Clock) -> "_Way":
         self.close()
         way = self._way = _way_to(self._url, self._tls)
+        # whatever http.client opened by itself would wait as long as it likes
+        way.http.auto_open = 0
         way.http.timeout = min(self._timeout, clock.left())
         way.http.connect()
         self._line = way.http.sock = _Line(way.http.sock, clock)
