@@ -20,13 +20,13 @@ LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 class Authority:
     """A certificate authority of our own, in a folder."""
 
-    def __init__(self, folder: Path, *, until: datetime = FAR) -> None:
+    def __init__(self, folder: Path, *, name: str = "test-ca", until: datetime = FAR) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
         self.ca = folder / "ca.pem"
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-ca")])
-        made = self._certificate("test-ca", self._key, LONG_AGO, until)
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        made = self._certificate(name, self._key, LONG_AGO, until)
         made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self._write(self.ca, made)
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from getpass import getuser
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from dev.engine import DockerEngine
@@ -36,8 +37,10 @@ def server(folder: str, **env: str) -> Iterator[Sshd]:
         made.start()
     except ServiceError as error:
         unavailable(str(error))
-    yield made
-    made.stop()
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +105,13 @@ def listener(answer: Callable[[socket.socket], object] = lambda _: None) -> Iter
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=[listening])
         thread.start()
-        yield f"ssh://nobody@127.0.0.1:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        for connection in kept:
-            connection.close()
+        try:
+            yield f"ssh://nobody@127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in kept:
+                connection.close()
 
 
 # what works
@@ -141,7 +146,7 @@ def test_an_event_arrives_over_ssh_and_the_stream_can_be_ended(engine: Engine, c
 def test_the_users_ssh_configuration_is_followed(sshd: Sshd, engine: Engine, home: Path) -> None:
     lines = ("Host edge", "HostName 127.0.0.1", f"Port {sshd.port}", f"User {getuser()}", "IdentityFile ~/.ssh/absent")
     (home / ".ssh" / "config").write_text("\n".join(lines))
-    assert engine_at("ssh://edge").listing() == engine.listing()
+    assert engine_at("ssh://edge").about() == engine.about()
 
 
 # who is let in, and who is believed
@@ -229,6 +234,57 @@ def test_a_host_that_does_not_come_to_the_point_costs_its_timeout_and_no_more(
         reason = reason_of(engine_at(url, SHORT_SECONDS))
         assert time.monotonic() - started < SHORT_SECONDS + 0.5
     assert reason == f"was not reached over ssh within {SHORT_SECONDS:g} s"
+
+
+class Staller(paramiko.ServerInterface):
+    """Lets everybody in, but for one step that it never comes back from."""
+
+    def __init__(self, step: str, released: threading.Event) -> None:
+        self._step = step
+        self._released = released
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._stall("auth")
+        return paramiko.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self._stall("channel")
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._stall("exec")
+        return True
+
+    def _stall(self, step: str) -> None:
+        if step == self._step:
+            self._released.wait()
+
+
+@pytest.mark.parametrize("step", ["auth", "channel", "exec"])
+def test_a_host_that_stalls_in_mid_step_costs_its_timeout_and_no_more(sshd: Sshd, home: Path, step: str) -> None:
+    released = threading.Event()
+    served: list[paramiko.Transport] = []
+
+    def serve(connection: socket.socket) -> None:
+        served.append(paramiko.Transport(connection))
+        served[-1].add_server_key(paramiko.Ed25519Key.from_private_key_file(str(sshd.key)))
+        served[-1].start_server(server=Staller(step, released))
+
+    give_key(home, sshd.key)
+    with listener(serve) as url:
+        port = url.rpartition(":")[2]
+        (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {sshd.key.with_suffix('.pub').read_text()}")
+        started = time.monotonic()
+        reason = reason_of(engine_at(url, 1))
+        assert time.monotonic() - started < 1.5
+        released.set()
+        for transport in served:
+            transport.close()
+            transport.join()
+    assert reason == "was not reached over ssh within 1 s"
 
 
 def test_an_inspect_over_ssh_gets_no_more_than_its_time(home: Path) -> None:

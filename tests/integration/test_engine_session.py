@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from reconciler import engine
 from reconciler.engine import About, Session
 from reconciler.engine import Engine as Client
 from reconciler.exceptions import EngineUnavailable, NoDetails
@@ -55,8 +56,8 @@ def no_details(session: Session, container_id: str = "c" * 64, seconds: float = 
 
 
 @contextmanager
-def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1") -> Iterator[str]:
-    """Serve JSON documents by the end of their paths, under no server's name."""
+def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1", name: str = "") -> Iterator[str]:
+    """Serve JSON documents by the end of their paths, under no server's name or a given one."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = protocol
@@ -66,6 +67,7 @@ def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1") -> Iterator[str]
             body = json.dumps(document).encode()
             self.send_response_only(200)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Server", name)
             self.end_headers()
             self.wfile.write(body)
 
@@ -73,11 +75,14 @@ def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1") -> Iterator[str]
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
-        yield f"tcp://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"tcp://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
@@ -92,8 +97,10 @@ def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=[listener])
         thread.start()
-        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join()
+        try:
+            yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            thread.join()
 
 
 # one daemon
@@ -132,6 +139,14 @@ def test_what_goes_wrong_with_the_caller_is_no_fault_of_the_engine(client: Clien
 
 def test_podman_has_no_identity_that_lasts(simulator: Server) -> None:
     assert identity_of(client_of(simulator.serve(Engine(podman=True, engine_id="INVENTED")))) == ""
+
+
+def test_podman_in_the_place_of_docker_is_known_by_its_answer(client: Client) -> None:
+    """What /version said is remembered from a daemon that nobody saw going."""
+    assert identity_of(client) == "THIS:ONE"
+    with canned({"/info": {"ID": "INVENTED"}}, name="Libpod/5.4.0 (linux)") as url:
+        engine._negotiated[url] = engine._negotiated[client.url]
+        assert identity_of(client_of(url)) == ""
 
 
 def test_podman_is_known_behind_a_proxy_that_hides_its_name() -> None:
@@ -225,16 +240,24 @@ def test_an_answer_that_comes_too_late_answers_no_other_inspect(daemon: Engine, 
     assert session.inspect(other, INSPECT_SECONDS).exit_code == 2
 
 
-def test_headers_that_drip_take_no_more_time_than_a_body() -> None:
-    def drip(connection: socket.socket) -> None:
+def drip(connection: socket.socket) -> None:
+    """Begin an answer that never comes to its body."""
+    with suppress(OSError):
         for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 100:
-            try:
-                connection.sendall(bytes([byte]))
-            except OSError:
-                return
-            time.sleep(0.02)
+            connection.sendall(bytes([byte]))
+            time.sleep(INSPECT_SECONDS / 10)
 
-    with raw(drip) as url, client_of(url).session() as session:
+
+def pause(connection: socket.socket) -> None:
+    """Begin an answer just in time, and say no more."""
+    time.sleep(INSPECT_SECONDS * 0.8)
+    connection.sendall(b"HTTP/1.1 200")
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("answer", [drip, pause])
+def test_headers_take_no_more_time_than_a_body(answer: Callable[[socket.socket], None]) -> None:
+    with raw(answer) as url, client_of(url).session() as session:
         started = time.monotonic()
         assert no_details(session).stuck
         assert time.monotonic() - started < INSPECT_SECONDS + 0.1
@@ -283,7 +306,9 @@ def test_a_stream_that_is_ended_on_purpose_ends_without_an_error(daemon: Engine,
     stream = client.events(5)
     ending = threading.Timer(0.1, stream.end)
     ending.start()
+    started = time.monotonic()
     assert list(stream) == []
+    assert time.monotonic() - started < 1
     stream.close()
     ending.join()
     client.listing()

@@ -106,7 +106,18 @@ def test_what_cannot_be_stored_is_refused_by_name(state: dict[str, Any], fields:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"{}", b'{"State": null}', b'{"message": "no"}', b"\xff", b"[" * 9999]
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"State": null}',
+        b'{"message": "no"}',
+        b"\xff",
+        b"[" * 9999,
+        b'{"x": ' + b"[" * 99_999,
+    ],
 )
 def test_what_is_no_container_is_refused(body: bytes) -> None:
     with pytest.raises(BadInspection, match="unusable"):
