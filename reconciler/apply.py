@@ -152,10 +152,8 @@ def _record(changes: Sequence[Change], host: str, stamp: Stamp) -> None:
     transitions = [_transition(change, stamp) for change in changes if change.is_transition]
     if transitions:
         made = tuple(Transition.objects.bulk_create(transitions))
-        # robust: a receiver's error is logged, and no reason to lose the pass
-        transaction.on_commit(
-            lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made), robust=True
-        )
+        # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
+        transaction.on_commit(lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made))
 
 
 def _transition(change: Change, stamp: Stamp) -> Transition:

@@ -316,12 +316,19 @@ def test_a_listener_that_fails_harms_nobody(local: Host, heard: list[dict[str, A
     def fail(**_: object) -> None:
         raise ValueError("a receiver's own mistake")
 
-    containers_changed.connect(fail)
+    later: list[Any] = []
+
+    def hear_after(**given: Any) -> None:
+        later.append(given)
+
+    for receiver in (fail, hear_after):
+        containers_changed.connect(receiver)
     try:
         look(local, RUNNING)
     finally:
-        containers_changed.disconnect(fail)
-    assert (web().state, len(heard)) == ("running", 1)
+        for receiver in (fail, hear_after):
+            containers_changed.disconnect(receiver)
+    assert (web().state, len(heard), len(later)) == ("running", 1, 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from reconciler import store
 from reconciler.conf import lock_of
-from reconciler.models import Container, Host
+from reconciler.models import Container, Host, Transition
 from reconciler.observation import Observation
 from reconciler.reconcile import reconcile
 from reconciler.report import Report
@@ -233,6 +233,7 @@ def test_a_row_inserted_but_not_committed_when_the_pass_applies_stays_the_deploy
         report = look(local, WEB, meanwhile=begin)
     assert (report.outcome, report.created, report.conflicts) == ("applied", 0, 1)
     assert Container.objects.values_list("container_id", "image_tag").get() == (cid("new"), "v2")
+    assert not Transition.objects.exists()
 
 
 def test_an_insert_that_is_rolled_back_leaves_the_row_to_the_pass(local: Host, threads: ThreadPoolExecutor) -> None:

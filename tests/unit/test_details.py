@@ -91,6 +91,12 @@ def test_a_container_younger_than_its_known_start_was_restarted_between_two_look
     assert names == (["web"] if is_younger else [])
 
 
+def test_a_container_that_is_paused_is_not_suspected() -> None:
+    paused = row("shop:web", "web", state="paused")
+    seen = container("web", WEB, state="paused", up_seconds=3)
+    assert asked_names([paused], [seen], web=Known(0, STARTED)) == []
+
+
 def test_a_container_whose_start_is_not_known_is_not_suspected() -> None:
     young = container("web", WEB, up_seconds=3)
     assert asked_names([RUNNING_WEB], [young]) == []
