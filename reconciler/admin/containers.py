@@ -1,39 +1,55 @@
 """The index, for looking only."""
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.contrib.admin.utils import quote, unquote
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import ReadOnlyAdmin, age, state_badge, unknown_badge
-from reconciler.models import UNKNOWN, Container, Workload, orphan_condition, unknown_condition
+from reconciler.admin.shown import ReadOnlyAdmin, age, end_badge, moment_of, state_badge, unknown_badge
+from reconciler.models import UNKNOWN, Container, State, Workload, orphan_condition, unknown_condition
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
+BAD_STATES = (State.FAILED, State.MISSING, State.RESTARTING)
+ENDED_STATES = (State.STOPPED, State.RESTARTING)
+REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
 
 
-class TruthFilter(SimpleListFilter):
+class TroubleFilter(SimpleListFilter):
     """Containers that want a second look, whatever their state."""
 
-    title = "what is known"
+    title = "trouble"
     parameter_name = "truth"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unknown", "unknown: host does not answer"), ("looping", "in a restart loop")]
+        return [
+            ("any", "any"),
+            ("unhealthy", "unhealthy"),
+            ("looping", "in a restart loop"),
+            ("unknown", "unknown: host does not answer"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
-        if self.value() == "unknown":
-            return queryset.filter(unknown_condition(timezone.now()))
-        if self.value() == "looping":
-            return queryset.filter(restarts_lately__gte=settings.RESTART_LOOP_COUNT)
-        return queryset
+        unknown = unknown_condition(timezone.now())
+        looping = Q(restarts_lately__gte=settings.RESTART_LOOP_COUNT)
+        unhealthy = Q(health="unhealthy")
+        bad = Q(state__in=BAD_STATES) | Q(state__in=ENDED_STATES, oom_killed=True)
+        conditions = {
+            "any": bad | unhealthy | looping | unknown | orphan_condition(),
+            "unhealthy": unhealthy & ~unknown,
+            "looping": looping,
+            "unknown": unknown,
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
 class OrphanFilter(SimpleListFilter):
@@ -53,23 +69,36 @@ class OrphanFilter(SimpleListFilter):
 class ContainerAdmin(ReadOnlyAdmin):
     """The index: its rows belong to the reconciler and the deployer."""
 
+    list_title = "Containers"
     list_display = ("id", "shown_state", "seen", "shown_workload", "role", "host", "image", "shown_port", "container")
-    list_filter = ("state", TruthFilter, "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
+    list_filter = (TroubleFilter, "state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
     # a join would hide orphans, and Django makes one for every relation shown unless told which
     list_select_related = ("host",)
     search_fields = ("id", "container_id", "image_ref", "workload__id", "workload_name", "role")
     search_help_text = "Search by row id, container id, image, workload or role"
-    fields = (
-        ("id", "shown_state", "health"),
-        ("shown_workload", "workload_kind", "role"),
-        ("host", "container_id"),
-        ("image_ref", "image_tag"),
-        ("port", "subdomain", "proxy_route_id", "npm_proxy_id"),
-        ("started_at", "finished_at", "restart_count"),
-        ("exit_code", "oom_killed", "history"),
-        ("seen", "created_at", "updated_at"),
+    said = (
+        ("shown_state", "shown_health"),
+        ("started", "finished"),
+        ("ended", "restarts"),
+        ("last_seen", "history"),
     )
-    readonly_fields = ("shown_state", "shown_workload", "history", "seen", "created_at", "updated_at")
+    known = (
+        ("shown_workload", "workload_kind"),
+        ("role", "host"),
+        ("full_container_id",),
+        ("image_ref", "image_tag"),
+        ("shown_port", "subdomain"),
+        ("proxy_route_id", "npm_proxy_id"),
+        ("created", "updated"),
+    )
+    fieldsets: ClassVar = [("What its Engine says", {"fields": said}), ("What it is", {"fields": known})]
+    readonly_fields = tuple(name for row in (*said, *known) for name in row)
+
+    started = moment_of("started_at", "started")
+    finished = moment_of("finished_at", "finished")
+    last_seen = moment_of("last_seen_at", "last seen")
+    created = moment_of("created_at", "row made")
+    updated = moment_of("updated_at", "row changed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Container]:
         # a join would hide orphans, so the name comes by a subquery
@@ -77,34 +106,52 @@ class ContainerAdmin(ReadOnlyAdmin):
         rows = Container.objects.with_effective_state().with_restarts()
         return rows.annotate(workload_name=Subquery(name)).order_by(*self.get_ordering(request))
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what became of the row: nobody edits it, so Django's own history of it is always empty."""
+        return HttpResponseRedirect(history_url(unquote(object_id)))
+
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Container) -> SafeString:
         if row.effective_state == UNKNOWN:  # type: ignore[attr-defined]
             return unknown_badge(row.state, row.unknown_since)  # type: ignore[attr-defined]
-        badge = state_badge(row.state)
+        badge = state_badge(row.state, done=row.state == State.STOPPED and row.exit_code == 0)
+        if row.state in ENDED_STATES:
+            badge += end_badge(row.exit_code, row.oom_killed)
         if row.restarts_lately >= settings.RESTART_LOOP_COUNT:  # type: ignore[attr-defined]
             minutes = settings.RESTART_LOOP_SECONDS / 60
             title = f"{row.restarts_lately} restarts within {minutes:g} minutes"  # type: ignore[attr-defined]
             badge += format_html(' <span class="state state-restarting" title="{}">restart loop</span>', title)
         return badge + UNHEALTHY if row.health == "unhealthy" else badge
 
+    @admin.display(description="health check")
+    def shown_health(self, row: Container) -> str:
+        return row.health or "—"
+
+    @admin.display(description="exit code")
+    def ended(self, row: Container) -> SafeString:
+        killed = format_html(', <span class="trouble">{}</span>', "OOM-killed") if row.oom_killed else ""
+        return format_html("{}{}", "—" if row.exit_code is None else row.exit_code, killed)
+
+    @admin.display(description="restarts")
+    def restarts(self, row: Container) -> str:
+        return "—" if row.restart_count is None else f"{row.restart_count} by its restart policy"
+
     @admin.display(description="history")
     def history(self, row: Container) -> SafeString:
-        url = reverse("admin:reconciler_transition_changelist")
-        return format_html('<a href="{}?{}">what became of it</a>', url, urlencode({"row__exact": row.id}))
+        return format_html('<a href="{}">what became of it</a>', history_url(row.id))
 
     @admin.display(description="workload", ordering="workload_id")
     def shown_workload(self, row: Container) -> SafeString:
         name = getattr(row, "workload_name", None)
         if name is None:
             return format_html('<span class="orphan">{} (gone)</span>', row.workload_id)
-        url = reverse("admin:reconciler_workload_change", args=[row.workload_id])
+        url = reverse("admin:reconciler_workload_change", args=[quote(row.workload_id)])
         return format_html('<a href="{}">{}</a>', url, name or row.workload_id)
 
     @admin.display(description="image", ordering="image_ref")
     def image(self, row: Container) -> SafeString:
         # a long name is cut off by the style sheet, at its beginning: the tag is what changes
-        name = row.image_ref.removeprefix("docker.io/")
+        name = REGISTRY.sub("", row.image_ref, count=1)
         return format_html('<span class="cut" title="{}"><bdi>{}</bdi></span>', row.image_ref, name or "—")
 
     @admin.display(description="port", ordering="port")
@@ -115,6 +162,15 @@ class ContainerAdmin(ReadOnlyAdmin):
     def container(self, row: Container) -> SafeString:
         return format_html("<code>{}</code>", row.container_id[:12] or "—")
 
+    @admin.display(description="container id")
+    def full_container_id(self, row: Container) -> SafeString:
+        return format_html("<code>{}</code>", row.container_id or "—")
+
     @admin.display(description="last seen", ordering="last_seen_at")
     def seen(self, row: Container) -> SafeString | str:
         return age(row.last_seen_at)
+
+
+def history_url(row_id: str) -> str:
+    """Return where the history of a row is."""
+    return f"{reverse('admin:reconciler_transition_changelist')}?{urlencode({'row__exact': row_id})}"

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
 from reconciler import tasks
-from reconciler.admin.shown import age
+from reconciler.admin.shown import age, moment_of
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import Ask
 from reconciler.models import Host
@@ -24,25 +24,30 @@ from reconciler.status import condition
 class HostAdmin(admin.ModelAdmin):
     """Hosts: where their Engine is, and how the last pass went."""
 
-    list_display = ("name", "engine", "enabled", "shown_condition", "success", "watched", "trouble")
+    list_display = ("name", "engine", "shown_condition", "success", "trouble", "watched")
     list_filter = ("enabled",)
     search_fields = ("name", "url")
-    fields = (
-        "name",
-        "url",
-        ("tls_ca", "tls_cert", "tls_key"),
-        "enabled",
+    edited = ("name", "url", "enabled", "tls_ca", "tls_cert", "tls_key")
+    found = (
         ("shown_condition", "engine_id"),
-        ("success", "last_success_at", "last_attempt_at"),
-        ("trouble", "last_error_at"),
-        ("failures", "retry_at"),
-        ("held_reason", "held_since"),
-        ("watched", "watching_since"),
+        ("succeeded", "attempted"),
+        ("trouble", "erred"),
+        ("failures", "next_try"),
+        ("held_reason", "held"),
+        ("watched", "since"),
         ("events_seen", "passes_asked"),
-        ("drift_found", "drift_found_at"),
+        ("drift_found", "drifted"),
     )
-    # all but what a person decides
-    readonly_fields = tuple(name for row in fields[4:] for name in row)
+    fieldsets: ClassVar = [(None, {"fields": edited}), ("How it is doing", {"fields": found})]
+    readonly_fields = tuple(name for row in found for name in row)
+    empty_value_display = "—"
+    succeeded = moment_of("last_success_at", "last success")
+    attempted = moment_of("last_attempt_at", "last attempt")
+    erred = moment_of("last_error_at", "last error")
+    next_try = moment_of("retry_at", "next try")
+    held = moment_of("held_since", "held since")
+    since = moment_of("watching_since", "watched since")
+    drifted = moment_of("drift_found_at", "drift found")
     actions = ("reconcile_now",)
 
     class Media:
@@ -62,15 +67,20 @@ class HostAdmin(admin.ModelAdmin):
     @admin.display(description="condition", ordering="last_error")
     def shown_condition(self, row: Host) -> SafeString | str:
         said = condition(row, timezone.now())
-        return said if said in ("fresh", "off") else format_html('<span class="trouble">{}</span>', said)
+        if said in ("fresh", "off"):
+            return said
+        # what waits for a second look is no failure
+        kind = "caution" if said == "not looked at yet" or said.startswith("held") else "trouble"
+        return format_html('<span class="{}">{}</span>', kind, said)
 
     @admin.display(description="engine", ordering="url")
     def engine(self, row: Host) -> str:
         return row.url or "DOCKER_HOST"
 
-    @admin.display(description="watched", boolean=True)
-    def watched(self, row: Host) -> bool:
-        return row.is_watched(timezone.now())
+    @admin.display(description="watched")
+    def watched(self, row: Host) -> str:
+        # in words: a red cross would cry out over a host that is off, or that ticks alone look at
+        return "yes" if row.is_watched(timezone.now()) else "no"
 
     @admin.display(description="error since then", ordering="last_error")
     def trouble(self, row: Host) -> SafeString | str:

@@ -1,41 +1,66 @@
 """The history, for looking only."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin import ChoicesFieldListFilter, DateFieldListFilter
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import ReadOnlyAdmin, age, state_badge
+from reconciler.admin.shown import ReadOnlyAdmin, end_badge, moment_of, state_badge
 from reconciler.models import Transition
+
+
+class StateFilter(ChoicesFieldListFilter):
+    """What a row changed to."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "new state"
+
+
+class WhenFilter(DateFieldListFilter):
+    """How long ago."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "when"
 
 
 @admin.register(Transition)
 class TransitionAdmin(ReadOnlyAdmin):
     """The history: which row changed its state or container, when and why."""
 
-    list_display = ("when", "shown_row", "change", "exit", "restarts", "cause", "trigger", "host_name", "container")
+    list_display = ("when", "shown_row", "change", "cause", "trigger", "host_name", "container")
     list_display_links = None
-    list_filter = ("to_state", "oom_killed", "at")
+    list_filter = (("to_state", StateFilter), "oom_killed", ("at", WhenFilter))
     search_fields = ("row__id", "container_id", "cause")
     search_help_text = "Search by row id, container id or cause"
+    when = moment_of("at", "when", ordering="at")
 
-    @admin.display(description="when", ordering="at")
-    def when(self, transition: Transition) -> SafeString | str:
-        return age(transition.at)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say whose history it is."""
+        row = request.GET.get("row__exact")
+        title = f"History of {row}" if row else "History of all containers"
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     @admin.display(description="row", ordering="row_id")
     def shown_row(self, transition: Transition) -> SafeString:
-        url = reverse("admin:reconciler_container_change", args=[transition.row_id])
+        url = reverse("admin:reconciler_container_change", args=[quote(transition.row_id)])
         return format_html('<a href="{}">{}</a>', url, transition.row_id)
 
     @admin.display(description="change", ordering="to_state")
     def change(self, transition: Transition) -> SafeString:
-        return format_html("{} → {}", state_badge(transition.from_state), state_badge(transition.to_state))
-
-    @admin.display(description="exit code", ordering="exit_code")
-    def exit(self, transition: Transition) -> SafeString | str:
-        code = "—" if transition.exit_code is None else str(transition.exit_code)
-        return format_html('{} <span class="state state-failed">OOM</span>', code) if transition.oom_killed else code
+        before, after = transition.from_state, transition.to_state
+        shown = state_badge(after, done=after == "stopped" and transition.exit_code == 0)
+        if before != after:
+            shown = format_html("{} → {}", state_badge(before), shown)
+        if transition.restarts:
+            shown += format_html(' <span class="quiet">restarted {}×</span>', transition.restarts)
+        return shown + end_badge(transition.exit_code, transition.oom_killed)
 
     @admin.display(description="host", ordering="host_id")
     def host_name(self, transition: Transition) -> str:

@@ -3,6 +3,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
@@ -225,6 +226,7 @@ def test_search_finds_the_rows_of_an_orphaned_workload(admin_client, shop, orpha
         ({"orphan": "yes"}, {"lost:web"}),
         ({"orphan": "yes", "state__exact": "running"}, set()),
         ({"orphan": "yes", "q": "lost"}, {"lost:web"}),
+        ({"truth": "nonsense"}, {"shop:web", "lost:web", "edge:site"}),
         ({}, {"shop:web", "lost:web", "edge:site"}),
     ],
 )
@@ -507,6 +509,69 @@ def test_a_restart_loop_is_seen_and_can_be_filtered(admin_client, fresh_shop):
     assert rows(admin_client, truth="looping") == {"shop:web"}
 
 
+def test_an_unhealthy_row_can_be_filtered_while_it_is_known_to_be(admin_client, fresh_shop):
+    make("blog:web", container_id="b" * 64, state="running", health="unhealthy")
+    make("wiki:web", host=Host.objects.create(name="west"), container_id="c" * 64, state="running", health="unhealthy")
+    assert rows(admin_client, truth="unhealthy") == {"blog:web"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"state": "missing"},
+        {"state": "failed"},
+        {"state": "restarting"},
+        {"state": "running", "health": "unhealthy"},
+        {"state": "stopped", "oom_killed": True},
+        {"workload_id": "gone"},
+        {"container_id": "a" * 64, "host_id": "west"},
+    ],
+)
+def test_any_trouble_can_be_filtered(admin_client, fresh_shop, columns):
+    Host.objects.create(name="west")
+    make("shop:other", **({"workload_id": "shop", "state": "running"} | columns))
+    assert rows(admin_client, truth="any") == {"shop:other"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        ({"state": "stopped", "exit_code": 0}, 'stopped</span> <span class="quiet">exit 0</span>'),
+        ({"state": "restarting", "exit_code": 1}, 'restarting</span> <span class="quiet">exit 1</span>'),
+        ({"state": "missing", "exit_code": 1}, "missing</span>"),
+    ],
+)
+def test_a_row_says_how_its_container_ended(admin_client, local, columns, shown):
+    make("shop:web", **columns)
+    assert cell(page(admin_client), "shown_state").endswith(shown)
+
+
+def test_a_container_killed_for_want_of_memory_is_trouble(admin_client, local):
+    make("shop:web", state="stopped", exit_code=137, oom_killed=True)
+    assert 'class="state state-failed"' in cell(page(admin_client), "shown_state")
+
+
+def test_what_ended_well_is_pale(admin_client, local):
+    make("shop:web", state="stopped", exit_code=0)
+    assert 'class="state state-stopped state-done"' in cell(page(admin_client), "shown_state")
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        ("docker.io/library/nginx:1", "library/nginx:1"),
+        ("registry.example.org:5000/shop/web:2", "shop/web:2"),
+        ("localhost/web:2", "web:2"),
+        ("shop/web:2", "shop/web:2"),
+        ("sha256:abc", "sha256:abc"),
+        ("", "—"),
+    ],
+)
+def test_an_image_is_shown_without_its_registry(admin_client, local, image, shown):
+    make("shop:web", image_ref=image)
+    assert f"<bdi>{shown}</bdi>" in cell(page(admin_client), "image")
+
+
 def test_details_are_on_the_rows_page(admin_client, fresh_shop):
     Container.objects.update(state="stopped", exit_code=137, oom_killed=True, restart_count=4)
     shown = html_of(admin_client.get(detail(fresh_shop)))
@@ -523,6 +588,23 @@ def test_a_row_leads_to_its_history(admin_client, fresh_shop):
     assert "it died" in page
     assert "OOM" in page
     assert "it began" not in page
+
+
+def test_the_history_button_of_a_row_leads_there_too(admin_client, fresh_shop):
+    step(fresh_shop, from_state="running", to_state="stopped", cause="it died")
+    url = reverse("admin:reconciler_container_history", args=[quote(fresh_shop.pk)])
+    assert "it died" in html_of(admin_client.get(url, follow=True))
+
+
+def test_links_lead_to_rows_and_workloads_whose_ids_look_escaped(admin_client, local):
+    Workload.objects.create(id="node_24", ref_id="node_24")
+    step(make("node_24:web"), to_state="running")
+    for shown, column in (
+        (page(admin_client), "shown_workload"),
+        (html_of(admin_client.get(TRANSITIONS)), "shown_row"),
+    ):
+        link = re.search(r'href="([^"]+)"', cell(shown, column))[1]
+        assert admin_client.get(link).status_code == 200
 
 
 @pytest.mark.parametrize("term", ["shop:w", "c0ffee", "died"])
@@ -555,6 +637,25 @@ def test_a_host_that_is_held_or_fails_says_so(admin_client, local):
     assert "held: 9 of 9 rows" in html_of(admin_client.get(HOSTS))
     Host.objects.update(last_error="hangs", failures=4)
     assert "failing (4×" in html_of(admin_client.get(HOSTS))
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind"),
+    [
+        ({"last_error": "hangs", "failures": 4}, "trouble"),
+        ({"held_since": timezone.now(), "held_reason": "9 of 9"}, "caution"),
+        ({"last_success_at": None}, "caution"),
+        ({"last_success_at": timezone.now() - timedelta(hours=1)}, "trouble"),
+    ],
+)
+def test_a_failure_of_a_host_is_trouble_and_what_waits_is_caution(admin_client, local, columns, kind):
+    Host.objects.update(**({"last_success_at": timezone.now()} | columns))
+    assert f'<span class="{kind}">' in cell(html_of(admin_client.get(HOSTS)), "shown_condition")
+
+
+def test_a_host_s_next_try_is_told_as_a_moment_and_how_far_off_it_is(admin_client, local):
+    Host.objects.update(last_error="hangs", failures=4, retry_at=timezone.now() + timedelta(seconds=90))
+    assert re.search(r"UTC</span> <span class=\"quiet\">in (89|90) s", html_of(admin_client.get(host_url())))
 
 
 def test_a_host_that_cannot_work_is_refused_by_the_form(admin_client, local):
