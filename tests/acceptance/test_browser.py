@@ -1,0 +1,553 @@
+"""The admin in a real Chromium: what a person sees, in words, in colours and on a laptop's screen."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+
+from dev.engine import DockerEngine
+from dev.index import Processes
+from dev.packages import find_program, has_browser
+from reconciler.models import Container, Host, Transition, Workload
+from tests.acceptance.conftest import Containers, eventually
+from tests.builders import cid, workload
+from tests.conftest import unavailable
+
+CONTAINERS = reverse("admin:reconciler_container_changelist")
+HISTORY = reverse("admin:reconciler_transition_changelist")
+HOSTS = reverse("admin:reconciler_host_changelist")
+LAPTOP = {"width": 1366, "height": 768, "deviceScaleFactor": 1, "mobile": False}
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A headless Chromium without a past; nothing is downloaded, as both programs are named."""
+    if not has_browser():
+        unavailable("no chromium and chromedriver here; python -m dev.packages installs them")
+    options = Options()
+    options.binary_location = str(find_program("chromium"))
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    try:
+        driver = webdriver.Chrome(options=options, service=Service(str(find_program("chromedriver"))))
+    except WebDriverException as error:
+        unavailable(f"Chromium does not start: {error.msg}")
+    yield driver
+    driver.quit()
+
+
+class Browser:
+    """What a person does and sees; all text is text that shows."""
+
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self._driver = driver
+        self._url = url
+        self.cdp("Emulation.setDeviceMetricsOverride", **LAPTOP)
+        self.prefer("light")
+
+    def cdp(self, command: str, **arguments: Any) -> Any:
+        """Ask Chromium itself."""
+        return self._driver.execute_cdp_cmd(command, arguments)
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        """Return what a script returns."""
+        return self._driver.execute_script(script, *arguments)
+
+    def prefer(self, scheme: str) -> None:
+        """Have the machine prefer a colour scheme."""
+        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def sign_in(self, client: Client) -> None:
+        """Take over the session of a client of Django's."""
+        name = settings.SESSION_COOKIE_NAME
+        self.cdp("Network.setCookie", name=name, value=client.cookies[name].value, url=self._url)
+
+    def forget(self) -> None:
+        """Leave, and keep nothing."""
+        self._driver.get("about:blank")
+        self.cdp("Network.clearBrowserCookies")
+        self.cdp("Storage.clearDataForOrigin", origin=self._url, storageTypes="all")
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self._driver.get(f"{self._url}{path}")
+
+    def find(self, selector: str) -> WebElement:
+        """Return an element."""
+        return self._driver.find_element(By.CSS_SELECTOR, selector)
+
+    def click(self, text: str, within: str = "body") -> None:
+        """Click the link with this text."""
+        self.follow(self.find(within).find_element(By.LINK_TEXT, text))
+
+    def follow(self, element: WebElement) -> None:
+        """Click what leads to another page, and wait for that: it begins to load a moment after the click."""
+        self.js("window.isLeft = true")
+        element.click()
+        eventually(self._has_arrived, what="another page")
+
+    def _has_arrived(self) -> bool:
+        try:
+            return bool(self.js("return !window.isLeft && document.readyState === 'complete'"))
+        except WebDriverException:
+            # asked between the two pages
+            return False
+
+    def filling(self, selector: str) -> str:
+        """Return the colour that an element is filled with."""
+        return self.find(selector).value_of_css_property("background-color")
+
+    def heading(self) -> str:
+        """Return what the page calls itself."""
+        return self.find("#content h1").text
+
+    def column(self, name: str) -> dict[str, str]:
+        """Return the text of a list's column, by the text of the line's own link."""
+        return dict(self.js(COLUMN, name))
+
+    def lines(self, *names: str) -> list[list[str]]:
+        """Return the text of some columns of a list, line by line."""
+        return [list(line) for line in zip(*(self.js(CELLS, name) for name in names), strict=True)]
+
+    def colours(self, column: str) -> dict[str, str]:
+        """Return the hue of what a column's cell holds, by the text of the line's own link."""
+        return {key: hue(colour) for key, colour in self.js(TEXT_COLOURS, column)}
+
+    def edges(self) -> dict[str, str]:
+        """Return the hue of the lines' edges, by the text of the line's own link."""
+        return {key: hue(shadow) for key, shadow in self.js(EDGES)}
+
+
+CELLS = "return [...document.querySelectorAll(`#result_list tbody .field-${arguments[0]}`)].map(td => td.innerText)"
+LINES = """const lines = [...document.querySelectorAll('#result_list tbody tr')]
+    .map(tr => [tr.querySelector('th').innerText, tr]);"""
+COLUMN = LINES + "return lines.map(([key, tr]) => [key, tr.querySelector(`.field-${arguments[0]}`).innerText])"
+EDGES = LINES + "return lines.map(([key, tr]) => [key, getComputedStyle(tr.firstElementChild).boxShadow])"
+TEXT_COLOURS = (
+    LINES
+    + """return lines.map(([key, tr]) => {
+        const cell = tr.querySelector(`.field-${arguments[0]}`);
+        return [key, getComputedStyle(cell.querySelector('span') || cell).color];
+    })"""
+)
+DETAILS = """return Object.fromEntries([...document.querySelectorAll('#content-main .form-row label')].map(
+    label => [label.innerText, label.nextElementSibling.innerText]))"""
+OVERFLOW = """return [...document.querySelectorAll('html, #content, #content-main, #changelist .results, .form-row')]
+    .map(box => box.scrollWidth - box.clientWidth).filter(pixels => pixels > 0)"""
+OFFERS = """const shows = element => element.checkVisibility() && !element.closest('#toolbar, thead');
+const controls = [...document.querySelectorAll('#content :is(button, select, textarea, input)')].filter(shows);
+const links = [...document.querySelectorAll('#content a')].filter(shows);
+return [...controls.map(control => control.value || control.type), ...links.map(link => link.innerText)
+    .filter(text => /^(add|change|delete|save)\\b/i.test(text))]"""
+# by the formula of WCAG 2: text, its contrast with what is painted behind it, for all text that shows
+CONTRASTS = """
+const parse = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+const behind = box => {
+    if (!box) return [255, 255, 255, 1];
+    const colour = parse(getComputedStyle(box).backgroundColor);
+    return colour[3] === 1 ? colour : over(colour, behind(box.parentElement));
+};
+const light = colour => colour.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const found = [];
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+    const text = texts.currentNode.textContent.trim(), box = texts.currentNode.parentElement;
+    if (!text || !box.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+    const back = behind(box), front = over(parse(getComputedStyle(box).color), back);
+    const [high, low] = [light(front), light(back)].sort((a, b) => b - a);
+    const {fontSize, fontWeight} = getComputedStyle(box);
+    const isLarge = parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
+    found.push([text, (high + 0.05) / (low + 0.05), isLarge ? 3 : 4.5]);
+}
+return found;
+"""
+
+
+def hue(colour: str) -> str:
+    """Name the first colour that a style names."""
+    found = re.search(r"rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?", colour)
+    if found is None or found[4] == "0":
+        return ""
+    red, green, blue = (int(found[part]) for part in (1, 2, 3))
+    if max(red, green, blue) - min(red, green, blue) < 22:
+        return "grey"
+    if red == max(red, green, blue):
+        return "red" if green - blue < 20 else "orange"
+    return "green" if green > blue else "blue"
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome, live_server: Any, settings: Any) -> Iterator[Browser]:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    browser = Browser(chromium, live_server.url)
+    yield browser
+    browser.forget()
+
+
+@pytest.fixture
+def operator(browser: Browser, admin_client: Client) -> Browser:
+    """Somebody who is logged in."""
+    browser.sign_in(admin_client)
+    return browser
+
+
+NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
+KINDS = {"shop": "project", "metrics": "stack", "wiki": "site", "blog": "project"}
+IMAGES = "registry.example.org/shop"
+UP = {"state": "running", "oom_killed": False, "restart_count": 0, "started_at": 2880}
+ENDED = {"state": "stopped", "started_at": 180, "finished_at": 42}
+# times are in minutes before now
+ROWS: dict[str, dict[str, Any]] = {
+    "blog-production": {**UP, "workload_id": "blog", "role": "production", "port": 3000, "image_ref": "ghost:5.2"},
+    "landing:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
+    "metrics:agent@berlin": {**ENDED, "exit_code": 1, "last_seen_at": 11, "image_ref": "metrics-agent:9"},
+    "metrics:api": {**UP, "image_ref": "registry.example.org/metrics-api:9", "port": 8080, "health": "healthy"},
+    "metrics:db": {**ENDED, "exit_code": 137, "oom_killed": True, "restart_count": 4, "image_ref": "postgres:17"},
+    "shop:cache": {**UP, "state": "paused", "image_ref": "valkey:9"},
+    "shop:mailer": {**UP, "health": "unhealthy", "image_ref": f"{IMAGES}/mailer:2.4.1"},
+    "shop:migrate": {**ENDED, "exit_code": 0, "oom_killed": False},
+    "shop:next": {"state": "", "container_id": "", "last_seen_at": None},
+    "shop:reports": {"state": "failed", "container_id": "", "last_seen_at": None, "image_ref": f"{IMAGES}/reports:7"},
+    "shop:search": {"state": "missing", "last_seen_at": 13, "image_ref": "search:3"},
+    "shop:web": {**UP, "health": "healthy", "port": 8000},
+    "shop:web@berlin": {**UP, "port": 8000, "last_seen_at": 11},
+    "shop:web@edge": {**UP, "port": 8000},
+    "shop:worker": {**UP, "started_at": 1, "restart_count": 17, "image_ref": f"{IMAGES}/worker:2.4.1"},
+    "wiki:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
+}
+PAST: list[dict[str, Any]] = [
+    {"row_id": "metrics:db", "at": 180, "to_state": "running", "cause": "container 90c1d2ab0f11 (db) is running"},
+    {
+        "row_id": "metrics:db",
+        "at": 42,
+        "from_state": "running",
+        "to_state": "stopped",
+        "cause": "state running → stopped",
+        "exit_code": 137,
+        "oom_killed": True,
+    },
+    {
+        "row_id": "shop:search",
+        "at": 12,
+        "from_state": "running",
+        "to_state": "missing",
+        "cause": "container 1d3b7e0c9f42 is in no complete listing",
+    },
+    *(
+        {
+            "row_id": "shop:worker",
+            "at": 17 - count,
+            "from_state": "running",
+            "to_state": "running",
+            "cause": f"container a54e095e43ee was restarted, restart count {count - 1} → {count}",
+            "restarts": 1,
+        }
+        for count in (14, 15, 16)
+    ),
+]
+
+
+@pytest.fixture
+def fleet(local: Host) -> None:
+    """Containers in every condition, on hosts in every condition."""
+    now = timezone.now()
+
+    def row(row_id: str, columns: dict[str, Any]) -> Container:
+        name, _, host = row_id.partition("@")
+        project, _, role = name.partition(":")
+        given = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
+        given |= {"host_id": host or "local", "container_id": cid(row_id), "last_seen_at": 0.1}
+        return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
+
+    answers = {"last_attempt_at": now, "last_success_at": now}
+    Host.objects.filter(name="local").update(**answers, watching_since=now, watcher_alive_at=now)
+    fails = {"last_error": "cannot be reached: connection refused", "failures": 5, "retry_at": -3}
+    fails |= {"last_success_at": 11, "last_attempt_at": 1, "last_error_at": 1}
+    Host.objects.create(name="berlin", url="tcp://berlin.example.org:2376", **moments(fails, now))
+    held = {"held_since": now, "held_reason": "6 of 8 present rows would go missing"}
+    Host.objects.create(name="edge", url="ssh://edge.example.org", **answers, **held)
+    Host.objects.create(name="attic", url="tcp://attic.example.org:2376", enabled=False)
+    Workload.objects.bulk_create(Workload(id=w, kind=KINDS[w], ref_id=w, name=name) for w, name in NAMES.items())
+    Container.objects.bulk_create(row(row_id, columns) for row_id, columns in ROWS.items())
+    Transition.objects.bulk_create(
+        Transition(host_id="local", trigger="event", container_id=cid(step["row_id"]), **moments(step, now))
+        for step in PAST
+    )
+
+
+def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return columns with moments instead of minutes before now."""
+    made = dict(columns)
+    for name, value in columns.items():
+        if (name.endswith("_at") or name == "at") and value is not None:
+            made[name] = now - timedelta(minutes=value)
+    return made
+
+
+def page_of(row_id: str) -> str:
+    return reverse("admin:reconciler_container_change", args=[quote(row_id)])
+
+
+PAGES = {"containers": CONTAINERS, "a row": page_of("metrics:db"), "history": HISTORY, "hosts": HOSTS}
+UNKNOWN = {"metrics:agent@berlin", "shop:web@berlin"}
+EDGES_EXPECTED = {
+    "landing:site": "red",
+    "metrics:db": "red",
+    "shop:mailer": "red",
+    "shop:reports": "red",
+    "shop:search": "red",
+    "shop:worker": "orange",
+}
+
+
+# Coming in
+
+
+def test_a_person_logs_in_and_goes_to_the_containers(browser: Browser, fleet: None, admin_user: User) -> None:
+    browser.open("/")
+    browser.find("#id_username").send_keys(admin_user.username)
+    browser.find("#id_password").send_keys("password")
+    browser.follow(browser.find("[type=submit]"))
+    browser.click("Containers", within="#content-main")
+    assert browser.heading() == "Containers"
+    assert len(browser.column("shown_state")) == 16
+
+
+def test_every_file_of_a_page_is_served(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    files = operator.js("return performance.getEntriesByType('resource').map(file => [file.name, file.responseStatus])")
+    assert [name for name, status in files if status >= 400] == []
+    assert [name for name, _ in files if name.endswith("reconciler/admin.css")]
+
+
+# The list of containers
+
+
+def test_every_row_says_in_words_how_its_container_is(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    assert operator.column("shown_state") == {
+        "blog-production": "● running",
+        "landing:site": "● running",
+        "metrics:agent@berlin": "◌ unknown was stopped",
+        "metrics:api": "● running",
+        "metrics:db": "■ stopped exit 137 OOM",
+        "shop:cache": "‖ paused",
+        "shop:mailer": "● running unhealthy",
+        "shop:migrate": "■ stopped exit 0",
+        "shop:next": "… pending",
+        "shop:reports": "✗ failed",
+        "shop:search": "? missing",
+        "shop:web": "● running",
+        "shop:web@berlin": "◌ unknown was running",
+        "shop:web@edge": "● running",
+        "shop:worker": "● running restart loop",
+        "wiki:site": "● running",
+    }
+
+
+def test_an_orphan_says_that_its_workload_is_gone(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    assert operator.column("shown_workload")["landing:site"] == "landing (gone)"
+    assert operator.colours("shown_workload")["landing:site"] == "red"
+
+
+def test_rows_that_want_somebody_have_an_edge_and_no_others(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    assert {row: edge for row, edge in operator.edges().items() if edge} == EDGES_EXPECTED
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_trouble_is_filled_with_its_colour_and_the_unknown_with_none(
+    operator: Browser, fleet: None, scheme: str
+) -> None:
+    operator.prefer(scheme)
+    operator.open(CONTAINERS)
+    expected = {"missing": "red", "failed": "red", "restarting": "orange", "running": "green", "unknown": ""}
+    assert {badge: hue(operator.filling(f".state-{badge}")) for badge in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "choice", "found"),
+    [
+        ("trouble", "any", {*EDGES_EXPECTED, *UNKNOWN}),
+        ("trouble", "unhealthy", {"shop:mailer"}),
+        ("trouble", "in a restart loop", {"shop:worker"}),
+        ("trouble", "unknown: host does not answer", UNKNOWN),
+        ("state", "missing", {"shop:search"}),
+        ("state", "failed", {"shop:reports"}),
+        ("state", "pending", {"shop:next"}),
+        ("workload", "gone (orphans)", {"landing:site"}),
+        ("host", "berlin", UNKNOWN),
+    ],
+)
+def test_a_filter_leads_to_the_rows_that_want_a_second_look(
+    operator: Browser, fleet: None, title: str, choice: str, found: set[str]
+) -> None:
+    operator.open(CONTAINERS)
+    operator.click(choice, within=f'#changelist-filter [data-filter-title="{title}"]')
+    assert set(operator.column("shown_state")) == found
+
+
+# The page of one row, and history
+
+
+def test_a_row_s_page_tells_how_its_container_ended(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    operator.click("metrics:db")
+    told = operator.js(DETAILS)
+    assert told["State:"] == "■ stopped exit 137 OOM"
+    assert told["Exit code:"] == "137, OOM-killed"
+    assert told["Restarts:"] == "4 by its restart policy"
+    assert re.fullmatch(r"[-\d]+ [:\d]+ UTC 3\shours ago", told["Started:"])
+    assert re.fullmatch(r"[-\d]+ [:\d]+ UTC 42\sminutes ago", told["Finished:"])
+
+
+def test_a_row_s_page_says_in_red_that_memory_ran_out(operator: Browser, fleet: None) -> None:
+    operator.open(page_of("metrics:db"))
+    assert hue(operator.find(".field-ended .trouble").value_of_css_property("color")) == "red"
+
+
+def test_the_page_of_an_unknown_row_says_what_was_known_and_until_when(operator: Browser, fleet: None) -> None:
+    operator.open(page_of("shop:web@berlin"))
+    told = operator.js(DETAILS)
+    assert told["State:"] == "◌ unknown was running"
+    assert re.search(r"UTC 11\sminutes ago$", told["Last seen:"])
+
+
+@pytest.mark.parametrize("link", ["what became of it", "HISTORY"])
+def test_a_row_leads_to_its_history_and_that_leads_back(operator: Browser, fleet: None, link: str) -> None:
+    operator.open(page_of("metrics:db"))
+    operator.click(link, within="#content")
+    assert operator.heading() == "History of metrics:db"
+    assert operator.lines("shown_row") == [["metrics:db"]] * 2
+    operator.click("metrics:db", within="#result_list")
+    assert operator.find("#content h2").text == "metrics:db"
+
+
+def test_history_tells_the_newest_first_what_changed_and_why(operator: Browser, fleet: None) -> None:
+    operator.open(HISTORY)
+    told = operator.lines("shown_row", "change", "cause")
+    restarted = "container a54e095e43ee was restarted, restart count 15 → 16"
+    assert told[0] == ["shop:worker", "● running restarted 1×", restarted]
+    assert told[3:] == [
+        ["shop:search", "● running → ? missing", "container 1d3b7e0c9f42 is in no complete listing"],
+        ["metrics:db", "● running → ■ stopped exit 137 OOM", "state running → stopped"],
+        ["metrics:db", "… pending → ● running", "container 90c1d2ab0f11 (db) is running"],
+    ]
+
+
+# Hosts
+
+
+def test_every_host_says_in_words_how_it_is_doing(operator: Browser, fleet: None) -> None:
+    operator.open(HOSTS)
+    conditions = operator.column("shown_condition")
+    assert re.fullmatch(r"failing \(5×, next try in \d+ s\)", conditions.pop("berlin"))
+    assert conditions == {"attic": "off", "edge": "held: 6 of 8 present rows would go missing", "local": "fresh"}
+
+
+def test_a_failing_host_is_red_a_held_one_orange_and_what_is_meant_to_be_is_neither(
+    operator: Browser, fleet: None
+) -> None:
+    operator.open(HOSTS)
+    expected = {"attic": "grey", "berlin": "red", "edge": "orange", "local": "grey"}
+    assert operator.colours("shown_condition") == expected
+
+
+def test_a_failing_host_says_why(operator: Browser, fleet: None) -> None:
+    operator.open(HOSTS)
+    assert operator.column("trouble")["berlin"] == "cannot be reached: connection refused"
+
+
+def test_reconcile_now_brings_what_has_changed_into_the_list(
+    operator: Browser, processes: Processes, docker_engine: DockerEngine, containers: Containers
+) -> None:
+    def shown() -> str | None:
+        operator.open(CONTAINERS)
+        return operator.column("shown_state").get("shop:web")
+
+    made = containers.run(workload("shop", role="web"))
+    processes.worker(DOCKER_HOST=docker_engine.url)
+    eventually(lambda: shown() == "● running", what="the boot pass fills the list")
+    made.kill()
+    assert shown() == "● running"
+    operator.open(HOSTS)
+    operator.find("#result_list [name=_selected_action][value=local]").click()
+    Select(operator.find("[name=action]")).select_by_visible_text("Reconcile now")
+    operator.follow(operator.find(".actions [type=submit]"))
+    assert operator.find(".messagelist").text == "A pass was asked for: local"
+    eventually(lambda: shown() == "■ stopped exit 137", what="the list shows that the container has ended")
+
+
+# On every page
+
+
+@pytest.mark.parametrize("page", ["containers", "a row", "history"])
+def test_nothing_invites_to_add_change_or_delete_what_is_only_to_be_looked_at(
+    operator: Browser, fleet: None, page: str
+) -> None:
+    operator.open(PAGES[page])
+    assert operator.find("#content :is(#result_list, .form-row)").is_displayed()
+    assert operator.js(OFFERS) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_laptop_s_screen_is_wide_enough(operator: Browser, fleet: None, page: str) -> None:
+    words = "a-role-with-a-very-long-name"
+    Container.objects.filter(id="shop:web").update(id=f"shop:{words * 3}", role=words, image_ref=f"{words * 5}:latest")
+    Container.objects.filter(id="metrics:db").update(image_ref=f"{words * 5}:latest", subdomain="x" * 200)
+    Workload.objects.filter(id="wiki").update(name=words.replace("-", ""))
+    Transition.objects.filter(row_id="shop:search").update(row_id=f"shop:{words * 3}", cause=words * 3)
+    operator.open(PAGES[page])
+    assert operator.js(OVERFLOW) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_all_text_stands_out_from_what_is_behind_it(operator: Browser, fleet: None, page: str, scheme: str) -> None:
+    operator.prefer(scheme)
+    operator.open(PAGES[page])
+    contrasts = operator.js(CONTRASTS)
+    assert len(contrasts) > 30
+    assert [(text, round(ratio, 1)) for text, ratio, needed in contrasts if ratio < needed] == []
+
+
+def test_the_theme_s_button_turns_the_badges_dark_too(operator: Browser, fleet: None) -> None:
+    operator.open(CONTAINERS)
+    before = operator.filling(".state-running")
+    operator.find(".theme-toggle").click()
+    after = operator.filling(".state-running")
+    assert (sum(rgb(before)) > 600, sum(rgb(after)) < 200) == (True, True)
+
+
+def rgb(colour: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", colour)[:3]]
