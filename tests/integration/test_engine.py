@@ -15,7 +15,8 @@ from reconciler.engine import Engine as Client
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host
 from reconciler.observation import Reason
-from reconciler.reconcile import Report, reconcile
+from reconciler.reconcile import reconcile
+from reconciler.report import Report
 from simulator import Engine, Failure, Server
 from tests.builders import workload
 
