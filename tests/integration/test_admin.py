@@ -388,6 +388,21 @@ def test_editing_a_host_leaves_its_fence_alone(admin_client, local):
     assert (host.fence_minted, host.fence_applied) == (7, 6)
 
 
+def test_a_pass_made_while_a_host_is_edited_is_not_taken_back(admin_client, local):
+    """I6: the host was read before the pass minted its token, and is written after."""
+
+    def mint_before_update(execute, sql, *more):
+        if sql.startswith('UPDATE "reconciler_host" SET "url"'):
+            Host.objects.update(fence_minted=7, fence_applied=6, last_error="hangs")
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(mint_before_update):
+        admin_client.post(host_url(), {"url": "tcp://west:2375"})
+    host = Host.objects.get()
+    assert host.url == "tcp://west:2375"
+    assert (host.fence_minted, host.fence_applied, host.last_error) == (7, 6, "hangs")
+
+
 def test_a_host_shows_its_last_success_and_error(admin_client, local):
     Host.objects.update(last_success_at=timezone.now() - timedelta(seconds=9), last_error="timed out")
     html = admin_client.get(HOSTS).content.decode()
