@@ -1,7 +1,7 @@
 """I/O: one HTTP connection to an Engine, of whatever kind its URL names, with an end to every wait.
 
-Knows HTTP and nothing of what is asked for. The SDK's transports are used for what urllib3 lacks;
-its client is not: it looks up registries' credentials at every start, and reads twice what it sends on.
+Knows HTTP and nothing of what is asked for. The SDK's transports are used for what urllib3 lacks; its
+client is not: what it and requests do around one request costs more than the request.
 """
 
 import contextlib
