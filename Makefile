@@ -63,7 +63,7 @@ clean: ## Delete the virtual environments, the caches and what `make up` keeps i
 	rm -rf $(VENV) .venvs var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.txt requirements-dev.txt dev/make_venv.py
+$(STAMP): requirements.txt requirements-ssh.txt requirements-dev.txt dev/make_venv.py
 	@command -v $(PYTHON) >/dev/null || { echo "==> no $(PYTHON) here: install Python 3.11 or newer, or say where one is: make PYTHON=/path/to/python3 …" >&2; exit 1; }
 	@$(PYTHON) dev/make_venv.py $(VENV)
 	@touch $@
