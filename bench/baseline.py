@@ -1,18 +1,23 @@
 """What a straightforward Django task does: the SDK's list, update_or_create per container, save per missing row."""
 
 import docker
+import requests
 from django.utils import timezone
 from msgspec.structs import astuple
 
-from reconciler.dispatch import Sighting, claim_all, dispatch, needs_of
-from reconciler.models import Container
+from reconciler.conf import engine_of
+from reconciler.dispatch import LOCAL_HOST, Sighting, claim_all, dispatch, needs_of
+from reconciler.models import Container, Host
 from reconciler.observation import Observation, normalise_state
 from reconciler.store import ROW_COLUMNS, catalogue
 
 
-def straightforward_pass(url: str) -> None:
-    """Bring the table up to date, the obvious way; dispatch is shared, so that only the ways of doing I/O differ."""
-    client = docker.DockerClient(base_url=url)
+def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int = 60) -> None:
+    """Bring a host's rows up to date, the obvious way; dispatch is shared, so that only the ways of doing I/O differ.
+
+    Raises what the SDK raises.
+    """
+    client = docker.DockerClient(base_url=url, timeout=timeout_seconds)
     seen: set[str] = set()
     for listed in client.containers.list(all=True):
         ports = sorted(int(port.split("/")[0]) for port in listed.ports) or [0]
@@ -27,14 +32,23 @@ def straightforward_pass(url: str) -> None:
         )
         managed, _ = claim_all([observation])
         for container in managed:
-            found = dispatch(container, catalogue(needs_of(managed)), "local")
+            found = dispatch(container, catalogue(needs_of(managed)), host)
             if isinstance(found, Sighting):
                 values = dict(zip(ROW_COLUMNS, astuple(found.row), strict=True))
                 row_id = values.pop("id")
                 Container.objects.update_or_create(id=row_id, defaults={**values, "last_seen_at": timezone.now()})
                 seen.add(found.row.id)
-    for row in Container.objects.all():
+    for row in Container.objects.filter(host=host):
         if row.id not in seen and row.container_id and row.state != "missing":
             row.state = "missing"
             row.save()
     client.close()
+
+
+def straightforward_visit(host: Host) -> bool:
+    """Make a straightforward pass over a host; return whether it got through."""
+    try:
+        straightforward_pass(host.url, host.name, round(engine_of(host).timeout_seconds))
+    except (docker.errors.DockerException, requests.RequestException):
+        return False
+    return True
