@@ -28,10 +28,10 @@ class Processes:
             )
         return self._running[name]
 
-    def worker(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a Celery worker."""
-        options = ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
-        return self.start("worker", "celery", "-A", "tinyforge", "worker", *options, **environment)
+    def worker(self, *options: str, name: str = "worker", **environment: str) -> subprocess.Popen[bytes]:
+        """Start a Celery worker: with these options, or else a small one that is soon ready."""
+        options = options or ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+        return self.start(name, "celery", "-A", "tinyforge", "worker", f"--hostname={name}@%h", *options, **environment)
 
     def beat(self, interval: str = "1") -> subprocess.Popen[bytes]:
         """Start Celery beat, with one tick a second."""
