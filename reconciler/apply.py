@@ -30,7 +30,7 @@ class Verdict:
 
     plan: Plan
     hold: Hold | None = None
-    engine_id: str = ""
+    engine_id: str | None = None
 
 
 class Stamp(NamedTuple):
@@ -63,12 +63,15 @@ def apply(verdict: Verdict, fence: Fence, stamp: Stamp) -> Applied | None:
     plan = verdict.plan
     with transaction.atomic():
         # proves the fence and locks out other passes of this host until the commit
-        success = {"fence_applied": fence.token, **_success(verdict, stamp.now)}
+        success = {"fence_applied": fence.token, **_success(stamp.now)}
         fenced = Host.objects.filter(name=fence.host)
-        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success)
+        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_standing(verdict))
         if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
             return None
-        fresh, conflicts = _compare(plan.changes)
+        # what an older pass has made of the hold meanwhile, this one has not seen: it lets nothing go missing
+        unseen = plan.sweep if overtaken else ()
+        fresh, conflicts = _compare([c for c in plan.changes if not (unseen and c.kind is Kind.MISSING)])
+        conflicts += unseen
         lost = _create(_of(fresh, Kind.CREATE), stamp.seen_at)
         _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL), stamp.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), stamp.now)
@@ -82,15 +85,16 @@ def apply(verdict: Verdict, fence: Fence, stamp: Stamp) -> Applied | None:
     )
 
 
-def _success(verdict: Verdict, now: datetime) -> dict[str, Any]:
+def _success(now: datetime) -> dict[str, Any]:
+    return {"last_success_at": now, "last_error": "", "failures": 0, "retry_at": None}
+
+
+def _standing(verdict: Verdict) -> dict[str, Any]:
     hold = verdict.hold
     return {
-        "last_success_at": now,
-        "last_error": "",
-        "failures": 0,
-        "retry_at": None,
         "engine_id": verdict.engine_id,
         "held_since": hold and hold.since,
+        "held_engine_id": hold.engine_id if hold else "",
         "held_reason": hold.reason if hold else "",
         "held_containers": sorted(hold.suspects) if hold else [],
     }
@@ -129,7 +133,7 @@ def _update(changes: Sequence[Change], seen_at: datetime) -> None:
     groups: dict[tuple[str, ...], list[Container]] = defaultdict(list)
     for change in changes:
         copied = COPIED_COLUMNS if change.copies else ()
-        details = DETAIL_COLUMNS if change.outdates_details else ()
+        details = DETAIL_COLUMNS if change.writes_details else ()
         groups[OBSERVED_COLUMNS + copied + details].append(_container(change, seen_at))
     for columns, containers in groups.items():
         # the rows are locked and known to exist: this upsert only ever updates, a value per row

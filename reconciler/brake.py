@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reconciler.dispatch import Row
-from reconciler.plan import MISSING, Change, Kind, Plan
+from reconciler.plan import MISSING, Kind, Plan
+
+OUTDATED_SECONDS = 600.0
+"""A listing held for longer is no first of two: too much may have happened since."""
 
 
 class Limits(NamedTuple):
@@ -23,19 +26,26 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What is held back of a host: the containers that a listing lacked, since when, and why."""
+    """What is held back of a host: the containers that a listing lacked, since when, whose listing, and why."""
 
     since: datetime
     suspects: frozenset[str]
+    engine_id: str
     reason: str
 
 
 class Standing(NamedTuple):
-    """What is known of a host besides the listing: rows present before it, what is held, doubt of its Engine."""
+    """What is known of a host besides the listing.
+
+    Rows present before it, what is held, what the Engine calls itself, and why it is in doubt, if it is.
+    `can_sweep`: the listing names all its containers, so that a lack of them says something.
+    """
 
     present: int
     hold: Hold | None = None
+    engine_id: str = ""
     doubt: str = ""
+    can_sweep: bool = True
 
 
 class Braked(NamedTuple):
@@ -49,26 +59,35 @@ def brake(plan: Plan, standing: Standing, at: datetime, limits: Limits) -> Brake
     """Withhold a sweep that is a mass, or whose Engine is in doubt, until a later listing agrees with it.
 
     `at` is the moment before the listing. A row goes missing if its container was lacking in a held
-    listing at least `limits.seconds` earlier and is lacking still. A listing that is no mass and in
-    no doubt lifts the hold.
+    listing of the same Engine, at least `limits.seconds` earlier, and is lacking still. A listing that
+    is no mass and in no doubt lifts the hold.
     """
-    present, hold, doubt = standing
-    sweep = plan.sweep
-    is_mass = len(sweep) >= limits.least and len(sweep) > limits.share * present
-    if not sweep or not (is_mass or doubt):
+    if not standing.can_sweep:
+        return Braked(plan, standing.hold)
+    lacking = frozenset(change.after.container_id for change in plan.sweep)
+    is_mass = len(plan.sweep) >= limits.least and len(plan.sweep) > limits.share * standing.present
+    if not lacking or not (is_mass or standing.doubt):
         return Braked(plan, None)
-    lacking = frozenset(_container(change) for change in sweep)
+    hold = _first_of_two(standing, at)
     is_due = hold is not None and at - hold.since >= timedelta(seconds=limits.seconds)
     confirmed = lacking & hold.suspects if hold and is_due else frozenset()
     if lacking == confirmed:
         return Braked(plan, None)
-    reason = doubt or f"{len(sweep)} of {present} present rows would go missing"
+    reason = standing.doubt or f"{len(plan.sweep)} of {standing.present} present rows would go missing"
     if hold is None or is_due:
-        hold = Hold(since=at, suspects=lacking - confirmed, reason=reason)
+        hold = Hold(since=at, suspects=lacking - confirmed, engine_id=standing.engine_id, reason=reason)
     else:
         # too early to count as the second look; what is there again must be lacking anew
-        hold = Hold(since=hold.since, suspects=hold.suspects & lacking, reason=reason)
+        hold = replace(hold, suspects=hold.suspects & lacking, reason=reason)
     return Braked(_without(plan, lacking - confirmed), hold)
+
+
+def _first_of_two(standing: Standing, at: datetime) -> Hold | None:
+    """Return the hold if this listing can be the second: of the same Engine, after it, and not long after it."""
+    hold = standing.hold
+    if hold is None or hold.engine_id != standing.engine_id:
+        return None
+    return hold if timedelta() <= at - hold.since <= timedelta(seconds=OUTDATED_SECONDS) else None
 
 
 def present_rows(rows: Iterable[Row]) -> int:
@@ -77,9 +96,5 @@ def present_rows(rows: Iterable[Row]) -> int:
 
 
 def _without(plan: Plan, containers: frozenset[str]) -> Plan:
-    kept = (c for c in plan.changes if c.kind is not Kind.MISSING or _container(c) not in containers)
+    kept = (c for c in plan.changes if c.kind is not Kind.MISSING or c.after.container_id not in containers)
     return replace(plan, changes=tuple(kept))
-
-
-def _container(change: Change) -> str:
-    return change.after.container_id

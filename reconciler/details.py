@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from reconciler.causes import short
 from reconciler.dispatch import Row, Sighting
 from reconciler.observation import Details
 from reconciler.plan import Change, Kind, Plan
 
-RUNNING = "running"
-_ENDED = frozenset({"stopped", "restarting"})
+RUNNING, RESTARTING = "running", "restarting"
+_ENDED = frozenset({"stopped", RESTARTING})
 _ROUNDING = timedelta(seconds=2)
 """A listing's ages and a daemon's `Date` are in whole seconds."""
 
@@ -29,21 +30,17 @@ class Known(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A container that may be worth an inspect, and its row: as a change leaves it, or unchanged.
+    """A container that may be worth an inspect, and its row as the plan leaves it, with its change if it has one.
 
-    `up_seconds` is how long it has been running by its daemon's word, None if for long, or not at all.
+    `is_known` tells whether the row's details were this container's before. `up_seconds` is how long it
+    has been running by its daemon's word, None if for long, or not at all.
     """
 
     container_id: str
     row: Row
-    change: Change | None = None
+    change: Change | None
+    is_known: bool
     up_seconds: int | None = None
-
-    @property
-    def is_same_container(self) -> bool:
-        """Tell whether the row was bound to this container before."""
-        before = self.change.before if self.change else self.row
-        return before is not None and before.container_id == self.container_id
 
 
 Answers = Mapping[str, Details | None]
@@ -51,84 +48,99 @@ Answers = Mapping[str, Details | None]
 
 
 def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting]) -> list[Question]:
-    """Return the containers that may be worth an inspect: changed, owed from before, or young."""
-    asked = [Question(c.after.container_id, c.after, c) for c in plan.changes if c.outdates_details]
-    changed = {question.container_id for question in asked}
+    """Return the containers that may be worth an inspect: changed, owed from before, young, or restarting.
+
+    One at most for each row: a container that lost the contest for its row is none of the row's.
+    """
+    changes = {change.after.id: change for change in plan.changes if change.kind is not Kind.MISSING}
     by_id = {row.id: row for row in rows}
+    asked = [_question(change.after, change) for change in changes.values() if change.outdates_details]
     for sighting in sightings:
-        up, row = sighting.observation.up_seconds, by_id.get(sighting.row.id)
-        if row is None or (up is None and not row.details_due):
+        up, container_id = sighting.observation.up_seconds, sighting.row.container_id
+        change = changes.get(sighting.row.id)
+        row = change.after if change else by_id.get(sighting.row.id)
+        if row is None or row.container_id != container_id or (change and change.outdates_details):
             continue
-        if row.container_id == sighting.row.container_id and row.container_id not in changed:
-            asked.append(Question(row.container_id, row, None, up if row.state == RUNNING else None))
+        if not row.details_of or row.state == RESTARTING or (up is not None and row.state == RUNNING):
+            asked.append(_question(row, change)._replace(up_seconds=up))
     return asked
 
 
-def worth_asking(asked: Iterable[Question], known: Mapping[str, Known], answered_at: datetime | None) -> list[Question]:
-    """Return what to inspect, the most telling first: ended, changed, restarted between two looks, owed.
+def _question(row: Row, change: Change | None) -> Question:
+    before = change.before if change else row
+    is_known = before is not None and before.details_of == row.container_id
+    return Question(row.container_id, row, change, is_known)
 
-    `known` is by row id, of rows whose container is the same still. A container has been restarted if
-    it is younger than the start that is known of it; both are by its daemon's clock.
+
+def worth_asking(
+    asked: Iterable[Question], known: Mapping[str, Known], answered_at: datetime | None, turn: int
+) -> list[Question]:
+    """Return what to inspect, the most telling first: ended, changed, perhaps restarted, owed.
+
+    `known` is by row id, of the questions that say so. A container has been restarted if it is younger
+    than the start that is known of it, both by its daemon's clock; while it is restarting it may have
+    been at any time. What is owed takes turns, so that what fails again and again keeps nobody out.
     """
-    ranked: list[tuple[int, int, Question]] = []
-    for order, question in enumerate(asked):
-        if question.change:
-            ranked.append((0 if question.row.state in _ENDED else 1, order, question))
-        elif _is_younger(question, known.get(question.row.id), answered_at):
-            ranked.append((2, order, question))
-        elif question.row.details_due:
-            ranked.append((3, order, question))
-    return [question for _, _, question in sorted(ranked, key=lambda each: each[:2])]
+    ranked: tuple[list[Question], ...] = ([], [], [], [])
+    for question in asked:
+        if question.change and question.change.outdates_details:
+            ranked[0 if question.row.state in _ENDED else 1].append(question)
+        elif question.is_known:
+            ranked[2].extend(
+                [question] if _may_have_restarted(question, known.get(question.row.id), answered_at) else []
+            )
+        else:
+            ranked[3].append(question)
+    first = turn % len(ranked[3]) if ranked[3] else 0
+    return [*ranked[0], *ranked[1], *ranked[2], *ranked[3][first:], *ranked[3][:first]]
 
 
-def _is_younger(question: Question, known: Known | None, answered_at: datetime | None) -> bool:
-    if question.up_seconds is None or answered_at is None or known is None or known.started_at is None:
+def _may_have_restarted(question: Question, known: Known | None, answered_at: datetime | None) -> bool:
+    if known is None or known.restart_count is None:
+        return False
+    if question.row.state == RESTARTING:
+        return True
+    if question.up_seconds is None or answered_at is None or known.started_at is None:
         return False
     return answered_at - timedelta(seconds=question.up_seconds) > known.started_at + _ROUNDING
 
 
 def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, Known]) -> Plan:
-    """Return the plan with what the answers tell; `known` by row id, of rows whose container is the same still."""
-    learnt = {
-        question.row.id: _told(question.change, answers[question.container_id], known.get(question.row.id))
-        for question in asked
-        if question.change and question.container_id in answers
-    }
-    changes = [learnt.get(change.after.id, change) for change in plan.changes]
+    """Return the plan with what the answers tell: at most one change for each row."""
+    changes = {change.after.id: change for change in plan.changes}
     for question in asked:
-        if question.change is None and question.container_id in answers:
-            more = _quiet(question.row, answers[question.container_id], known.get(question.row.id))
-            changes += [more] if more else []
-    return replaced(plan, changes=tuple(sorted(changes, key=lambda change: change.after.id)))
+        if question.container_id in answers:
+            told = _told(question, answers[question.container_id], known.get(question.row.id))
+            changes |= {question.row.id: told} if told else {}
+    return replaced(plan, changes=tuple(sorted(changes.values(), key=lambda change: change.after.id)))
 
 
-def _told(change: Change, details: Details | None, known: Known | None) -> Change:
-    return replaced(change, after=_settled(change.after, details), details=details, restarts=_growth(known, details))
-
-
-def _quiet(row: Row, details: Details | None, known: Known | None) -> Change | None:
-    """Return what an inspect tells of a row that the listing finds unchanged."""
+def _told(question: Question, details: Details | None, known: Known | None) -> Change | None:
+    """Return the row's change with what an inspect tells, or a change of its own, if it tells anything."""
+    row, change = question.row, question.change
     after = _settled(row, details)
-    has_restarted = bool(details and known and known.restart_count is not None) and known != _known(details)
-    if has_restarted and details and known:
+    restarts = _growth(known, details) if question.is_known else 0
+    if change and change.outdates_details:
+        return replaced(change, after=after, details=details, restarts=restarts)
+    change = change or Change(Kind.DETAIL, row, after, False, "")
+    if question.is_known and details and known and known != Known(details.restart_count, details.started_at):
         counts = f"restart count {known.restart_count} → {details.restart_count}"
-        cause = f"container {row.container_id[:12]} was restarted, {counts}"
-        return Change(Kind.RESTART, row, after, False, cause, None, details, max(1, _growth(known, details)))
-    if not row.details_due:
+        cause = ", ".join(filter(None, (change.cause, f"container {short(row.container_id)} was restarted, {counts}")))
+        restarted = replaced(change, kind=Kind.RESTART, after=after, cause=cause, details=details)
+        return replaced(restarted, restarts=max(1, restarts))
+    if question.is_known:
         return None
-    cause = f"details of container {row.container_id[:12]} {'are known' if details else 'cannot be had'}"
-    return Change(Kind.DETAIL, row, after, False, cause, None, details)
+    cause = (
+        change.cause or f"details of container {short(row.container_id)} {'are known' if details else 'cannot be had'}"
+    )
+    return replaced(change, after=after, cause=cause, details=details)
 
 
 def _settled(row: Row, details: Details | None) -> Row:
     exit_code = row.exit_code
     if exit_code is None and details and row.state != RUNNING:
         exit_code = details.exit_code
-    return replace(row, details_due=False, exit_code=exit_code)
-
-
-def _known(details: Details | None) -> Known | None:
-    return Known(details.restart_count, details.started_at) if details else None
+    return replace(row, details_of=row.container_id, exit_code=exit_code)
 
 
 def _growth(known: Known | None, details: Details | None) -> int:

@@ -18,7 +18,10 @@ PROJECT, SITE, STACK = "project", "site", "stack"
 
 
 class Row(Struct, frozen=True, gc=False):
-    """The columns of a Container row that a pass reads and writes."""
+    """The columns of a Container row that a pass reads and writes.
+
+    `details_of` is the container that the row's details tell of; another than its own: they are owed.
+    """
 
     id: str
     host: str
@@ -35,7 +38,7 @@ class Row(Struct, frozen=True, gc=False):
     subdomain: str = ""
     proxy_route_id: str = ""
     npm_proxy_id: int = 0
-    details_due: bool = False
+    details_of: str = ""
 
 
 class Sighting(Struct, frozen=True, gc=False):
@@ -141,6 +144,7 @@ def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | 
         observation.port,
         observation.health,
         observation.exit_code,
+        details_of=observation.container_id,
     )
     if place.instance:
         return Sighting(_with_copies(row, place.instance), observation, copies=True)

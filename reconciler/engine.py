@@ -76,7 +76,7 @@ class Engine:
         _negotiated.pop(self.url, None)
         with self.session() as session:
             containers = session.listing().size
-            engine_id = session.identity()
+            engine_id = session.identity(self.timeout_seconds)
             version = session.version()
         return About(
             product="Podman" if version.is_podmans else "Docker",
@@ -132,13 +132,13 @@ class Session:
             except BadListing as error:
                 raise Trouble(str(error)) from error
 
-    def identity(self) -> str:
-        """Return the daemon's own ID; empty if it has none that lasts. Raises EngineUnavailable.
+    def identity(self, timeout_seconds: float) -> str:
+        """Return the daemon's own ID, within so long in all; empty if it has none that lasts. Raises EngineUnavailable.
 
         Podman invents one for every answer: pkg/api/handlers/compat/info.go.
         """
         with self._engine.border():
-            answer = self._ask("/info")
+            answer = self._ask("/info", Clock(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds))
             if answer.server.startswith("Libpod/") or self.version().is_podmans:
                 return ""
             return decode_engine_id(answer.body)

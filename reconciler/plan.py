@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
+from reconciler.causes import called, differences, short
 from reconciler.dispatch import Row, Sighting
-from reconciler.labels import MAX_VALUE_CHARS, text_problem
 from reconciler.observation import Details, Observation, Reason, Skip
 
 MISSING = "missing"
@@ -56,10 +56,12 @@ class Change:
     @property
     def outdates_details(self) -> bool:
         """Tell whether what an inspect said before is said no more of the container as it is now."""
-        before, after = self.before, self.after
-        if self.kind is Kind.MISSING:
-            return False
-        return self.kind is not Kind.UPDATE or before is None or _life(before) != _life(after)
+        return self.kind is not Kind.MISSING and not self.after.details_of
+
+    @property
+    def writes_details(self) -> bool:
+        """Tell whether the details are written, be it as empty: new ones are told, or the old ones are true no more."""
+        return self.details is not None or self.before is None or _life(self.before) != _life(self.after)
 
     def is_news_since(self, at: datetime) -> bool:
         """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
@@ -107,9 +109,26 @@ def make_plan(
     """
     own = {row.id: row for row in rows}
     winners, superseded = _settle(sightings)
-    skips = [*skips, *superseded]
+    changes, sighted, elsewhere = _confirm(winners, own, rows_elsewhere)
+    unchanged = len(sighted) - len(changes)
+    rest = [row for row_id, row in own.items() if row_id not in winners and row.container_id and row.state != MISSING]
+    changes += _follow(rest, sightings)
+    changes += _sweep(rest, listed_ids)
+    return Plan(
+        changes=tuple(sorted(changes, key=lambda change: change.after.id)),
+        skips=tuple(sorted([*skips, *superseded, *elsewhere])),
+        sighted=tuple(sighted),
+        unchanged=unchanged,
+    )
+
+
+def _confirm(
+    winners: Mapping[str, Sighting], own: Mapping[str, Row], rows_elsewhere: Mapping[str, Row]
+) -> tuple[list[Change], list[str], list[Skip]]:
+    """Return changes and containers of the rows that are sighted, and skips where another host has the row."""
     changes: list[Change] = []
-    confirmed: list[str] = []
+    sighted: list[str] = []
+    skips: list[Skip] = []
     for row_id, sighting in winners.items():
         before = own.get(row_id)
         if before is None and (before := rows_elsewhere.get(row_id)) and not _is_free(before):
@@ -119,17 +138,8 @@ def make_plan(
             changes.append(_create(sighting))
         elif change := _update(before, sighting):
             changes.append(change)
-        confirmed.append(sighting.row.container_id)
-    unchanged = len(confirmed) - len(changes)
-    rest = [row for row_id, row in own.items() if row_id not in winners and row.container_id and row.state != MISSING]
-    changes += _follow(rest, sightings)
-    changes += _sweep(rest, listed_ids)
-    return Plan(
-        changes=tuple(sorted(changes, key=lambda change: change.after.id)),
-        skips=tuple(sorted(skips)),
-        sighted=tuple(confirmed),
-        unchanged=unchanged,
-    )
+        sighted.append(sighting.row.container_id)
+    return changes, sighted, skips
 
 
 def _settle(sightings: Iterable[Sighting]) -> tuple[dict[str, Sighting], list[Skip]]:
@@ -156,9 +166,9 @@ def _is_free(row: Row) -> bool:
 
 
 def _create(sighting: Sighting) -> Change:
-    row, observation, copies = sighting.row, sighting.observation, sighting.copies
-    cause = f"container {_short(row.container_id)} ({_called(observation)}) is {row.state}"
-    return Change(Kind.CREATE, None, replace(row, details_due=True), copies, cause, observation)
+    row, observation = sighting.row, sighting.observation
+    cause = f"container {short(row.container_id)} ({called(observation)}) is {row.state}"
+    return Change(Kind.CREATE, None, replace(row, details_of=""), sighting.copies, cause, observation)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
@@ -177,23 +187,27 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
     after = _with_inspected(before, after)
     if after == before:
         return None
-    cause = _differences(before, after)
-    if _life(before) != _life(after):
-        after = replace(after, details_due=True)
-    return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation)
+    return Change(Kind.UPDATE, before, after, sighting.copies, differences(before, after), sighting.observation)
 
 
-def _life(row: Row) -> tuple[str, str, int | None]:
-    """Return what an inspect would tell more about once it changes."""
-    return row.container_id, row.state, row.exit_code
+def _life(row: Row) -> tuple[str, str, int | None, str]:
+    """Return what details tell more of."""
+    return row.container_id, row.state, row.exit_code, row.details_of
 
 
 def _with_inspected(before: Row, after: Row) -> Row:
-    """Keep what an inspect told and a listing does not: an exit code (of a failed start, say), and what is due."""
-    exit_code = after.exit_code
-    if exit_code is None and (before.container_id, before.state) == (after.container_id, after.state):
-        exit_code = before.exit_code
-    return replace(after, exit_code=exit_code, details_due=before.details_due)
+    """Keep what an inspect told and a listing does not, as long as it is true of this container in this state.
+
+    That is an exit code (of a failed start, say), and whose the details are. A deployer may have bound
+    the row to another container meanwhile.
+    """
+    if (before.container_id, before.state) != (after.container_id, after.state):
+        return replace(after, details_of="")
+    if before.details_of not in ("", after.container_id):
+        return replace(after, details_of="")
+    is_told = after.exit_code is None and before.details_of == after.container_id
+    exit_code = before.exit_code if is_told else after.exit_code
+    return replace(after, exit_code=exit_code, details_of=before.details_of if exit_code == before.exit_code else "")
 
 
 def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
@@ -210,8 +224,9 @@ def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
         owner = by_container.get(row.container_id)
         if owner is None or row.state == owner.row.state:
             continue
-        after = replace(row, state=owner.row.state, exit_code=owner.row.exit_code, details_due=True)
-        cause = f"container {_short(row.container_id)} now stands for {owner.row.id}; {_differences(row, after)}"
+        seen = owner.row
+        after = replace(row, state=seen.state, health=seen.health, exit_code=seen.exit_code, details_of="")
+        cause = f"container {short(row.container_id)} now stands for {owner.row.id}; {differences(row, after)}"
         changes.append(Change(Kind.UPDATE, row, after, False, cause, owner.observation))
     return changes
 
@@ -225,45 +240,19 @@ def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Chang
             row,
             replace(row, state=MISSING),
             False,
-            f"container {_short(row.container_id)} is not in the listing (was {row.state})",
+            f"container {short(row.container_id)} is not in the listing (was {row.state})",
         )
         for row in rest
         if row.container_id not in listed_ids
     ]
 
 
-def _differences(before: Row, after: Row) -> str:
-    parts = []
-    for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
-        if old == new or column == "details_due":
-            continue
-        if column == "container_id":
-            parts.append(f"container {_short(str(old)) or 'none'} → {_short(str(new))}")
-        else:
-            parts.append(f"{column} {_shown(old)} → {_shown(new)}")
-    return ", ".join(parts)
-
-
-def _called(observation: Observation) -> str:
-    """Return a container's name as every database stores it: a daemon may say any bytes."""
-    name = observation.name or "no name"
-    return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]
-
-
-def _shown(value: object) -> object:
-    return "none" if value in ("", None) else value
-
-
 def _superseded(loser: Sighting, winner: Sighting) -> Skip:
     by = winner.observation
-    detail = f"row {winner.row.id} shows {_short(by.container_id)} ({_called(by)}, {by.state})"
+    detail = f"row {winner.row.id} shows {short(by.container_id)} ({called(by)}, {by.state})"
     return Skip(loser.observation.container_id, loser.observation.name, Reason.SUPERSEDED, detail)
 
 
 def _on_other_host(sighting: Sighting, row: Row) -> Skip:
     detail = f"row {row.id} is {row.state} on host {row.host}"
     return Skip(sighting.observation.container_id, sighting.observation.name, Reason.ROW_ON_OTHER_HOST, detail)
-
-
-def _short(container_id: str) -> str:
-    return container_id[:12]

@@ -21,7 +21,7 @@ from reconciler.brake import Standing, brake, present_rows
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.details import Question, learn, questions, worth_asking
 from reconciler.dispatch import Row, Sighting, claim_all, dispatch, needs_of
-from reconciler.exceptions import EngineUnavailable, NoDetails
+from reconciler.exceptions import EngineUnavailable, NoDetails, UnknownHost
 from reconciler.models import Host
 from reconciler.observation import Details, Snapshot
 from reconciler.plan import Plan, make_plan
@@ -39,7 +39,7 @@ class EngineSession(Protocol):
     def listing(self) -> Snapshot:
         """Return one complete listing. Raises EngineUnavailable."""
 
-    def identity(self) -> str:
+    def identity(self, timeout_seconds: float) -> str:
         """Return what the Engine calls itself, or nothing. Raises EngineUnavailable."""
 
     def inspect(self, container_id: str, timeout_seconds: float) -> Details:
@@ -75,7 +75,7 @@ def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool =
         else:
             fence = store.mint(host.name, started_at)
             report = _pass(fence, lister, trigger)
-    except (EngineUnavailable, DatabaseError) as error:
+    except (EngineUnavailable, UnknownHost, DatabaseError) as error:
         report = Report(host=host.name, trigger=trigger, outcome="failed", error=str(error))
         _log_failure(host, error, fence)
     return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
@@ -88,13 +88,16 @@ def _pass(fence: Fence, lister: EngineLister, trigger: str) -> Report:
     with lister.session() as session:
         decided = _decide(host, rows, seen_at, session.listing())
         verdict = _brake(decided, past, session)
-        verdict, inspected = _inspect(verdict, decided, session)
+        verdict, inspected = _inspect(verdict, decided, session, fence.token)
     stamp = Stamp(trigger, seen_at, timezone.now(), refresh_after())
     applied = apply(verdict, fence, stamp)
     report = replace(_report(host, trigger, decided, verdict, past), inspected=inspected)
     if applied is None:
         return replace(report, outcome="superseded", held=0, hold_reason="", confirm_after=None)
-    _log_news(host, past, verdict)
+    if applied.overtaken:
+        report = replace(report, held=0, hold_reason="", confirm_after=None)
+    else:
+        _log_news(host, past, verdict)
     return _applied_report(report, applied)
 
 
@@ -130,33 +133,39 @@ def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -
 def _brake(decided: _Decided, past: Past, session: EngineSession) -> Verdict:
     """Hold back a sweep that a second listing has to agree with first.
 
-    The Engine is asked who it is when something would go missing, and on a host's first pass.
+    The Engine is asked who it is when something would go missing, and until it has said so once.
     """
-    engine_id, doubt = past.engine_id, ""
-    if decided.plan.sweep or past.last_success_at is None:
-        engine_id, doubt = _identify(past.engine_id, session)
-    standing = Standing(present_rows(decided.rows), past.hold, doubt)
-    plan, hold = brake(decided.plan, standing, decided.seen_at, hold_limits())
-    # another Engine is accepted with the sweep that a second listing has confirmed
-    return Verdict(plan=plan, hold=hold, engine_id=past.engine_id if hold and doubt else engine_id)
+    sweeps = bool(decided.plan.sweep)
+    named, doubt = past.engine_id, ""
+    if sweeps or past.engine_id is None:
+        named, doubt = _identify(
+            past.engine_id, session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS
+        )
+    standing = Standing(
+        present_rows(decided.rows), past.hold, named or "", doubt, can_sweep=decided.snapshot.names_every_container
+    )
+    plan, hold = brake(decided.plan, standing, past.read_at, hold_limits())
+    # another Engine is accepted with the sweep that a second listing of it has confirmed; a silent one says nothing
+    is_accepted = named is not None and not (hold and doubt)
+    return Verdict(plan=plan, hold=hold, engine_id=named if is_accepted else past.engine_id)
 
 
-def _identify(recorded: str, session: EngineSession) -> tuple[str, str]:
-    """Return the Engine's identity, and why it is in doubt, if it is; one that was never recorded is in none."""
+def _identify(recorded: str | None, session: EngineSession, timeout_seconds: float) -> tuple[str | None, str]:
+    """Return what the Engine calls itself, None if it does not answer, and why it is in doubt, if it is."""
     try:
-        found = session.identity()
+        named = session.identity(timeout_seconds)
     except EngineUnavailable as error:
-        return recorded, f"the Engine does not say who it is: it {error.reason}" if recorded else ""
-    if recorded and found != recorded:
-        return found, f"the Engine is {found or 'nameless'}, and was {recorded}"
-    return found, ""
+        return None, f"the Engine does not say who it is: it {error.reason}" if recorded else ""
+    if recorded and named != recorded:
+        return named, f"the Engine is {named or 'nameless'}, and was {recorded}"
+    return named, ""
 
 
-def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession) -> tuple[Verdict, int]:
+def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: int) -> tuple[Verdict, int]:
     """Add what inspects of changed containers tell; return also how many were made."""
     asked = questions(verdict.plan, decided.rows, decided.sightings)
-    known = store.details_known([question.row.id for question in asked if question.is_same_container])
-    asked = worth_asking(asked, known, decided.snapshot.answered_at)[: settings.INSPECT_MOST]
+    known = store.details_known([question.row.id for question in asked if question.is_known])
+    asked = worth_asking(asked, known, decided.snapshot.answered_at, turn)[: settings.INSPECT_MOST]
     if not asked:
         return verdict, 0
     answers, made = _ask(session, asked)
@@ -215,13 +224,13 @@ def _log_news(host: str, past: Past, verdict: Verdict) -> None:
         logger.warning(text, host, hold.reason, extra={"action": "held", "host": host})
     if held and not hold:
         logger.warning("host %s: held no more", host, extra={"action": "released", "host": host})
-    if past.engine_id not in ("", verdict.engine_id):
+    if past.engine_id and past.engine_id != verdict.engine_id:
         text = "host %s: the Engine %s was replaced by %s, as two listings agree"
         extra = {"action": "engine_replaced", "host": host}
         logger.warning(text, host, past.engine_id, verdict.engine_id or "a nameless one", extra=extra)
 
 
-def _log_failure(host: Host, error: EngineUnavailable | DatabaseError, fence: Fence | None) -> None:
+def _log_failure(host: Host, error: Exception, fence: Fence | None) -> None:
     """Warn once and then on change; the host's row remembers what was said, and when a tick tries again."""
     is_news, pause = True, 0.0
     if isinstance(error, EngineUnavailable) and fence:

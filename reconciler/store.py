@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 
 from reconciler import lookups  # noqa: F401 - registers `among`
 from reconciler.brake import Hold
 from reconciler.details import Known
 from reconciler.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, Needs, Row
+from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, Workload
 
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
@@ -18,11 +20,14 @@ COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
 
 
 class Past(NamedTuple):
-    """What earlier passes have left on a host's row."""
+    """What earlier passes have left on a host's row; `read_at` is when it was read, by the database's clock.
 
-    last_success_at: datetime | None
+    `engine_id` is None if the Engine has not said yet who it is, and empty if it has no name.
+    """
+
+    read_at: datetime
     failures: int
-    engine_id: str
+    engine_id: str | None
     hold: Hold | None
 
 
@@ -36,27 +41,37 @@ class Fence(NamedTuple):
 
 
 def mint(host: str, at: datetime) -> Fence:
-    """Return a fence younger than every other of this host, with what earlier ones left; note the attempt."""
-    columns = ("fence_minted", "fence_applied", *_PAST_COLUMNS)
+    """Return a fence younger than every other of this host, with what earlier ones left; note the attempt.
+
+    Raises UnknownHost for one that was removed.
+    """
     with transaction.atomic():
         # the update locks the row, so the values read back are this pass's own
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
-        token, applied, *left = Host.objects.values_list(*columns).get(name=host)
+        token, applied, *left = _read(host, "fence_minted", "fence_applied")
     return Fence(host, token, applied, _past(*left))
 
 
 def past(host: str) -> Past:
-    """Return what earlier passes have left, without taking part."""
-    return _past(*Host.objects.values_list(*_PAST_COLUMNS).get(name=host))
+    """Return what earlier passes have left, without taking part. Raises UnknownHost."""
+    return _past(*_read(host))
 
 
-_PAST_COLUMNS = ("last_success_at", "failures", "engine_id", "held_since", "held_containers", "held_reason")
+_HELD_COLUMNS = ("held_since", "held_containers", "held_engine_id", "held_reason")
 
 
-def _past(succeeded_at: datetime | None, failures: int, engine_id: str, *held: Any) -> Past:
-    since, containers, reason = held
-    hold = Hold(since=since, suspects=frozenset(containers), reason=reason) if since else None
-    return Past(succeeded_at, failures, engine_id, hold)
+def _read(host: str, *columns: str) -> tuple[Any, ...]:
+    found = Host.objects.filter(name=host)
+    values: tuple[Any, ...] | None = found.values_list(*columns, Now(), "failures", "engine_id", *_HELD_COLUMNS).first()
+    if values is None:
+        raise UnknownHost([host], list(Host.objects.values_list("name", flat=True)))
+    return values
+
+
+def _past(read_at: datetime, failures: int, engine_id: str | None, *held: Any) -> Past:
+    since, containers, held_engine_id, reason = held
+    hold = Hold(since=since, suspects=frozenset(containers), engine_id=held_engine_id, reason=reason) if since else None
+    return Past(read_at, failures, engine_id, hold)
 
 
 def rows_on(host: str) -> list[Row]:

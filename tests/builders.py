@@ -90,6 +90,7 @@ def row(row_id: str, container_name: str = "", **columns: object) -> Row:
         "role": row_id.partition(":")[2],
         "image_ref": "app:1",
         "port": 0,
+        "details_of": cid(container_name) if container_name else "",
     }
     return Row(id=row_id, **(given | columns))  # type: ignore[arg-type]
 
@@ -117,7 +118,7 @@ class FakeEngine:
         """Connect to itself."""
         yield self
 
-    def identity(self) -> str:
+    def identity(self, timeout_seconds: float) -> str:
         """Return its name, or fail to."""
         if isinstance(self.engine_id, EngineUnavailable):
             raise self.engine_id

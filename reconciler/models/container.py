@@ -141,7 +141,13 @@ class Container(Deployed):
     )
     started_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
     finished_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
-    details_due = models.BooleanField(default=False, editable=False, help_text="It has changed since it was inspected.")
+    details_of = models.CharField(
+        max_length=MAX_CONTAINER_ID_CHARS,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="The container that the details tell of; another than its own: they are owed.",
+    )
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."
     )

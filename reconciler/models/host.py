@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 MAX_HOST_CHARS = 63
+MAX_ENGINE_ID_CHARS = 255
 ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 WATCHER_SILENT_AFTER = timedelta(seconds=30)
 """A watcher that has not written for so long is taken for dead."""
@@ -19,14 +20,16 @@ def engine_url_problem(url: str) -> str:
     """Say why an Engine cannot be reached by a URL of this form, or nothing if it can."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
-        return "its port is no number from 0 to 65535"
+        return "its port is no number from 1 to 65535"
     if parts.scheme not in ENGINE_SCHEMES:
         return f"its scheme is none of {', '.join(ENGINE_SCHEMES)}"
     if parts.scheme == "unix":
         return "" if parts.path.strip("/") else "it names no socket: unix:///path"
-    return "" if parts.hostname else f"it names no machine: {parts.scheme}://name:port"
+    if not parts.hostname or port == 0 or (port is None and parts.scheme != "ssh"):
+        return f"it names no machine with its port: {parts.scheme}://name:port"
+    return "it has more than a machine and its port" if parts.query or parts.fragment or parts.path.strip("/") else ""
 
 
 def validate_engine_url(url: str) -> None:
@@ -39,8 +42,12 @@ class HostQuerySet(models.QuerySet["Host"]):
     """The questions people ask of hosts."""
 
     def due(self, at: datetime) -> Self:
-        """Enabled hosts that a tick looks at: those that fail wait until their next try."""
-        return self.filter(Q(retry_at=None) | Q(retry_at__lte=at), enabled=True)
+        """Enabled hosts that a tick looks at: those that fail wait until their next try.
+
+        A next try later than any pause is long was noted by a clock that was wrong.
+        """
+        latest = at + timedelta(seconds=settings.LONGEST_BACKOFF)
+        return self.filter(Q(retry_at=None) | Q(retry_at__lte=at) | Q(retry_at__gt=latest), enabled=True)
 
 
 def _path_field(what: str) -> "models.CharField[str, str]":
@@ -75,11 +82,18 @@ class Host(models.Model):
     last_error_at = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False, help_text="Failing: no tick looks at it before.")
-    engine_id = models.CharField(
-        "Engine id", max_length=255, blank=True, default="", editable=False, help_text="What its Engine calls itself."
+    engine_id = models.CharField(  # noqa: DJ001 - null: it has not said yet; empty: it has no name
+        "Engine id",
+        max_length=MAX_ENGINE_ID_CHARS,
+        null=True,
+        blank=True,
+        default=None,
+        editable=False,
+        help_text="What its Engine calls itself.",
     )
     held_since = models.DateTimeField(null=True, editable=False)
     held_reason = models.TextField(blank=True, default="", editable=False)
+    held_engine_id = models.CharField(max_length=MAX_ENGINE_ID_CHARS, blank=True, default="", editable=False)
     held_containers = models.JSONField(blank=True, default=list, editable=False)
     sightings_at = models.DateTimeField(
         null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
@@ -114,10 +128,6 @@ class Host(models.Model):
             raise ValidationError("A client certificate needs the CA that the Engine is verified by: name its file.")
         if any(files) and urlsplit(self.url).scheme not in ("tcp", "https"):
             raise ValidationError("TLS files are for a URL that begins with tcp:// or https://.")
-
-    def is_unknown(self, at: datetime) -> bool:
-        """Tell whether its rows' states are not known now; as `unknown_condition`."""
-        return bool(self.last_error) or self.is_stale(at, settings.RECONCILE_INTERVAL)
 
     def is_watched(self, at: datetime) -> bool:
         """Tell whether a living watcher follows the host's events."""

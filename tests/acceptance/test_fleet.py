@@ -74,7 +74,7 @@ def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
     assert bound == {"shop:web": here.id, "shop:web@west": there.id}
 
     # its details come in the pass after its row, if they do not come with it
-    eventually(lambda: not Container.objects.filter(details_due=True).exists())
+    eventually(lambda: not Container.objects.filter(details_of="").exists())
     before = Container.objects.values_list("state", "container_id", "updated_at").get(id="shop:web@west")
     west_engine.kill()
     eventually(lambda: shown()["shop:web@west"] == ("unknown", "running"), what="west is unknown")

@@ -132,7 +132,7 @@ def reason_at(url: str, tls: TlsFiles | None) -> str:
 def test_an_engine_over_tls_gives_all_that_a_session_wants(url: str, authority: Authority, scheme: str) -> None:
     with engine_at(url.replace("tcp", scheme), authority.files("client")).session() as session:
         assert session.listing().size == 0
-        assert session.identity()
+        assert session.identity(5)
 
 
 def test_events_come_over_tls_and_can_be_ended(url: str, authority: Authority) -> None:

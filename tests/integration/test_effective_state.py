@@ -81,15 +81,6 @@ def test_one_hosts_silence_is_no_other_hosts(local: Host) -> None:
     assert (effective()[0], effective("shop:web@west")[0]) == ("running", "unknown")
 
 
-@pytest.mark.parametrize("failing", [True, False])
-def test_a_host_and_its_rows_agree(local: Host, failing: bool) -> None:
-    look(local, WEB)
-    if failing:
-        look(local, failure="cannot be reached")
-    assert Host.objects.get(name="local").is_unknown(timezone.now()) is failing
-    assert (effective()[0] == "unknown") is failing
-
-
 def test_it_is_one_query(local: Host) -> None:
     for number in range(5):
         Container.objects.create(id=f"shop:{number}", workload_id="shop", container_id=cid(str(number)))

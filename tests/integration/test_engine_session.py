@@ -46,7 +46,7 @@ def client_of(url: str) -> Client:
 
 def identity_of(client: Client) -> str:
     with client.session() as session:
-        return session.identity()
+        return session.identity(3 * TIMEOUT_SECONDS)
 
 
 def no_details(session: Session, container_id: str = "c" * 64, seconds: float = INSPECT_SECONDS) -> NoDetails:
@@ -109,7 +109,7 @@ def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 def test_a_session_tells_what_is_there_who_says_so_and_what_became_of_it(daemon: Engine, session: Session) -> None:
     container_id = daemon.add("web", state="exited", exit_code=137, oom_killed=True, restart_count=2)
     details = session.inspect(container_id, INSPECT_SECONDS)
-    assert (session.listing().listed_ids, session.identity()) == ({container_id}, "THIS:ONE")
+    assert (session.listing().listed_ids, session.identity(3 * TIMEOUT_SECONDS)) == ({container_id}, "THIS:ONE")
     assert (details.exit_code, details.oom_killed, details.restart_count) == (137, True, 2)
 
 
@@ -120,13 +120,13 @@ def test_no_answer_comes_from_another_daemon_than_the_first(simulator: Server, d
         simulator.close(daemon)
         simulator.serve(Engine(engine_id="ANOTHER"), port=int(client.url.rpartition(":")[2]))
         with pytest.raises(EngineUnavailable, match="hung up without an answer"):
-            session.identity()
+            session.identity(3 * TIMEOUT_SECONDS)
 
 
 def test_a_server_that_closes_after_every_answer_is_asked_again(client: Client) -> None:
     answers = {"/version": {"ApiVersion": "1.41"}, "/json": [], "/info": {"ID": "THIS:ONE"}}
     with canned(answers, protocol="HTTP/1.0") as url, client_of(url).session() as session:
-        assert (session.listing().size, session.identity(), session.listing().size) == (0, "THIS:ONE", 0)
+        assert (session.listing().size, session.identity(3 * TIMEOUT_SECONDS), session.listing().size) == (0, "THIS:ONE", 0)
 
 
 def test_what_goes_wrong_with_the_caller_is_no_fault_of_the_engine(client: Client) -> None:
@@ -184,10 +184,10 @@ def test_every_failure_to_say_who_it_is_is_named_and_passes(
 ) -> None:
     daemon.fail(failure, "/info")
     with pytest.raises(EngineUnavailable) as caught:
-        session.identity()
+        session.identity(3 * TIMEOUT_SECONDS)
     daemon.heal()
     assert caught.value.reason.startswith(reason)
-    assert session.identity() == "THIS:ONE"
+    assert session.identity(3 * TIMEOUT_SECONDS) == "THIS:ONE"
 
 
 # inspects

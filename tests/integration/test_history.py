@@ -126,7 +126,7 @@ def test_details_are_written_with_the_row(local: Host) -> None:
     look(local, STOPPED, details={"web": told})
     row = web()
     assert (row.exit_code, row.oom_killed, row.restart_count) == (137, True, 4)
-    assert (row.started_at, row.finished_at, row.details_due) == (STARTED, STARTED + HOUR, False)
+    assert (row.started_at, row.finished_at, row.details_of) == (STARTED, STARTED + HOUR, cid("web"))
 
 
 def test_a_second_pass_inspects_nothing(local: Host) -> None:
@@ -142,7 +142,7 @@ def test_a_failed_inspect_costs_the_details_and_never_the_row(local: Host, stuck
     row = web()
     assert (row.state, row.exit_code) == ("stopped", 137)
     assert (row.oom_killed, row.restart_count, row.started_at, row.finished_at) == (None, None, None, None)
-    assert row.details_due is not stuck
+    assert row.details_of == (cid("web") if stuck else "")
 
 
 def test_what_a_failed_inspect_owes_the_next_pass_pays(local: Host) -> None:

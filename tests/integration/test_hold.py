@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from reconciler import store
+from reconciler.apply import Stamp, Verdict, apply
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host, Transition
-from reconciler.observation import Observation
+from reconciler.observation import Observation, Reason, Skip
+from reconciler.plan import Plan
 from reconciler.reconcile import reconcile
 from reconciler.report import Report
 from tests.builders import FakeEngine, cid, container, workload
@@ -51,7 +54,7 @@ def test_an_empty_list_after_fifty_containers_is_held_then_confirmed_then_swept(
     assert (first.outcome, first.missing, first.held, missing()) == ("applied", 0, 50, 0)
     again = look(full, [])
     assert (again.missing, again.held, missing()) == (0, 50, 0)
-    age_hold(5)
+    age_hold(6)
     last = look(full, [])
     assert (last.missing, last.held, missing()) == (50, 0, 50)
     assert now(full).held_since is None
@@ -122,7 +125,7 @@ def test_another_engine_sweeps_nothing_until_two_listings_agree(full: Host, capl
     first = look(full, listed(49), engine_id="ANOTHER")
     assert (first.held, first.hold_reason) == (1, "the Engine is ANOTHER, and was THE:ENGINE")
     assert now(full).engine_id == "THE:ENGINE"
-    age_hold(5)
+    age_hold(6)
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert look(full, listed(49), engine_id="ANOTHER").missing == 1
@@ -139,7 +142,7 @@ def test_the_right_engine_back_again_lifts_the_hold(full: Host) -> None:
 @pytest.mark.parametrize("engine_id", [SILENT, ""])
 def test_an_engine_that_does_not_say_who_it_is_is_in_doubt(full: Host, engine_id: Any) -> None:
     assert look(full, listed(49), engine_id=engine_id).held == 1
-    age_hold(5)
+    age_hold(6)
     assert look(full, listed(49), engine_id=engine_id).missing == 1
 
 
@@ -149,9 +152,56 @@ def test_an_engine_that_never_said_who_it_is_is_believed(local: Host, engine_id:
     assert look(local, listed(2), engine_id=engine_id).missing == 1
 
 
+def test_an_engine_is_asked_who_it_is_until_it_has_said_so(local: Host) -> None:
+    look(local, listed(3), engine_id=SILENT)
+    assert now(local).engine_id is None
+    look(local, listed(3))
+    assert now(local).engine_id == "THE:ENGINE"
+    assert look(local, listed(2), engine_id="ANOTHER").held == 1
+
+
+def test_an_engine_without_a_name_is_asked_once(local: Host) -> None:
+    look(local, listed(3), engine_id="")
+    look(local, listed(3))
+    assert now(local).engine_id == ""
+
+
+def test_another_engines_listing_does_not_confirm_the_first_ones(full: Host) -> None:
+    look(full, [])
+    age_hold(6)
+    report = look(full, [], engine_id="ANOTHER")
+    assert (report.missing, report.held, missing()) == (0, 50, 0)
+    age_hold(6)
+    assert look(full, []).held == 50
+    assert now(full).engine_id == "THE:ENGINE"
+
+
+def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
+    """I7: the older pass has lifted the hold that the younger one goes by."""
+    look(full, [])
+    age_hold(6)
+    older = store.mint("local", timezone.now())
+
+    def apply_older() -> None:
+        stamp = Stamp("tick", timezone.now(), timezone.now(), timedelta(0))
+        verdict = Verdict(plan=Plan(changes=(), skips=(), sighted=(), unchanged=50), engine_id="THE:ENGINE")
+        assert apply(verdict, older, stamp) is not None
+
+    report = look(full, [], meanwhile=apply_older)
+    assert (report.missing, report.conflicts, missing()) == (0, 50, 0)
+    assert now(full).held_since is None
+
+
+def test_an_unreadable_id_keeps_the_hold(full: Host) -> None:
+    """I3."""
+    look(full, [])
+    look(full, listed(50), refusals=[Skip("", "", Reason.MALFORMED, "")])
+    assert len(now(full).held_containers) == 50
+
+
 def test_a_silence_about_who_it_is_forgets_nothing(full: Host) -> None:
     look(full, listed(49), engine_id=SILENT)
-    age_hold(5)
+    age_hold(6)
     look(full, listed(49), engine_id=SILENT)
     assert now(full).engine_id == "THE:ENGINE"
 

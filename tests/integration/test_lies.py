@@ -120,21 +120,21 @@ def test_nor_if_it_does_so_again_at_once(world: World, way: str) -> None:
 def test_an_empty_list_after_fifty_containers_is_held_confirmed_and_then_swept(world: World) -> None:
     world.lose(CONTAINERS)
     assert (world.look().held, world.states()) == (CONTAINERS, {"running"})
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=5))
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
     assert (world.look().missing, world.states()) == (CONTAINERS, {"missing"})
 
 
 def test_half_the_rows_gone_is_held_confirmed_and_then_swept(world: World) -> None:
     world.lose(CONTAINERS // 2 + 1)
     assert world.look().held == CONTAINERS // 2 + 1
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=5))
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
     assert world.look().missing == CONTAINERS // 2 + 1
 
 
 def test_a_replaced_engine_is_accepted_once_confirmed(world: World) -> None:
     replaced(world)
     assert world.look().hold_reason.startswith("the Engine is SIM:OTHER, and was SIM:")
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=5))
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
     assert world.look().missing == CONTAINERS - 1
     assert Host.objects.get(name="local").engine_id == "SIM:OTHER"
 

@@ -263,7 +263,18 @@ def furnish(world: World) -> None:
 
 
 def a_container(of: Row) -> Container:
-    names = ("id", "container_id", "state", "workload_id", "workload_kind", "role", "image_ref", "port", "image_tag")
+    names = (
+        "id",
+        "container_id",
+        "state",
+        "workload_id",
+        "workload_kind",
+        "role",
+        "image_ref",
+        "port",
+        "image_tag",
+        "details_of",
+    )
     return Container(host_id=of.host, **{name: getattr(of, name) for name in names})
 
 
@@ -278,7 +289,7 @@ def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: N
     assert (first.outcome, first.conflicts) == ("applied", 0)
     if first.held:
         assert first.missing == 0
-        Host.objects.filter(name=world.host).update(held_since=timezone.now() - timedelta(seconds=5))
+        Host.objects.filter(name=world.host).update(held_since=timezone.now() - timedelta(seconds=6))
         assert reconcile(Host(name=world.host), daemon, trigger="manual").missing == first.held
     check(world, [each for host in HOSTS for each in rows_on(host)])
     assert reconcile(Host(name=world.host), daemon, trigger="manual").changes == ()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from reconciler.engine import Engine as Client
@@ -79,7 +80,7 @@ class Fleet:
         if situation != COLD:
             self.look()
             # a large host is inspected in many passes
-            Container.objects.update(details_due=situation == OWED)
+            Container.objects.update(details_of="" if situation == OWED else F("container_id"))
         if situation == DUE:
             Host.objects.update(sightings_at=timezone.now() - timedelta(hours=1))
         if situation == CHANGED:
@@ -89,7 +90,7 @@ class Fleet:
             self.engine.clear()
         if situation == SWEPT:
             self.look()
-            Host.objects.update(held_since=timezone.now() - timedelta(hours=1))
+            Host.objects.update(held_since=timezone.now() - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -141,7 +141,7 @@ def test_the_second_look_needs_nobody_to_ask_for_it(local, queue, fake, settings
     tasks.reconcile_host("local", "tick")
     fake.containers.clear()
     tasks.reconcile_host("local", "tick")
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=5))
+    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
     tasks.reconcile_host("local", "confirm")
     assert (Container.objects.get().state, Host.objects.get().held_since) == ("missing", None)
 

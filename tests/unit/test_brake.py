@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,8 @@ def plan_of(before: list[Row], containers: list[Observation]) -> Plan:
     return make_plan(before, sightings, skips, frozenset(each.container_id for each in containers), {})
 
 
-def look(
-    before: list[Row], containers: list[Observation], *, hold: Hold | None = None, at: datetime = AT, doubt: str = ""
-) -> Braked:
-    return brake(plan_of(before, containers), Standing(present_rows(before), hold, doubt), at, LIMITS)
+def look(before: list[Row], containers: list[Observation], *, at: datetime = AT, **standing: Any) -> Braked:
+    return brake(plan_of(before, containers), Standing(present_rows(before), **standing), at, LIMITS)
 
 
 def swept(braked: Braked) -> list[str]:
@@ -48,7 +47,7 @@ def test_an_empty_listing_sweeps_nothing_at_first() -> None:
     braked = look(rows(50), [])
     assert swept(braked) == []
     assert braked.hold == Hold(
-        since=AT, suspects=frozenset(map(cid, names(50))), reason="50 of 50 present rows would go missing"
+        since=AT, suspects=frozenset(map(cid, names(50))), engine_id="", reason="50 of 50 present rows would go missing"
     )
 
 
@@ -127,7 +126,10 @@ def test_a_hold_that_is_due_goes_on_with_what_is_newly_lacking() -> None:
     braked = look(rows(10), [], hold=held, at=LATER)
     assert len(swept(braked)) == 6
     assert braked.hold == Hold(
-        since=LATER, suspects=frozenset(map(cid, names(4))), reason="10 of 10 present rows would go missing"
+        since=LATER,
+        suspects=frozenset(map(cid, names(4))),
+        engine_id="",
+        reason="10 of 10 present rows would go missing",
     )
 
 
@@ -140,6 +142,32 @@ def test_a_container_bound_to_a_row_meanwhile_was_never_lacking() -> None:
 
 def replace_container(before: Row) -> Row:
     return row(before.id, f"{before.id}-new")
+
+
+@pytest.mark.parametrize(("first", "second"), [("A", "B"), ("B", "A"), ("A", ""), ("", "A")])
+def test_the_second_listing_has_to_be_the_same_engines(first: str, second: str) -> None:
+    held = look(rows(50), [], engine_id=first).hold
+    braked = look(rows(50), [], hold=held, at=LATER, engine_id=second)
+    assert swept(braked) == []
+    assert braked.hold is not None
+    assert (braked.hold.since, braked.hold.engine_id) == (LATER, second)
+
+
+@pytest.mark.parametrize("seconds", [-1, 601])
+def test_a_hold_of_the_future_or_of_long_ago_is_no_first_of_two(seconds: float) -> None:
+    held = look(rows(50), []).hold
+    at = AT + timedelta(seconds=seconds)
+    braked = look(rows(50), [], hold=held, at=at)
+    assert swept(braked) == []
+    assert braked.hold is not None
+    assert braked.hold.since == at
+
+
+def test_a_listing_that_cannot_sweep_neither_confirms_nor_lifts() -> None:
+    """I3: one of its ids was unreadable."""
+    held = look(rows(50), []).hold
+    braked = look(rows(50), listed(*names(50)), hold=held, at=LATER, can_sweep=False)
+    assert braked.hold == held
 
 
 def test_present_rows_are_those_whose_container_was_there() -> None:

@@ -1,6 +1,5 @@
 """Which containers are worth an inspect, and what its answer changes."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,7 +27,7 @@ def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:
 
 def asked(rows: list[Row], containers: list[Observation], **known: Known) -> list[Question]:
     by_row = {f"shop:{role}": each for role, each in known.items()}
-    return worth_asking(questions(plan_of(rows, containers), rows, sightings_of(containers)), by_row, ANSWERED)
+    return worth_asking(questions(plan_of(rows, containers), rows, sightings_of(containers)), by_row, ANSWERED, 0)
 
 
 def asked_names(rows: list[Row], containers: list[Observation], **known: Known) -> list[str]:
@@ -106,15 +105,15 @@ def test_a_container_whose_start_is_not_known_is_not_suspected() -> None:
 def test_a_daemon_that_does_not_say_what_time_it_is_raises_no_suspicion() -> None:
     containers = [container("web", WEB, up_seconds=3)]
     found = questions(plan_of([RUNNING_WEB], containers), [RUNNING_WEB], sightings_of(containers))
-    assert worth_asking(found, {"shop:web": Known(0, STARTED)}, None) == []
+    assert worth_asking(found, {"shop:web": Known(0, STARTED)}, None, 0) == []
 
 
 def test_what_is_owed_from_before_is_asked_for() -> None:
-    assert asked_names([row("shop:web", "web", details_due=True)], [container("web", WEB)]) == ["web"]
+    assert asked_names([row("shop:web", "web", details_of="")], [container("web", WEB)]) == ["web"]
 
 
 def test_what_ended_comes_first_and_what_is_owed_last() -> None:
-    rows = [row("shop:a", "old", details_due=True), RUNNING_WEB, row("shop:db", "db"), row("shop:z", "new")]
+    rows = [row("shop:a", "old", details_of=""), RUNNING_WEB, row("shop:db", "db"), row("shop:z", "new")]
     containers = [
         container("old", workload("shop", role="a")),
         container("web", WEB, state="paused"),
@@ -130,7 +129,7 @@ def test_what_ended_comes_first_and_what_is_owed_last() -> None:
 def test_an_answer_goes_with_the_change() -> None:
     dead = details(exit_code=137, oom_killed=True, finished_at=STARTED)
     change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): dead}))
-    assert (change.details, change.after.details_due, change.after.exit_code) == (dead, False, 137)
+    assert (change.details, change.after.details_of, change.after.exit_code) == (dead, cid("web"), 137)
 
 
 def test_the_listings_exit_code_comes_before_the_inspects() -> None:
@@ -142,12 +141,12 @@ def test_the_listings_exit_code_comes_before_the_inspects() -> None:
 def test_no_answer_costs_the_details_and_nothing_else() -> None:
     plan = plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")])
     assert learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {}) == plan
-    assert only_change(plan).after.details_due
+    assert only_change(plan).after.details_of == ""
 
 
 def test_a_stuck_inspect_is_not_owed() -> None:
     change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): None}))
-    assert (change.details, change.after.details_due) == (None, False)
+    assert (change.details, change.after.details_of) == (None, cid("web"))
 
 
 @pytest.mark.parametrize(("before", "now", "grown"), [(2, 5, 3), (0, 0, 0), (7, 2, 2), (None, 4, 0)])
@@ -160,7 +159,7 @@ def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None
 @pytest.mark.parametrize(("name", "is_same"), [("web", True), ("new", False)])
 def test_another_containers_restarts_are_not_this_ones(name: str, is_same: bool) -> None:
     (question,) = asked([RUNNING_WEB], [container(name, WEB, state="stopped")])
-    assert question.is_same_container is is_same
+    assert question.is_known is is_same
 
 
 def test_a_restart_between_two_looks_is_a_change() -> None:
@@ -189,10 +188,10 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> No
 
 @pytest.mark.parametrize("answer", [details(restart_count=1), None])
 def test_what_was_owed_is_paid_without_being_a_transition(answer: object) -> None:
-    owed = row("shop:web", "web", details_due=True)
+    owed = row("shop:web", "web", details_of="")
     plan = learnt([owed], [container("web", WEB)], {cid("web"): answer}, web=Known(None, None))  # type: ignore[dict-item]
     change = only_change(plan)
-    assert (change.kind, change.details, change.after.details_due) == (Kind.DETAIL, answer, False)
+    assert (change.kind, change.details, change.after.details_of) == (Kind.DETAIL, answer, cid("web"))
     assert not change.is_transition
 
 
@@ -211,7 +210,7 @@ def test_details_that_were_known_are_asked_for_no_more() -> None:
 
 
 def test_changes_stay_sorted_by_row() -> None:
-    owed = row("shop:a", "old", details_due=True)
+    owed = row("shop:a", "old", details_of="")
     containers = [container("old", workload("shop", role="a")), container("web", WEB, state="paused")]
     plan = learnt([RUNNING_WEB, owed], containers, {cid("old"): details(), cid("web"): details()})
     assert [change.after.id for change in plan.changes] == ["shop:a", "shop:web"]
@@ -222,4 +221,83 @@ def test_details_go_out_of_date_with_the_life_they_tell_of() -> None:
     stopped = only_change(plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")]))
     gone = only_change(plan_of([RUNNING_WEB], []))
     assert (moved.outdates_details, stopped.outdates_details, gone.outdates_details) == (False, True, False)
-    assert replace(moved, kind=Kind.DETAIL).outdates_details
+    assert (moved.writes_details, stopped.writes_details) == (False, True)
+
+
+# one change for each row
+
+
+def test_an_old_container_beside_its_successor_is_none_of_the_rows() -> None:
+    """Owed, young or restarting: the row is the new one's."""
+    old = container("old", WEB, state="restarting", created=1, up_seconds=0)
+    new = container("new", WEB, created=2)
+    before = row("shop:web", "old", details_of="")
+    assert asked_names([before], [old, new], web=Known(1, STARTED)) == ["new"]
+    plan = learnt([before], [old, new], {cid("old"): details(restart_count=9), cid("new"): details()})
+    assert [(change.kind, change.after.container_id) for change in plan.changes] == [(Kind.UPDATE, cid("new"))]
+
+
+def test_what_an_inspect_tells_goes_with_what_the_listing_has_changed() -> None:
+    """A restart takes back no other column."""
+    before = row("shop:web", "web", health="healthy")
+    now = container("web", WEB, up_seconds=2, health="starting")
+    answers = {cid("web"): details(restart_count=1, started_at=ANSWERED)}
+    change = only_change(learnt([before], [now], answers, web=Known(0, STARTED)))
+    assert (change.kind, change.after.health, change.restarts) == (Kind.RESTART, "starting", 1)
+    assert change.cause.startswith("health healthy → starting, container ")
+
+
+def test_what_was_owed_is_paid_with_what_the_listing_has_changed() -> None:
+    before = row("shop:web", "web", details_of="")
+    told = details(restart_count=1)
+    change = only_change(learnt([before], [container("web", WEB, port=80)], {cid("web"): told}))
+    assert (change.kind, change.after.port, change.details) == (Kind.UPDATE, 80, told)
+    assert (change.after.details_of, change.writes_details) == (cid("web"), True)
+
+
+def test_a_suspicion_that_is_not_confirmed_leaves_the_change_as_it_is() -> None:
+    now = [container("web", WEB, up_seconds=2, health="starting")]
+    known = Known(0, STARTED)
+    plan = learnt([RUNNING_WEB], now, {cid("web"): details()}, web=known)
+    assert plan == plan_of([RUNNING_WEB], now)
+
+
+# restarting
+
+
+def test_a_container_that_is_restarting_is_asked_every_time() -> None:
+    before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
+    assert asked_names([before], [now], web=Known(3, STARTED)) == ["web"]
+    change = only_change(learnt([before], [now], {cid("web"): details(restart_count=5)}, web=Known(3, STARTED)))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 2, True)
+
+
+def test_one_on_which_the_daemon_was_stuck_is_not() -> None:
+    before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
+    assert asked_names([before], [now], web=Known(None, None)) == []
+
+
+# bound by a deployer
+
+
+def test_details_of_the_container_before_do_not_stay_when_a_deployer_binds_the_next() -> None:
+    bound = row("shop:web", "new", state="created", exit_code=137, details_of=cid("old"))
+    change = only_change(plan_of([bound], [container("new", WEB, state="created")]))
+    assert (change.after.exit_code, change.after.details_of, change.writes_details) == (None, "", True)
+
+
+def test_nor_are_its_restarts_counted() -> None:
+    bound = row("shop:web", "new", details_of=cid("old"))
+    change = only_change(learnt([bound], [container("new", WEB)], {cid("new"): details()}, web=Known(12, STARTED)))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.UPDATE, 0, False)
+
+
+# turns
+
+
+def test_what_is_owed_takes_turns() -> None:
+    rows = [row(f"shop:{name}", name, details_of="") for name in ("web", "db", "old")]
+    containers = [container(name, workload("shop", role=name)) for name in ("web", "db", "old")]
+    found = questions(plan_of(rows, containers), rows, sightings_of(containers))
+    firsts = {worth_asking(found, {}, ANSWERED, turn)[0].row.id for turn in range(3)}
+    assert firsts == {"shop:web", "shop:db", "shop:old"}

@@ -1,0 +1,38 @@
+"""What changed, in words that a person can read and every database can store.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+from msgspec.structs import astuple
+
+from reconciler.dispatch import Row
+from reconciler.labels import MAX_VALUE_CHARS, text_problem
+from reconciler.observation import Observation
+
+
+def differences(before: Row, after: Row) -> str:
+    """Return each column that differs, with its old and new value."""
+    parts = []
+    for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
+        if old == new or column == "details_of":
+            continue
+        if column == "container_id":
+            parts.append(f"container {short(str(old)) or 'none'} → {short(str(new))}")
+        else:
+            parts.append(f"{column} {_shown(old)} → {_shown(new)}")
+    return ", ".join(parts) or "its details told of another container"
+
+
+def called(observation: Observation) -> str:
+    """Return a container's name as every database stores it: a daemon may say any bytes."""
+    name = observation.name or "no name"
+    return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]
+
+
+def short(container_id: str) -> str:
+    """Return a container id as Docker shortens it."""
+    return container_id[:12]
+
+
+def _shown(value: object) -> object:
+    return "none" if value in ("", None) else value
