@@ -119,21 +119,24 @@ def _told(question: Question, details: Details | None, known: Known | None) -> C
     """Return the row's change with what an inspect tells, or a change of its own, if it tells anything."""
     row, change = question.row, question.change
     after = _settled(row, details)
-    restarts = _growth(known, details) if question.is_known else 0
     if change and change.outdates_details:
+        restarts = _growth(known, details) if question.is_known else 0
         return replaced(change, after=after, details=details, restarts=restarts)
+    if question.is_known and (details is None or known == Known(details.restart_count, details.started_at)):
+        return None
     change = change or Change(Kind.DETAIL, row, after, False, "")
-    if question.is_known and details and known and known != Known(details.restart_count, details.started_at):
+    if question.is_known and details and known and _has_restarted(known, details):
         counts = f"restart count {known.restart_count} → {details.restart_count}"
         cause = ", ".join(filter(None, (change.cause, f"container {short(row.container_id)} was restarted, {counts}")))
-        restarted = replaced(change, kind=Kind.RESTART, after=after, cause=cause, details=details)
-        return replaced(restarted, restarts=max(1, restarts))
-    if question.is_known:
-        return None
-    cause = (
-        change.cause or f"details of container {short(row.container_id)} {'are known' if details else 'cannot be had'}"
-    )
-    return replaced(change, after=after, cause=cause, details=details)
+        restarts = max(1, _growth(known, details))
+        return replaced(change, kind=Kind.RESTART, after=after, cause=cause, details=details, restarts=restarts)
+    cause = f"details of container {short(row.container_id)} {'are known' if details else 'cannot be had'}"
+    return replaced(change, after=after, cause=change.cause or cause, details=details)
+
+
+def _has_restarted(known: Known, details: Details) -> bool:
+    """Tell a restart from the end of one that was counted before: its count grows first, its start moves later."""
+    return known.restart_count != details.restart_count or details.restart_count == 0
 
 
 def _settled(row: Row, details: Details | None) -> Row:

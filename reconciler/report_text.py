@@ -12,11 +12,16 @@ def report_text(report: Report) -> str:
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
     """Return rows as lines with aligned columns; the last column is not padded."""
-    rows = [tuple(row) for row in rows]
+    rows = [tuple(map(_plain, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def _plain(cell: str) -> str:
+    """Keep a terminal from obeying what a container is called."""
+    return cell if cell.isprintable() else ascii(cell)[1:-1]
 
 
 def _lines(report: Report) -> Iterable[str]:
@@ -33,6 +38,7 @@ def _lines(report: Report) -> Iterable[str]:
     yield (
         f"{report.host}: {report.listed} listed, {report.managed} ours: {would}{report.created} created, "
         f"{report.updated} updated, {report.missing} missing, {report.unchanged} unchanged ({report.seconds:.2f} s)"
+        + (f", {report.restarted} restarted" if report.restarted else "")
     )
     if report.held:
         yield f"  HELD  {report.hold_reason}; {report.held} rows wait for a second complete listing to agree"

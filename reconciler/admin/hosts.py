@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from reconciler import tasks
 from reconciler.admin.shown import age, moment_of
+from reconciler.dispatch import LOCAL_HOST
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import Ask
 from reconciler.models import Host
@@ -58,6 +59,10 @@ class HostAdmin(admin.ModelAdmin):
         # the name is the key: changing it would make another host
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
+    def has_delete_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
+        # row ids depend on it
+        return (obj is None or obj.name != LOCAL_HOST) and super().has_delete_permission(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Host, form: ModelForm, change: bool) -> None:
         """Write what was edited and nothing else: a pass may have written the rest since it was read (I6)."""
         obj.save(update_fields=form.changed_data if change else None)
@@ -93,11 +98,13 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.action(description="Reconcile now", permissions=["change"])
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Host]) -> None:
-        names = list(queryset.values_list("name", flat=True))
+        asked: list[str] = []
         try:
-            for name in names:
+            for name in queryset.values_list("name", flat=True):
                 tasks.ask(name, Ask(MANUAL))
+                asked.append(name)
         except (LockUnavailable, OperationalError) as error:
-            self.message_user(request, f"Nothing was asked of the workers: {error}", messages.ERROR)
+            so_far = f"No more than {', '.join(asked)} was asked" if asked else "Nothing was asked"
+            self.message_user(request, f"{so_far} of the workers: {error}", messages.ERROR)
         else:
-            self.message_user(request, f"A pass was asked for: {', '.join(names)}", messages.SUCCESS)
+            self.message_user(request, f"A pass was asked for: {', '.join(asked)}", messages.SUCCESS)

@@ -33,9 +33,10 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
         What was pruned, or happened before the index knew the row, counts as not running.
         """
         until = until or timezone.now()
-        before = self.filter(at__lte=since).last()
+        story = self.order_by("at", "id")
+        before = story.filter(at__lte=since).last()
         state, at, total = before.to_state if before else "", since, timedelta()
-        for moment, to_state in [*self.filter(at__gt=since, at__lt=until).values_list("at", "to_state"), (until, "")]:
+        for moment, to_state in [*story.filter(at__gt=since, at__lt=until).values_list("at", "to_state"), (until, "")]:
             total += moment - at if state == State.RUNNING else timedelta()
             state, at = to_state, moment
         return total

@@ -93,10 +93,26 @@ def test_a_container_that_restarts_in_a_loop(look: Callable[[], Container | None
     assert Transition.objects.of("shop:web").downs().exists()
 
 
+def test_a_loop_is_seen_by_looks_that_are_far_apart(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
+    """Each look may find it restarting, and nothing else changed."""
+    containers.run(WEB, command=["sh", "-c", "exit 7"], restart_policy={"Name": "always"})
+    counts = []
+    for _ in range(4):
+        time.sleep(2)
+        row = look()
+        assert row is not None
+        counts.append(row.restart_count)
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+    assert list(Container.objects.looping()) == [row]
+
+
 def test_a_container_restarted_between_two_looks(look: Callable[[], Container | None], containers: Containers) -> None:
     made = containers.run(WEB)
     look_until(look, lambda row: row.started_at)
-    time.sleep(2.5)
+    time.sleep(4)
     made.restart(timeout=0)
     time.sleep(0.3)
     look()

@@ -678,3 +678,10 @@ def test_a_host_that_cannot_work_is_refused_by_the_form(admin_client, local):
     answer = admin_client.post(reverse("admin:reconciler_host_add"), form)
     assert "go together" in html_of(answer)
     assert not Host.objects.filter(name="west").exists()
+
+
+def test_host_local_is_not_deleted_and_others_are(admin_client, local):
+    west = Host.objects.create(name="west")
+    for host in (local, west):
+        admin_client.post(reverse("admin:reconciler_host_delete", args=[host.name]), {"post": "yes"})
+    assert list(Host.objects.values_list("name", flat=True)) == ["local"]

@@ -126,7 +126,11 @@ def test_no_answer_comes_from_another_daemon_than_the_first(simulator: Server, d
 def test_a_server_that_closes_after_every_answer_is_asked_again(client: Client) -> None:
     answers = {"/version": {"ApiVersion": "1.41"}, "/json": [], "/info": {"ID": "THIS:ONE"}}
     with canned(answers, protocol="HTTP/1.0") as url, client_of(url).session() as session:
-        assert (session.listing().size, session.identity(3 * TIMEOUT_SECONDS), session.listing().size) == (0, "THIS:ONE", 0)
+        assert (session.listing().size, session.identity(3 * TIMEOUT_SECONDS), session.listing().size) == (
+            0,
+            "THIS:ONE",
+            0,
+        )
 
 
 def test_what_goes_wrong_with_the_caller_is_no_fault_of_the_engine(client: Client) -> None:

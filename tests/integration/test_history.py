@@ -64,12 +64,13 @@ def test_each_change_of_state_is_a_transition(local: Host) -> None:
 
 def test_a_transition_says_where_when_why_and_how_it_ended(local: Host) -> None:
     look(local, RUNNING)
-    before = timezone.now()
-    look(local, STOPPED, details={"web": details(exit_code=137, oom_killed=True, finished_at=STARTED)})
+    listed_at: list[datetime] = []
+    dead = {"web": details(exit_code=137, oom_killed=True, finished_at=STARTED)}
+    look(local, STOPPED, details=dead, meanwhile=lambda: listed_at.append(timezone.now()))
     step = Transition.objects.of("shop:web").latest("at")
     assert (step.host_id, step.container_id, step.trigger) == ("local", cid("web"), "event")
     assert (step.exit_code, step.oom_killed) == (137, True)
-    assert before <= step.at <= timezone.now()
+    assert listed_at[0] <= step.at <= timezone.now()
 
 
 def test_a_change_of_the_bound_container_is_a_transition(local: Host) -> None:
@@ -173,6 +174,43 @@ def test_inspects_are_bounded_in_time(local: Host, settings: Any, monkeypatch: p
     assert look(local, *many).inspected == 2
 
 
+def test_an_inspect_that_had_less_than_its_share_is_owed_and_not_given_up(
+    local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INSPECT_SECONDS = 1
+    passed = iter([0.0, 0.0, 0.8, 2.0])
+    monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
+    stuck = {name: NoDetails(cid(name), "sent nothing", stuck=True) for name in ("a", "b")}
+    look(local, *(container(name, workload("shop", role=name)) for name in ("a", "b", "c")), details=stuck)
+    assert dict(Container.objects.values_list("role", "details_of")) == {"a": cid("a"), "b": "", "c": ""}
+
+
+def test_an_inspect_gets_no_more_than_what_is_left(local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.INSPECT_SECONDS = 1
+    passed = iter([0.0, 0.0, 0.75, 2.0])
+    monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
+    engine = FakeEngine([container(name, workload("shop", role=name)) for name in ("a", "b", "c")])
+    reconcile(local, engine, trigger="event")
+    assert engine.given_seconds == [0.5, 0.25]
+
+
+def test_a_redeploy_beside_an_old_container_whose_details_are_owed_is_one_change(local: Host) -> None:
+    """I5: a row twice in one upsert is refused by PostgreSQL, and by nobody else."""
+    old = container("old", WEB, created=1)
+    look(local, old, details={"old": NoDetails(cid("old"), "answered HTTP 500")})
+    report = look(local, old, container("new", WEB, created=2))
+    assert (report.updated, web().container_id, len(history())) == (1, cid("new"), 2)
+    assert look(local, old, container("new", WEB, created=2)).changes == ()
+
+
+def test_details_of_the_container_before_go_when_a_deployer_binds_the_next(local: Host) -> None:
+    look(local, STOPPED, details={"web": details(exit_code=137, oom_killed=True, restart_count=12)})
+    Container.objects.update(container_id=cid("new"), state="created")
+    look(local, container("new", WEB, state="created"), details={"new": NoDetails(cid("new"), "answered HTTP 500")})
+    assert (web().exit_code, web().oom_killed, web().restart_count) == (None, None, None)
+    assert len(history()) == 1
+
+
 def test_no_inspect_is_made_of_a_dry_run(local: Host) -> None:
     engine = FakeEngine([RUNNING])
     reconcile(local, engine, trigger="manual", dry_run=True)
@@ -263,6 +301,13 @@ def test_how_long_it_was_up(local: Host) -> None:
     assert story.uptime(NOON, NOON + 10 * HOUR) == 4 * HOUR
     assert story.uptime(NOON, NOON + 3 * HOUR) == 2 * HOUR
     assert story.uptime(NOON - 10 * HOUR, NOON) == HOUR
+
+
+def test_uptime_does_not_depend_on_the_order_asked_for(local: Host) -> None:
+    at(NOON - HOUR, "", "running")
+    at(NOON + HOUR, "running", "stopped")
+    row = Container.objects.create(id="shop:web", workload_id="shop")
+    assert row.transitions.uptime(NOON, NOON + 3 * HOUR) == HOUR
 
 
 def test_uptime_goes_on_until_now(local: Host) -> None:

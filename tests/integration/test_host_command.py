@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from reconciler.models import Container, Host
+from reconciler.reconcile import reconcile
 from simulator import Engine, Failure, Server
-from tests.builders import cid
+from tests.builders import FakeEngine, cid
 
 pytestmark = pytest.mark.usefixtures("local")
 
@@ -65,7 +66,11 @@ def test_a_host_is_added_disabled() -> None:
     [
         (("west", "ftp://west"), "'ftp://west' is not usable: its scheme is none of unix, tcp, http, https, ssh"),
         (("west", "west:2375"), "its scheme is none of"),
-        (("west", "tcp://"), "it names no machine: tcp://name:port"),
+        (("west", "tcp://"), "it names no machine with its port: tcp://name:port"),
+        (("west", "tcp://west"), "it names no machine with its port: tcp://name:port"),
+        (("west", "tcp://west:0"), "it names no machine with its port: tcp://name:port"),
+        (("west", "tcp://west:2375?x=1"), "it has more than a machine and its port"),
+        (("west", "ssh://ops@west/run/docker.sock"), "it has more than a machine and its port"),
         (("west", "unix://"), "it names no socket: unix:///path"),
         (("west", "tcp://west:99999"), "its port is no number"),
         (("local", "tcp://west:2375"), "already exists"),
@@ -203,3 +208,10 @@ def test_a_host_nobody_knows_is_named(act: str) -> None:
 def test_an_act_is_needed() -> None:
     with pytest.raises(CommandError, match="required"):
         call_command("host")
+
+
+def test_a_pass_of_a_host_just_removed_fails_and_says_so() -> None:
+    gone = Host.objects.create(name="west")
+    Host.objects.filter(name="west").delete()
+    report = reconcile(gone, FakeEngine(), trigger="tick")
+    assert (report.outcome, report.error) == ("failed", "unknown host west; known: local")

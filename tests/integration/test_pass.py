@@ -145,6 +145,12 @@ def test_only_a_listing_that_is_empty_empties_the_table(local: Host) -> None:
     assert set(states().values()) == {"missing"}
 
 
+def test_a_container_of_another_installation_leaves_no_trace(local: Host, settings: Any) -> None:
+    settings.INSTALL_ID = "a"
+    look(local, container("theirs", SHOP_WEB, {labels.INSTALL_ID: "b"}), WEB)
+    assert Container.objects.get().container_id == cid("web")
+
+
 # the report
 
 

@@ -133,6 +133,7 @@ def test_a_host_that_is_held_is_looked_at_again_in_time(local, queue, fake, sett
     tasks.reconcile_host("local", "tick")
     (message,) = queue()
     wait = datetime.fromisoformat(message.eta) - datetime.now(UTC)
+    assert datetime.fromisoformat(message.expires) > datetime.fromisoformat(message.eta) + timedelta(seconds=20)
     assert (message.args, timedelta(seconds=3) < wait <= timedelta(seconds=5)) == (["local", "confirm"], True)
 
 

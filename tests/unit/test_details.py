@@ -175,6 +175,14 @@ def test_a_restart_by_hand_is_one_restart() -> None:
     assert (only_change(plan).kind, only_change(plan).restarts) == (Kind.RESTART, 1)
 
 
+def test_the_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
+    """The count grows when a container ends, its start moves when it is up again."""
+    answers = {cid("web"): details(restart_count=2, started_at=ANSWERED)}
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(2, STARTED))
+    change = only_change(plan)
+    assert (change.kind, change.restarts, change.is_transition, change.writes_details) == (Kind.DETAIL, 0, False, True)
+
+
 @pytest.mark.parametrize("answer", [details(restart_count=1), None])
 def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> None:
     plan = learnt(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from reconciler.conf import engine_of, named_hosts
@@ -101,12 +102,15 @@ class Command(BaseCommand):
         (host,) = _named([name])
         if name == LOCAL_HOST:
             raise CommandError("host local stays, row ids depend on it; `manage.py host disable local`", returncode=1)
-        rows = Container.objects.on(host)
-        if not with_rows and (count := rows.count()):
-            text = f"host {name} has {count} rows, which its removal would leave without a host"
-            raise CommandError(f"{text}; disable it, or remove it --with-rows", returncode=1)
-        deleted = rows.delete()[0] if with_rows else 0
-        host.delete()
+        with transaction.atomic():
+            # a pass under way applies before this, or finds that its host is gone
+            Host.objects.select_for_update().get(name=name)
+            rows = Container.objects.on(host)
+            if not with_rows and (count := rows.count()):
+                text = f"host {name} has {count} rows, which its removal would leave without a host"
+                raise CommandError(f"{text}; disable it, or remove it --with-rows", returncode=1)
+            deleted = rows.delete()[0] if with_rows else 0
+            host.delete()
         self.stdout.write(f"host {name} removed, and {deleted} rows with it")
 
 
