@@ -175,6 +175,7 @@ WRONG = [
     ("RESTART_LOOP_SECONDS", "0", "a number greater than 0 and not greater than 86400"),
     ("TRANSITION_DAYS", "-1", "a whole number from 0 to 36500"),
     ("MISSING_DAYS", "ninety", "a whole number from 0 to 36500"),
+    ("WORKER_CONCURRENCY", "many", "a whole number from 1 to 256"),
     ("INSTALL_ID", "x" * 129, "at most 128 printable characters"),
     ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("SECRET_KEY_FILE", "/nowhere/key", "a readable text file"),
