@@ -90,8 +90,12 @@ class Result:
 
 def measure(directory: Path, valkey: Valkey) -> list[str]:
     """Print the tables; return what was promised and not kept."""
-    workers = "; ".join(shlex.join(("worker", *options)) for options in options_by_worker().values())
-    print(f"celery {workers}; {os.cpu_count()} cores; {CONTAINERS} containers a host\n")
+    from django.conf import settings
+
+    for options in options_by_worker().values():
+        print(f"celery {shlex.join(('worker', *options))}")
+    unless_said = f"{settings.CELERY_WORKER_CONCURRENCY} passes at a time unless said"
+    print(f"{unless_said}, {os.cpu_count()} cores, {CONTAINERS} containers a host\n")
     results = []
     for hosts in SIZES:
         with Daemons(hosts, CONTAINERS) as daemons:
