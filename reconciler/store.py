@@ -1,11 +1,13 @@
 """I/O: rows, catalogue and the notes on hosts, out of the database and into it, in few queries (I11)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from reconciler import lookups  # noqa: F401 - registers `among`
@@ -107,14 +109,16 @@ def catalogue(needs: Needs) -> Catalogue:
         SITE: needs.site_ids,
         STACK: stacks.values(),
     }
-    workloads = {
-        (kind, ref_id): workload_id
-        for kind, ref_ids in refs.items()
-        for ref_id, workload_id in _pairs(
-            Workload.objects.filter(kind=kind, ref_id__among=ref_ids), "ref_id", "id", if_any=ref_ids
-        ).items()
-    }
-    return Catalogue(workload_kinds=kinds, workloads=workloads, instances=instances, stacks=stacks)
+    return Catalogue(workload_kinds=kinds, workloads=_workloads(refs), instances=instances, stacks=stacks)
+
+
+def _workloads(refs: Mapping[str, Collection[str]]) -> dict[tuple[str, str], str]:
+    """Return workload ids by kind and what they stand for."""
+    named = [Q(kind=kind, ref_id__among=ref_ids) for kind, ref_ids in refs.items() if ref_ids]
+    if not named:
+        return {}
+    found = Workload.objects.filter(reduce(or_, named)).order_by().values_list("kind", "ref_id", "id")
+    return {(kind, ref_id): workload_id for kind, ref_id, workload_id in found}
 
 
 def _pairs(found: QuerySet[Any], key: str, value: str, *, if_any: Collection[str]) -> dict[str, str]:

@@ -94,7 +94,7 @@ def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
     Called with the lock released; an event may come a moment later than the tick that it announces.
     """
     since, looked_at = host.last_success_at, report.started_at
-    if report.trigger != TICK or since is None or looked_at is None:
+    if report.trigger != TICK or host.watching_since is None or since is None or looked_at is None:
         return
     news = sum(change.is_news_since(since) for change in report.changes)
     now = Host.objects.filter(name=host.name).first() if news else None

@@ -4,13 +4,20 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import task_prerun, worker_ready
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tinyforge.settings")
 
 app = Celery("tinyforge")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@task_prerun.connect
+def check_connections(**_: Any) -> None:
+    """Let go of a database connection that is too old or broken, as Django does before a request."""
+    close_old_connections()
 
 
 @worker_ready.connect

@@ -195,6 +195,9 @@ CELERY_TASK_PUBLISH_RETRY = False
 # a pass mostly waits, and a host that hangs holds a process for its timeout
 CELERY_WORKER_CONCURRENCY = env.whole("WORKER_CONCURRENCY", 4, least=1, most=256)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Celery would close the database connection around every task: a third of what a small pass costs. It is
+# checked before each instead, in tinyforge/celery.py
+CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = TIME_ZONE

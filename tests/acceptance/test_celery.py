@@ -2,8 +2,10 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import redis
+from django.db import connection
 from django.utils import timezone
 
 from dev.engine import DockerEngine
@@ -88,3 +90,36 @@ def test_rows_stay_fresh_between_changes(processes: Processes, simulator: Server
     first = Container.objects.get().last_seen_at
     eventually(lambda: Container.objects.get().last_seen_at > first, what="a later sighting")
     assert timezone.now() - Container.objects.get().last_seen_at < timedelta(seconds=10)
+
+
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def on_postgres(statement: str) -> set[int]:
+    """Return the one column that a statement gives; SQLite has no connections to look at."""
+    if connection.vendor != "postgresql":
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return {value for (value,) in cursor.fetchall()}
+
+
+def last_success() -> Any:
+    return Host.objects.get(name="local").last_success_at
+
+
+def test_a_worker_keeps_its_database_connection_and_survives_its_loss(
+    processes: Processes, simulator: Server, local: Host
+) -> None:
+    Host.objects.update(url=simulator.serve(SimulatedEngine()))
+    processes.worker()
+    processes.beat("0.2")
+    eventually(last_success, what="a first pass")
+    time.sleep(2)
+    kept = on_postgres(f"SELECT pid {OTHERS}")
+    time.sleep(2)
+    assert on_postgres(f"SELECT pid {OTHERS}") == kept
+    on_postgres(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+    lost_at = timezone.now()
+    eventually(lambda: last_success() > lost_at, what="a pass after the loss")
+    assert "Traceback" not in processes.log("worker")
