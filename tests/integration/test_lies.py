@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from reconciler.engine import Engine as Client
-from reconciler.models import Container, Host, Transition
+from reconciler.models import Container, Host, Instance, Stack, Transition, Workload
 from reconciler.reconcile import reconcile
 from reconciler.report import Report
-from simulator import INSPECTS, Engine, Failure, Server
+from simulator import INSPECTS, Engine, Failure, Server, populate
 from simulator import Container as SimulatedContainer
 from tests.builders import workload
 
@@ -173,3 +174,25 @@ def test_a_stuck_inspect_costs_its_time_once_and_no_row(world: World, settings: 
     first, second = world.look(), world.look()
     assert (first.updated, world.states()) == (1, {"running", "stopped"})
     assert (first.inspected, second.inspected) == (1, 0)
+
+
+def test_a_hundred_changes_among_ten_thousand_are_right_whatever_becomes_of_their_inspects(
+    simulator: Server, local: Host
+) -> None:
+    engine = Engine()
+    rows = populate(engine, 10_000)
+    Workload.objects.bulk_create(Workload(**row) for row in rows["workloads"])
+    Instance.objects.bulk_create(Instance(**row) for row in rows["instances"])
+    Stack.objects.bulk_create(Stack(**row) for row in rows["stacks"])
+    client = Client(host="local", url=simulator.serve(engine), timeout_seconds=10)
+    assert reconcile(local, client, trigger="tick").created == 10_000
+    Container.objects.update(details_of=F("container_id"))
+    engine.fail(Failure.RANDOM_ERROR, INSPECTS, rate=0.3)
+    died = [each.id for each in engine.containers.values() if each.state == "running"][::89][:100]
+    for container_id in died:
+        engine.die(container_id, 3, oom=True)
+    report = reconcile(local, client, trigger="tick")
+    assert (report.updated, report.missing, report.unchanged) == (100, 0, 9_900)
+    changed = Container.objects.filter(container_id__in=died)
+    assert set(changed.values_list("state", "exit_code")) == {("stopped", 3)}
+    assert 0 < changed.filter(oom_killed=True).count() < 100
