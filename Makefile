@@ -10,7 +10,8 @@ PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secre
 
 # What no other database changes is tested once.
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
-	integration/test_settings.py acceptance/test_watch.py)
+	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
+	acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-sqlite test-postgres test-elsewhere test-pythons lint format bench sample sample-clean clean

@@ -300,7 +300,9 @@ def test_sessions_leave_no_connection_and_no_thread(daemon: Engine, client: Clie
     deadline = time.monotonic() + 2
     while open_files() > before and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert (open_files(), threading.active_count()) == (before, threads)
+    # what the first session left to be closed on the daemon's side may be closed by now
+    assert open_files() <= before
+    assert threading.active_count() <= threads
 
 
 # the stream
