@@ -1,4 +1,4 @@
-"""Settings, all from the environment; the README has the table."""
+"""Settings, all from the environment; docs/settings.md has the tables."""
 
 import ssl
 import sys
