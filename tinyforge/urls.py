@@ -1,9 +1,9 @@
-"""URLs: the admin is the site."""
+"""URLs: the site's own pages at the root, the admin below /admin/."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 admin.site.site_header = admin.site.site_title = "Tinyforge container index"
 admin.site.index_title = "Containers and what they serve"
 
-urlpatterns = [path("", admin.site.urls)]
+urlpatterns = [path("admin/", admin.site.urls), path("", include("web.urls"))]
