@@ -6,9 +6,9 @@ from django.utils import timezone
 from msgspec.structs import astuple
 
 from reconciler.conf import engine_of
-from reconciler.dispatch import LOCAL_HOST, Sighting, claim_all, dispatch, needs_of
+from reconciler.core.dispatch import LOCAL_HOST, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.observation import Observation, normalise_state
 from reconciler.models import Container, Host
-from reconciler.observation import Observation, normalise_state
 from reconciler.store import ROW_COLUMNS, catalogue
 
 
@@ -32,7 +32,7 @@ def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int 
         )
         managed, _ = claim_all([observation])
         for container in managed:
-            found = dispatch(container, catalogue(needs_of(managed)), host)
+            found = dispatch(container, catalogue(lookup_keys(managed)), host)
             if isinstance(found, Sighting):
                 values = dict(zip(ROW_COLUMNS, astuple(found.row), strict=True))
                 row_id = values.pop("id")

@@ -32,11 +32,12 @@ def print_sequences(daemons: Daemons, round_seconds: float) -> None:
     """Visit every host twice, the hanging ones included, and print how long it takes beside a round of the workers."""
     from bench.baseline import straightforward_visit
     from reconciler.conf import engine_of
+    from reconciler.core.report import Trigger
     from reconciler.models import Host
     from reconciler.reconcile import reconcile
 
     def ours(host: Host) -> bool:
-        return reconcile(host, engine_of(host), trigger="manual").outcome == "applied"
+        return reconcile(host, engine_of(host), trigger=Trigger.MANUAL).outcome == "applied"
 
     for what, visit in (("these passes", ours), ("straightforward passes", straightforward_visit)):
         seconds, visited = _visit_all(daemons, visit)

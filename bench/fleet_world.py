@@ -51,7 +51,7 @@ class Daemons:
 
     def states(self) -> Sequence[States]:
         """Return what each daemon says of its containers, in the index's words."""
-        from reconciler.observation import normalise_state
+        from reconciler.core.observation import normalise_state
 
         said: Sequence[States] = self._tell("states")
         return [{each: normalise_state(state) for each, state in states.items()} for states in said]

@@ -27,7 +27,7 @@ WAIT_SECONDS = 60.0
 ALLOWED_P50_MS, ALLOWED_P99_MS = 60.0, 250.0
 
 
-class Clock:
+class Deadline:
     """The daemon's own time of the last event of each container."""
 
     def __init__(self, client: docker.DockerClient) -> None:
@@ -89,7 +89,7 @@ def _latencies(client: docker.DockerClient, made: list[str], count: int) -> list
     """Return milliseconds from event to a row that another connection can read."""
     from reconciler.models import Container
 
-    clock = Clock(client)
+    clock = Deadline(client)
     rng = random.Random(1)
     found = []
     for _ in range(count):

@@ -107,12 +107,13 @@ def _print(what: str, milliseconds: float, more: str = "") -> None:
 
 def _pass_ms() -> float:
     from reconciler.conf import engine_of
+    from reconciler.core.report import Trigger
     from reconciler.models import Host
     from reconciler.reconcile import reconcile
 
     host = Host.objects.get(name=host_name(0))
     started = time.perf_counter()
-    report = reconcile(host, engine_of(host), trigger="manual")
+    report = reconcile(host, engine_of(host), trigger=Trigger.MANUAL)
     if report.outcome != "applied":
         raise RuntimeError(report.error)
     return (time.perf_counter() - started) * 1000

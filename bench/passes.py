@@ -29,6 +29,7 @@ def _measure_size(size: int, url: str) -> bool:
     from django.db.models import F
 
     from bench.baseline import straightforward_pass
+    from reconciler.core.report import Trigger
     from reconciler.engine import Engine
     from reconciler.models import Container, Host
     from reconciler.reconcile import reconcile
@@ -37,7 +38,7 @@ def _measure_size(size: int, url: str) -> bool:
     engine = Engine(host="local", url=url, timeout_seconds=60)
 
     def one_pass() -> None:
-        report = reconcile(host, engine, trigger="manual")
+        report = reconcile(host, engine, trigger=Trigger.MANUAL)
         if report.outcome != "applied":
             raise RuntimeError(report.error)
 

@@ -9,7 +9,7 @@ from docker.models.containers import Container
 from dev.busybox import REPOSITORY, import_busybox
 from dev.packages import static_busybox
 from dev.sample_rows import COMPOSE_PROJECT, INSTANCE, SHOP, SITE
-from reconciler import labels
+from reconciler.core import labels
 
 MARK = "tinyforge-sample"
 IMAGE_TAG = "sample"

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
-from reconciler.brake import Hold
+from reconciler.core.plan import MISSING, Change, Kind, Plan
+from reconciler.core.safeguard import Held
 from reconciler.models import Container, Host, Transition
-from reconciler.plan import MISSING, Change, Kind, Plan
 from reconciler.signals import containers_changed
 from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence
 
@@ -29,11 +29,11 @@ class Verdict:
     """What a pass concludes: a plan, what it holds back, and what the Engine calls itself."""
 
     plan: Plan
-    hold: Hold | None = None
+    hold: Held | None = None
     engine_id: str | None = None
 
 
-class Stamp(NamedTuple):
+class PassContext(NamedTuple):
     """When and why: `seen_at` is the moment before the listing was asked for, `now` that of writing.
 
     Sightings of unchanged rows are refreshed if their last refresh is older than `refresh_after`.
@@ -58,12 +58,12 @@ class Applied:
     overtaken: bool
 
 
-def apply(verdict: Verdict, fence: Fence, stamp: Stamp) -> Applied | None:
+def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed."""
     plan = verdict.plan
     with transaction.atomic():
         # proves the fence and locks out other passes of this host until the commit
-        success = {"fence_applied": fence.token, **_success(stamp.now)}
+        success = {"fence_applied": fence.token, **_success(context.now)}
         fenced = Host.objects.filter(name=fence.host)
         overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_standing(verdict))
         if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
@@ -72,12 +72,12 @@ def apply(verdict: Verdict, fence: Fence, stamp: Stamp) -> Applied | None:
         unseen = plan.sweep if overtaken else ()
         fresh, conflicts = _compare([c for c in plan.changes if not (unseen and c.kind is Kind.MISSING)])
         conflicts += unseen
-        lost = _create(_of(fresh, Kind.CREATE), stamp.seen_at)
-        _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL), stamp.seen_at)
-        _mark_missing(_of(fresh, Kind.MISSING), stamp.now)
+        lost = _create(_of(fresh, Kind.CREATE), context.seen_at)
+        _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL), context.seen_at)
+        _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
-        _record(made, fence.host, stamp)
-        _refresh(plan.sighted, fence.host, stamp.seen_at, stamp.refresh_after)
+        _record(made, fence.host, context)
+        _refresh(plan.sighted, fence.host, context.seen_at, context.refresh_after)
     return Applied(
         changes=made,
         conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
@@ -151,16 +151,16 @@ def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
         rows.update(state=MISSING, updated_at=now)
 
 
-def _record(changes: Sequence[Change], host: str, stamp: Stamp) -> None:
+def _record(changes: Sequence[Change], host: str, context: PassContext) -> None:
     """Write the history of these changes; who listens is told after the commit."""
-    transitions = [_transition(change, stamp) for change in changes if change.is_transition]
+    transitions = [_transition(change, context) for change in changes if change.is_transition]
     if transitions:
         made = tuple(Transition.objects.bulk_create(transitions))
         # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
         transaction.on_commit(lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made))
 
 
-def _transition(change: Change, stamp: Stamp) -> Transition:
+def _transition(change: Change, context: PassContext) -> Transition:
     before, after, details = change.before, change.after, change.details
     return Transition(
         row_id=after.id,
@@ -168,9 +168,9 @@ def _transition(change: Change, stamp: Stamp) -> Transition:
         from_state=before.state if before else "",
         to_state=after.state,
         container_id=after.container_id,
-        at=stamp.now,
+        at=context.now,
         cause=change.cause,
-        trigger=stamp.trigger,
+        trigger=context.trigger,
         exit_code=after.exit_code,
         oom_killed=details.oom_killed if details else None,
         restarts=change.restarts,

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from reconciler.brake import Limits
+from reconciler.core.safeguard import Limits
 from reconciler.engine import Engine, TlsFiles
 from reconciler.exceptions import UnknownHost
 from reconciler.lock import HostLock, connect

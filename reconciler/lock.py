@@ -19,6 +19,7 @@ from typing import NamedTuple, cast
 
 import redis
 
+from reconciler.core.report import Trigger
 from reconciler.exceptions import LockUnavailable
 
 CALL_TTL_MS = 2_000
@@ -61,17 +62,17 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 
 
-class Ask(NamedTuple):
+class PassRequest(NamedTuple):
     """A request for a pass; `event_ns` is the daemon's time of the first event it is to answer."""
 
-    trigger: str
+    trigger: Trigger
     event_ns: int | None = None
 
 
-class Grant(NamedTuple):
+class Lease(NamedTuple):
     """Leave to make a pass, and the request it answers, if there was one."""
 
-    asked: Ask | None
+    asked: PassRequest | None
 
 
 @cache
@@ -93,24 +94,24 @@ class HostLock:
         self._ttl_ms = max(1, round(ttl_seconds * 1000))
         self._token = secrets.token_hex(16)
 
-    def request(self, ask: Ask) -> bool:
+    def request(self, ask: PassRequest) -> bool:
         """Ask for a pass whose listing begins after this call; return whether the caller has to start one."""
         event_ns = "" if ask.event_ns is None else ask.event_ns
         return bool(self._run(_REQUEST, ask.trigger, event_ns, ASKED_TTL_MS, CALL_TTL_MS))
 
-    def acquire(self, *, only_if_asked: bool = False) -> Grant | None:
+    def acquire(self, *, only_if_asked: bool = False) -> Lease | None:
         """Take the lock and the standing request, without waiting; None if it is held (or nothing was asked)."""
         try:
-            return _grant(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
+            return _lease(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
         except LockUnavailable:
             # the answer may have been lost, not the question: a lock nobody knows of would last its whole life
             with contextlib.suppress(LockUnavailable):
                 self.release()
             raise
 
-    def release_unless_asked(self) -> Grant | None:
+    def release_unless_asked(self) -> Lease | None:
         """Release; or, if a request has come since the last grant, keep the lock and return it."""
-        return _grant(self._run(_RELEASE_UNLESS_ASKED, self._token, self._ttl_ms))
+        return _lease(self._run(_RELEASE_UNLESS_ASKED, self._token, self._ttl_ms))
 
     def release(self) -> bool:
         """Release if still the owner, leaving requests standing; return whether it was."""
@@ -157,7 +158,7 @@ class HostLock:
         return self._command("EVAL", script, len(self._keys), *self._keys, *arguments)
 
     def _command(self, *parts: str | int) -> object:
-        with _border(self._client):
+        with _translated_errors(self._client):
             return self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
 
 
@@ -166,7 +167,7 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
 
     Raises LockUnavailable.
     """
-    with _border(client), client.pipeline(transaction=False) as pipeline:
+    with _translated_errors(client), client.pipeline(transaction=False) as pipeline:
         for host in hosts:
             pipeline.lrange(_latencies_key(host), 0, -1)
         found = cast("list[list[bytes]]", pipeline.execute())
@@ -174,7 +175,7 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
 
 
 @contextlib.contextmanager
-def _border(client: redis.Redis) -> Iterator[None]:
+def _translated_errors(client: redis.Redis) -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError) as error:
@@ -187,8 +188,8 @@ def _latencies_key(host: str) -> str:
     return f"tinyforge:{{{host}}}:latencies"
 
 
-def _grant(answer: object) -> Grant | None:
+def _lease(answer: object) -> Lease | None:
     if not answer:
         return None
     trigger, event_ns = (part.decode() for part in cast("list[bytes]", answer))
-    return Grant(Ask(trigger, int(event_ns) if event_ns else None) if trigger else None)
+    return Lease(PassRequest(Trigger(trigger), int(event_ns) if event_ns else None) if trigger else None)

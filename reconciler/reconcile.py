@@ -15,22 +15,20 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.apply import Applied, Stamp, Verdict, apply
-from reconciler.backoff import pause_seconds
-from reconciler.brake import Standing, brake, present_rows
+from reconciler.apply import Applied, PassContext, Verdict, apply
 from reconciler.conf import hold_limits, refresh_after
-from reconciler.details import Question, learn, questions, worth_asking
-from reconciler.dispatch import Row, Sighting, claim_all, dispatch, needs_of
+from reconciler.core.backoff import pause_seconds
+from reconciler.core.details import Question, merge_details, questions, worth_asking
+from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.observation import Details, Snapshot
+from reconciler.core.plan import Plan, make_plan
+from reconciler.core.report import Outcome, Report, Trigger
+from reconciler.core.safeguard import Evidence, present_rows, safeguard
 from reconciler.exceptions import EngineUnavailable, NoDetails, UnknownHost
 from reconciler.models import Host
-from reconciler.observation import Details, Snapshot
-from reconciler.plan import Plan, make_plan
-from reconciler.report import Report
-from reconciler.store import Fence, Past
+from reconciler.store import Fence, HostRecord
 
 logger = logging.getLogger(__name__)
-
-BOOT, TICK, EVENT, MANUAL, CONFIRM = "boot", "tick", "event", "manual", "confirm"
 
 
 class EngineSession(Protocol):
@@ -65,7 +63,7 @@ class _Decided:
     plan: Plan
 
 
-def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool = False) -> Report:
+def reconcile(host: Host, lister: EngineLister, *, trigger: Trigger, dry_run: bool = False) -> Report:
     """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing."""
     started_at, started = timezone.now(), time.perf_counter()
     fence = None
@@ -73,49 +71,49 @@ def reconcile(host: Host, lister: EngineLister, *, trigger: str, dry_run: bool =
         if dry_run:
             report = _dry_pass(host, lister, trigger)
         else:
-            fence = store.mint(host.name, started_at)
+            fence = store.next_fence(host.name, started_at)
             report = _pass(fence, lister, trigger)
     except (EngineUnavailable, UnknownHost, DatabaseError) as error:
-        report = Report(host=host.name, trigger=trigger, outcome="failed", error=str(error))
+        report = Report(host=host.name, trigger=trigger, outcome=Outcome.FAILED, error=str(error))
         _log_failure(host, error, fence)
     return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
 
 
-def _pass(fence: Fence, lister: EngineLister, trigger: str) -> Report:
-    host, past = fence.host, fence.past
+def _pass(fence: Fence, lister: EngineLister, trigger: Trigger) -> Report:
+    host, record = fence.host, fence.record
     rows = store.rows_on(host)
     seen_at = timezone.now()
     with lister.session() as session:
         decided = _decide(host, rows, seen_at, session.listing())
-        verdict = _brake(decided, past, session)
+        verdict = _safeguard(decided, record, session)
         verdict, inspected = _inspect(verdict, decided, session, fence.token)
-    stamp = Stamp(trigger, seen_at, timezone.now(), refresh_after())
-    applied = apply(verdict, fence, stamp)
-    report = replace(_report(host, trigger, decided, verdict, past), inspected=inspected)
+    context = PassContext(trigger, seen_at, timezone.now(), refresh_after())
+    applied = apply(verdict, fence, context)
+    report = replace(_report(host, trigger, decided, verdict, record), inspected=inspected)
     if applied is None:
-        return replace(report, outcome="superseded", held=0, hold_reason="", confirm_after=None)
+        return replace(report, outcome=Outcome.SUPERSEDED, held=0, hold_reason="", confirm_after=None)
     if applied.overtaken:
         report = replace(report, held=0, hold_reason="", confirm_after=None)
     else:
-        _log_news(host, past, verdict)
+        _log_news(host, record, verdict)
     return _applied_report(report, applied)
 
 
-def _dry_pass(host: Host, lister: EngineLister, trigger: str) -> Report:
-    past = store.past(host.name)
+def _dry_pass(host: Host, lister: EngineLister, trigger: Trigger) -> Report:
+    record = store.host_record(host.name)
     rows = store.rows_on(host.name)
     seen_at = timezone.now()
     with lister.session() as session:
         decided = _decide(host.name, rows, seen_at, session.listing())
-        verdict = _brake(decided, past, session)
-    return _report(host.name, trigger, decided, verdict, past).with_changes(verdict.plan.changes)
+        verdict = _safeguard(decided, record, session)
+    return _report(host.name, trigger, decided, verdict, record).with_changes(verdict.plan.changes)
 
 
 def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
     """Dispatch and plan a snapshot."""
     managed, skips = claim_all(snapshot.observations, settings.INSTALL_ID)
     skips += snapshot.refusals
-    joins = store.catalogue(needs_of(managed))
+    joins = store.catalogue(lookup_keys(managed))
     sightings: list[Sighting] = []
     for container in managed:
         found = dispatch(container, joins, host)
@@ -130,24 +128,24 @@ def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -
     return _Decided(rows=rows, seen_at=seen_at, snapshot=snapshot, sightings=sightings, managed=len(managed), plan=plan)
 
 
-def _brake(decided: _Decided, past: Past, session: EngineSession) -> Verdict:
+def _safeguard(decided: _Decided, record: HostRecord, session: EngineSession) -> Verdict:
     """Hold back a sweep that a second listing has to agree with first.
 
     The Engine is asked who it is when something would go missing, and until it has said so once.
     """
     sweeps = bool(decided.plan.sweep)
-    named, doubt = past.engine_id, ""
-    if sweeps or past.engine_id is None:
+    named, doubt = record.engine_id, ""
+    if sweeps or record.engine_id is None:
         named, doubt = _identify(
-            past.engine_id, session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS
+            record.engine_id, session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS
         )
-    standing = Standing(
-        present_rows(decided.rows), past.hold, named or "", doubt, can_sweep=decided.snapshot.names_every_container
+    evidence = Evidence(
+        present_rows(decided.rows), record.hold, named or "", doubt, can_sweep=decided.snapshot.names_every_container
     )
-    plan, hold = brake(decided.plan, standing, past.read_at, hold_limits())
+    plan, hold = safeguard(decided.plan, evidence, record.read_at, hold_limits())
     # another Engine is accepted with the sweep that a second listing of it has confirmed; a silent one says nothing
     is_accepted = named is not None and not (hold and doubt)
-    return Verdict(plan=plan, hold=hold, engine_id=named if is_accepted else past.engine_id)
+    return Verdict(plan=plan, hold=hold, engine_id=named if is_accepted else record.engine_id)
 
 
 def _identify(recorded: str | None, session: EngineSession, timeout_seconds: float) -> tuple[str | None, str]:
@@ -164,12 +162,12 @@ def _identify(recorded: str | None, session: EngineSession, timeout_seconds: flo
 def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: int) -> tuple[Verdict, int]:
     """Add what inspects of changed containers tell; return also how many were made."""
     asked = questions(verdict.plan, decided.rows, decided.sightings)
-    known = store.details_known([question.row.id for question in asked if question.is_known])
+    known = store.last_inspects([question.row.id for question in asked if question.is_known])
     asked = worth_asking(asked, known, decided.snapshot.answered_at, turn)[: settings.INSPECT_MOST]
     if not asked:
         return verdict, 0
     answers, made = _ask(session, asked)
-    return replace(verdict, plan=learn(verdict.plan, asked, answers, known)), made
+    return replace(verdict, plan=merge_details(verdict.plan, asked, answers, known)), made
 
 
 def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, Details | None], int]:
@@ -192,13 +190,13 @@ def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, D
     return answers, made
 
 
-def _report(host: str, trigger: str, decided: _Decided, verdict: Verdict, past: Past) -> Report:
+def _report(host: str, trigger: Trigger, decided: _Decided, verdict: Verdict, record: HostRecord) -> Report:
     hold = verdict.hold
-    is_new = hold is not None and (past.hold is None or hold.since != past.hold.since)
+    is_new = hold is not None and (record.hold is None or hold.since != record.hold.since)
     return Report(
         host=host,
         trigger=trigger,
-        outcome="planned",
+        outcome=Outcome.PLANNED,
         listed=decided.snapshot.size,
         managed=decided.managed,
         unchanged=decided.plan.unchanged,
@@ -211,23 +209,23 @@ def _report(host: str, trigger: str, decided: _Decided, verdict: Verdict, past: 
 
 def _applied_report(report: Report, applied: Applied) -> Report:
     conflicts = len(applied.conflicts) or int(applied.overtaken)
-    return replace(report, outcome="applied", conflicts=conflicts).with_changes(applied.changes)
+    return replace(report, outcome=Outcome.APPLIED, conflicts=conflicts).with_changes(applied.changes)
 
 
-def _log_news(host: str, past: Past, verdict: Verdict) -> None:
+def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:
     """Say once what an operator wants to know of a host that answered."""
-    hold, held = verdict.hold, past.hold
-    if past.failures:
+    hold, held = verdict.hold, record.hold
+    if record.failures:
         logger.info("host %s: answers again", host, extra={"action": "recovered", "host": host})
     if hold and (held is None or held.reason != hold.reason):
         text = "host %s: held: %s; a second complete listing has to agree first"
         logger.warning(text, host, hold.reason, extra={"action": "held", "host": host})
     if held and not hold:
         logger.warning("host %s: held no more", host, extra={"action": "released", "host": host})
-    if past.engine_id and past.engine_id != verdict.engine_id:
+    if record.engine_id and record.engine_id != verdict.engine_id:
         text = "host %s: the Engine %s was replaced by %s, as two listings agree"
         extra = {"action": "engine_replaced", "host": host}
-        logger.warning(text, host, past.engine_id, verdict.engine_id or "a nameless one", extra=extra)
+        logger.warning(text, host, record.engine_id, verdict.engine_id or "a nameless one", extra=extra)
 
 
 def _log_failure(host: Host, error: Exception, fence: Fence | None) -> None:
@@ -236,7 +234,7 @@ def _log_failure(host: Host, error: Exception, fence: Fence | None) -> None:
     if isinstance(error, EngineUnavailable) and fence:
         with contextlib.suppress(DatabaseError):
             draw = random.random()  # noqa: S311 - jitter, not a secret
-            failures = fence.past.failures + 1
+            failures = fence.record.failures + 1
             pause = pause_seconds(failures, settings.RECONCILE_INTERVAL, settings.LONGEST_BACKOFF, draw)
             now = timezone.now()
             is_news = store.note_failure(fence, error.reason, now, now + timedelta(seconds=pause))

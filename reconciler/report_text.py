@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.report import Report
+from reconciler.core.report import Outcome, Report
 
 
 def report_text(report: Report) -> str:
@@ -25,16 +25,16 @@ def _plain(cell: str) -> str:
 
 
 def _lines(report: Report) -> Iterable[str]:
-    if report.outcome == "failed":
+    if report.outcome == Outcome.FAILED:
         yield f"{report.host}: failed after {report.seconds:.2f} s, no row was changed"
         return
-    if report.outcome == "busy":
+    if report.outcome == Outcome.BUSY:
         yield f"{report.host}: busy, a pass is under way"
         return
-    if report.outcome == "superseded":
+    if report.outcome == Outcome.SUPERSEDED:
         yield f"{report.host}: superseded by a younger pass, no row was changed"
         return
-    would = "would be " if report.outcome == "planned" else ""
+    would = "would be " if report.outcome == Outcome.PLANNED else ""
     yield (
         f"{report.host}: {report.listed} listed, {report.managed} ours: {would}{report.created} created, "
         f"{report.updated} updated, {report.missing} missing, {report.unchanged} unchanged ({report.seconds:.2f} s)"

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,25 @@ from reconciler.conf import engine_of
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import connect, latencies
 from reconciler.models import UNKNOWN, Container, Host
+
+
+class Condition(StrEnum):
+    """How a host is doing. NEW: no pass of it has succeeded yet; HELD: a second listing has to agree."""
+
+    OFF = "off"
+    FAILING = "failing"
+    HELD = "held"
+    STALE = "stale"
+    NEW = "new"
+    FRESH = "fresh"
+
+
+_CONDITION_WORDS = {
+    Condition.OFF: "off",
+    Condition.STALE: "stale",
+    Condition.NEW: "not looked at yet",
+    Condition.FRESH: "fresh",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +47,8 @@ class HostStatus:
     host: str
     enabled: bool
     engine: str
-    condition: str
+    condition: Condition
+    condition_text: str
     watching_since: datetime | None
     last_success_at: datetime | None
     age_seconds: float | None
@@ -73,19 +94,27 @@ def statuses(at: datetime) -> list[HostStatus]:
     return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
 
 
-def condition(host: Host, at: datetime) -> str:
-    """Say in few words how a host is doing: what is worst comes first."""
+def condition(host: Host, at: datetime) -> Condition:
+    """Return how a host is doing; what is worst comes first."""
     if not host.enabled:
-        return "off"
+        return Condition.OFF
     if host.last_error:
+        return Condition.FAILING
+    if host.held_since:
+        return Condition.HELD
+    if host.is_stale(at, settings.RECONCILE_INTERVAL):
+        return Condition.STALE if host.last_success_at else Condition.NEW
+    return Condition.FRESH
+
+
+def condition_text(host: Host, at: datetime) -> str:
+    """Say in few words how a host is doing."""
+    found = condition(host, at)
+    if found is Condition.FAILING:
         wait = (host.retry_at - at).total_seconds() if host.retry_at else 0
         again = f", next try in {wait:.0f} s" if wait > 0 else ""
         return f"failing ({host.failures}×{again})"
-    if host.held_since:
-        return f"held: {host.held_reason}"
-    if host.is_stale(at, settings.RECONCILE_INTERVAL):
-        return "stale" if host.last_success_at else "not looked at yet"
-    return "fresh"
+    return f"held: {host.held_reason}" if found is Condition.HELD else _CONDITION_WORDS[found]
 
 
 def _counts(at: datetime) -> dict[str, _Counts]:
@@ -108,6 +137,7 @@ def _status(host: Host, counts: _Counts, noted: Sequence[float], at: datetime) -
         enabled=host.enabled,
         engine=engine_of(host).url,
         condition=condition(host, at),
+        condition_text=condition_text(host, at),
         watching_since=host.watching_since if host.is_watched(at) else None,
         last_success_at=host.last_success_at,
         age_seconds=round((at - host.last_success_at).total_seconds(), 1) if host.last_success_at else None,

@@ -11,9 +11,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from reconciler import lookups  # noqa: F401 - registers `among`
-from reconciler.brake import Hold
-from reconciler.details import Known
-from reconciler.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, Needs, Row
+from reconciler.core.details import LastInspect
+from reconciler.core.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, LookupKeys, Row
+from reconciler.core.safeguard import Held
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, Workload
 
@@ -21,7 +21,7 @@ ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__stru
 COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
 
 
-class Past(NamedTuple):
+class HostRecord(NamedTuple):
     """What earlier passes have left on a host's row; `read_at` is when it was read, by the database's clock.
 
     `engine_id` is None if the Engine has not said yet who it is, and empty if it has no name.
@@ -30,7 +30,7 @@ class Past(NamedTuple):
     read_at: datetime
     failures: int
     engine_id: str | None
-    hold: Hold | None
+    hold: Held | None
 
 
 class Fence(NamedTuple):
@@ -39,10 +39,10 @@ class Fence(NamedTuple):
     host: str
     token: int
     applied: int
-    past: Past
+    record: HostRecord
 
 
-def mint(host: str, at: datetime) -> Fence:
+def next_fence(host: str, at: datetime) -> Fence:
     """Return a fence younger than every other of this host, with what earlier ones left; note the attempt.
 
     Raises UnknownHost for one that was removed.
@@ -51,12 +51,12 @@ def mint(host: str, at: datetime) -> Fence:
         # the update locks the row, so the values read back are this pass's own
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
         token, applied, *left = _read(host, "fence_minted", "fence_applied")
-    return Fence(host, token, applied, _past(*left))
+    return Fence(host, token, applied, _host_record(*left))
 
 
-def past(host: str) -> Past:
+def host_record(host: str) -> HostRecord:
     """Return what earlier passes have left, without taking part. Raises UnknownHost."""
-    return _past(*_read(host))
+    return _host_record(*_read(host))
 
 
 _HELD_COLUMNS = ("held_since", "held_containers", "held_engine_id", "held_reason")
@@ -70,10 +70,10 @@ def _read(host: str, *columns: str) -> tuple[Any, ...]:
     return values
 
 
-def _past(read_at: datetime, failures: int, engine_id: str | None, *held: Any) -> Past:
+def _host_record(read_at: datetime, failures: int, engine_id: str | None, *held: Any) -> HostRecord:
     since, containers, held_engine_id, reason = held
-    hold = Hold(since=since, suspects=frozenset(containers), engine_id=held_engine_id, reason=reason) if since else None
-    return Past(read_at, failures, engine_id, hold)
+    hold = Held(since=since, suspects=frozenset(containers), engine_id=held_engine_id, reason=reason) if since else None
+    return HostRecord(read_at, failures, engine_id, hold)
 
 
 def rows_on(host: str) -> list[Row]:
@@ -90,7 +90,7 @@ def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, Row]:
     return {values[0]: Row(*values) for values in found}
 
 
-def catalogue(needs: Needs) -> Catalogue:
+def catalogue(needs: LookupKeys) -> Catalogue:
     """Return the joins for the names a listing uses, and no others."""
     kinds = _pairs(Workload.objects.filter(id__among=needs.workload_ids), "id", "kind", if_any=needs.workload_ids)
     stacks = _pairs(
@@ -126,12 +126,12 @@ def _pairs(found: QuerySet[Any], key: str, value: str, *, if_any: Collection[str
     return dict(found.order_by().values_list(key, value)) if if_any else {}
 
 
-def details_known(row_ids: Collection[str]) -> dict[str, Known]:
+def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
     """Return what these rows say since the last inspect, by row id."""
     if not row_ids:
         return {}
-    found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *Known._fields)
-    return {row_id: Known(*known) for row_id, *known in found}
+    found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *LastInspect._fields)
+    return {row_id: LastInspect(*known) for row_id, *known in found}
 
 
 def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:

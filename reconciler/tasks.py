@@ -10,13 +10,12 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from reconciler.conf import lock_of
+from reconciler.core.report import Report, Trigger
 from reconciler.exceptions import LockUnavailable
-from reconciler.lock import Ask
+from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.prune import prune
-from reconciler.reconcile import CONFIRM, TICK
-from reconciler.report import Report
-from reconciler.turns import Run, reconcile_in_turn
+from reconciler.single_flight import Flight, reconcile_in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -25,29 +24,29 @@ MOST_LOGGED = 20
 
 
 @shared_task(name="reconcile")
-def reconcile(trigger: str = TICK) -> None:
+def reconcile(trigger: Trigger = Trigger.TICK) -> None:
     """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12).
 
     A tick passes over hosts that fail, until their next try is due.
     """
-    hosts = Host.objects.due(timezone.now()) if trigger == TICK else Host.objects.filter(enabled=True)
+    hosts = Host.objects.due(timezone.now()) if trigger == Trigger.TICK else Host.objects.filter(enabled=True)
     # what fails may hang: it comes last, so that it holds up nobody else's pass
     for host in hosts.order_by("failures", "name").values_list("name", flat=True):
         with _unless_redis_is_down(host):
-            if trigger == TICK:
-                _start(host, TICK)
+            if trigger == Trigger.TICK:
+                _start(host, Trigger.TICK)
             else:
-                ask(host, Ask(trigger))
+                ask(host, PassRequest(trigger))
 
 
 @shared_task(name="reconcile_host")
-def reconcile_host(host: str, trigger: str) -> None:
+def reconcile_host(host: str, trigger: Trigger) -> None:
     """Make one host's next pass, in turn."""
     row = Host.objects.filter(name=host).first()
     if row is None:
         return
     with _unless_redis_is_down(host):
-        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger not in (TICK, CONFIRM))
+        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger not in (Trigger.TICK, Trigger.CONFIRM))
         for report in run.reports:
             _log(report)
         follow_up(host, run)
@@ -60,7 +59,7 @@ def prune_old() -> None:
     logger.info("pruned: %s", pruned, extra={"action": "pruned"})
 
 
-def ask(host: str, request: Ask) -> None:
+def ask(host: str, request: PassRequest) -> None:
     """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
     lock = lock_of(host)
     if lock.request(request):
@@ -69,15 +68,15 @@ def ask(host: str, request: Ask) -> None:
         lock.note_event(request.event_ns)
 
 
-def follow_up(host: str, run: Run) -> None:
+def follow_up(host: str, run: Flight) -> None:
     """Start the passes that a holder has left to others. Raises kombu's OperationalError."""
     if run.again:
         _start(host, run.again.trigger)
     if run.confirm_after is not None:
-        _start(host, CONFIRM, after_seconds=run.confirm_after)
+        _start(host, Trigger.CONFIRM, after_seconds=run.confirm_after)
 
 
-def _start(host: str, trigger: str, after_seconds: float = 0) -> None:
+def _start(host: str, trigger: Trigger, after_seconds: float = 0) -> None:
     """Send the message; a backlog expires, since what is asked stands in Redis, and the next tick answers it."""
     expires = after_seconds + settings.RECONCILE_INTERVAL
     reconcile_host.apply_async((host, trigger), countdown=after_seconds or None, expires=expires)

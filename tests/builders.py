@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from reconciler import labels
-from reconciler.dispatch import Row
+from reconciler.core import labels
+from reconciler.core.dispatch import Row
+from reconciler.core.observation import Details, Observation, Skip, Snapshot
 from reconciler.exceptions import EngineUnavailable, NoDetails
-from reconciler.observation import Details, Observation, Skip, Snapshot
 
 
 def cid(name: str) -> str:

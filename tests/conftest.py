@@ -12,7 +12,7 @@ from django.conf import settings
 
 from dev.process import ServiceError
 from dev.valkey import Valkey
-from reconciler import engine
+from reconciler.engine import engine
 from reconciler.lock import connect
 from reconciler.models import Host
 from simulator import Server

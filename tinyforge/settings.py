@@ -10,7 +10,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from reconciler.labels import MAX_VALUE_CHARS
+from reconciler.core.labels import MAX_VALUE_CHARS
 from tinyforge.env import Env, without_password, wrong
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -12,14 +12,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
-from reconciler import tasks
 from reconciler.admin.shown import age, moment_of
-from reconciler.dispatch import LOCAL_HOST
+from reconciler.api import request_pass
+from reconciler.core.dispatch import LOCAL_HOST
 from reconciler.exceptions import LockUnavailable
-from reconciler.lock import Ask
 from reconciler.models import Host
-from reconciler.reconcile import MANUAL
-from reconciler.status import condition
+from reconciler.status import Condition, condition, condition_text
 
 
 @admin.register(Host)
@@ -76,12 +74,13 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.display(description="condition", ordering="last_error")
     def shown_condition(self, row: Host) -> SafeString | str:
-        said = condition(row, timezone.now())
-        if said in ("fresh", "off"):
-            return said
+        now = timezone.now()
+        found, text = condition(row, now), condition_text(row, now)
+        if found in (Condition.FRESH, Condition.OFF):
+            return text
         # what waits for a second look is no failure
-        kind = "caution" if said == "not looked at yet" or said.startswith("held") else "trouble"
-        return format_html('<span class="{}">{}</span>', kind, said)
+        kind = "caution" if found in (Condition.NEW, Condition.HELD) else "trouble"
+        return format_html('<span class="{}">{}</span>', kind, text)
 
     @admin.display(description="engine", ordering="url")
     def engine(self, row: Host) -> str:
@@ -101,7 +100,7 @@ class HostAdmin(admin.ModelAdmin):
         asked: list[str] = []
         try:
             for name in queryset.values_list("name", flat=True):
-                tasks.ask(name, Ask(MANUAL))
+                request_pass(name)
                 asked.append(name)
         except (LockUnavailable, OperationalError) as error:
             so_far = f"No more than {', '.join(asked)} was asked" if asked else "Nothing was asked"

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
 from reconciler.models.container import Container, State
 from reconciler.models.host import Host
-from reconciler.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
 
 
 class TransitionQuerySet(models.QuerySet["Transition"]):

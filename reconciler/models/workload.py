@@ -6,8 +6,8 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
-from reconciler.labels import MAX_VALUE_CHARS
-from reconciler.observation import MAX_PORT
+from reconciler.core.labels import MAX_VALUE_CHARS
+from reconciler.core.observation import MAX_PORT
 
 
 class WorkloadKind(models.TextChoices):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.engine import DockerEngine
+from reconciler.core.report import Trigger
 from reconciler.engine import Engine
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
@@ -23,7 +24,7 @@ def look(docker_engine: DockerEngine, local: Host) -> Callable[[], Container | N
     engine = Engine(host="local", url=docker_engine.url, timeout_seconds=10)
 
     def look_once() -> Container | None:
-        report = reconcile(local, engine, trigger="manual")
+        report = reconcile(local, engine, trigger=Trigger.MANUAL)
         assert report.outcome == "applied", report.error
         return Container.objects.with_restarts().filter(id="shop:web").first()
 

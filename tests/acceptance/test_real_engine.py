@@ -3,10 +3,10 @@
 import pytest
 
 from dev.engine import DockerEngine
+from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine
 from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from tests.acceptance.conftest import Containers
 from tests.builders import compose, instance, site, workload
 
@@ -26,7 +26,7 @@ class Look:
         self._host = host
 
     def __call__(self) -> Report:
-        report = reconcile(self._host, self._engine, trigger="manual")
+        report = reconcile(self._host, self._engine, trigger=Trigger.MANUAL)
         assert report.outcome == "applied", report.error
         return report
 
@@ -82,5 +82,5 @@ def test_a_daemon_that_is_stopped_makes_nothing_missing(containers: Containers, 
     """I1: with the daemon down every container is unknown, none is gone."""
     Container.objects.create(id="shop:web", workload_id="shop", container_id="c" * 64, state="running")
     gone = Engine(host="local", url="unix:///tmp/no-engine-here.sock", timeout_seconds=2)
-    assert reconcile(local, gone, trigger="manual").outcome == "failed"
+    assert reconcile(local, gone, trigger=Trigger.MANUAL).outcome == "failed"
     assert Container.objects.get().state == "running"

@@ -16,7 +16,7 @@ from dev.engine import DockerEngine
 from dev.ports import free_port
 from dev.process import ServiceError
 from reconciler.engine import Engine, TlsFiles
-from reconciler.engine_tls import tls_words
+from reconciler.engine.tls import tls_words
 from reconciler.exceptions import EngineUnavailable
 from tests.certificates import FAR, LONG_AGO, TOMORROW, YESTERDAY, Authority
 from tests.conftest import unavailable

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from reconciler import watch
-from reconciler.lock import Ask
+from reconciler.lock import PassRequest
 from reconciler.models import Host
-from reconciler.watch import Watcher
+from reconciler.watch import supervisor as watch
+from reconciler.watch.supervisor import Watcher
 from simulator import Engine, Failure, Server
 from tests.acceptance.conftest import eventually
 from tests.builders import workload
@@ -24,7 +24,7 @@ class Asks:
     def __init__(self) -> None:
         self.made: list[tuple[float, str, int | None]] = []
 
-    def __call__(self, host: str, ask: Ask) -> None:
+    def __call__(self, host: str, ask: PassRequest) -> None:
         self.made.append((time.monotonic(), host, ask.event_ns))
 
     def of(self, host: str) -> int:
@@ -205,7 +205,7 @@ def test_an_ask_that_fails_is_made_again(engine: Engine, asks: Asks, monkeypatch
     monkeypatch.setattr(watch, "RETRY_SECONDS", 0.3)
     failures = [LockUnavailable("redis", "gone"), LockUnavailable("redis", "gone")]
 
-    def ask(host: str, request: Ask) -> None:
+    def ask(host: str, request: PassRequest) -> None:
         if failures:
             raise failures.pop()
         asks(host, request)
@@ -231,7 +231,7 @@ def test_a_watcher_that_cannot_reach_redis_gives_up_in_the_end(engine: Engine, m
 
     monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.5)
 
-    def ask(host: str, request: Ask) -> None:
+    def ask(host: str, request: PassRequest) -> None:
         raise LockUnavailable("redis", "gone")
 
     with pytest.raises(watch.CannotWatch, match="Redis"):

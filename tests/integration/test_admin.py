@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reconciler.conf import lock_of
-from reconciler.lock import Ask, Grant
+from reconciler.core.report import Trigger
+from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
 
 LIST = reverse("admin:reconciler_container_changelist")
@@ -432,7 +433,7 @@ def test_reconcile_now_leaves_a_request_and_a_message(admin_client, local, valke
     assert messages(answer) == [("success", "A pass was asked for: local")]
     (body,) = valkey.lrange("reconcile", 0, -1)
     assert json.loads(body)["headers"]["argsrepr"] == "('local', 'manual')"
-    assert lock_of("local").acquire(only_if_asked=True) == Grant(Ask("manual"))
+    assert lock_of("local").acquire(only_if_asked=True) == Lease(PassRequest(Trigger.MANUAL))
 
 
 def test_reconcile_now_asks_of_every_host_chosen_and_of_no_other(admin_client, local, valkey):
@@ -449,7 +450,7 @@ def test_reconcile_now_during_a_pass_is_answered_by_its_holder(admin_client, loc
     holder.acquire()
     reconcile_now(admin_client, "local")
     assert valkey.llen("reconcile") == 0
-    assert holder.release_unless_asked() == Grant(Ask("manual"))
+    assert holder.release_unless_asked() == Lease(PassRequest(Trigger.MANUAL))
 
 
 def test_reconcile_now_is_for_those_who_may_change_hosts(staff, local, valkey):

@@ -10,9 +10,10 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from reconciler import turns
+from reconciler import single_flight
 from reconciler.conf import lock_of
-from reconciler.lock import Ask, Grant
+from reconciler.core.report import Trigger
+from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host, Workload
 from simulator import Engine, Failure
 from tests.builders import FakeEngine, cid, container, workload
@@ -245,7 +246,7 @@ def test_a_busy_host_is_not_looked_at(busy, engine):
 def test_the_request_stands_while_the_host_is_busy(busy):
     """I12."""
     run()
-    assert busy.release_unless_asked() == Grant(Ask("manual"))
+    assert busy.release_unless_asked() == Lease(PassRequest(Trigger.MANUAL))
 
 
 def test_the_holder_makes_exactly_one_more_pass_for_it(local, monkeypatch):
@@ -257,8 +258,8 @@ def test_the_holder_makes_exactly_one_more_pass_for_it(local, monkeypatch):
             statuses.append(run()[0])
 
     lister = FakeEngine([container("shop-web", workload("shop"))], meanwhile=command_comes_in)
-    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
-    made = turns.reconcile_in_turn(local, trigger="tick").reports
+    monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
+    made = single_flight.reconcile_in_turn(local, trigger=Trigger.TICK).reports
     assert statuses == [75]
     assert [report.trigger for report in made] == ["tick", "manual"]
 
@@ -275,9 +276,9 @@ def test_a_failed_host_counts_more_than_a_busy_one(busy, edge):
 
 def test_what_was_asked_in_its_last_round_is_not_dropped(local, monkeypatch, valkey):
     """I12: after its last round the command is told to start a pass for the request that still stands."""
-    lister = FakeEngine(meanwhile=lambda: lister.listings > 1 or lock_of("local").request(Ask("event")))
-    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
-    monkeypatch.setattr(turns, "MOST_ROUNDS", 1)
+    lister = FakeEngine(meanwhile=lambda: lister.listings > 1 or lock_of("local").request(PassRequest(Trigger.EVENT)))
+    monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
+    monkeypatch.setattr(single_flight, "MOST_ROUNDS", 1)
     run()
     is_enqueued = valkey.llen("reconcile") == 1
     is_answered = lister.listings == 2

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Host
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, cid, container, workload
@@ -18,7 +19,7 @@ WEB = container("web", workload("shop", role="web"))
 
 
 def look(host: Host, *containers: Any, **daemon: Any) -> None:
-    reconcile(host, FakeEngine(list(containers), **daemon), trigger="tick")
+    reconcile(host, FakeEngine(list(containers), **daemon), trigger=Trigger.TICK)
 
 
 def effective(row_id: str = "shop:web", at: datetime | None = None) -> tuple[str, str, datetime | None]:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.observation import Reason
+from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host
-from reconciler.observation import Reason
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from simulator import Engine, Failure, Server
 from tests.builders import workload
 
@@ -44,7 +44,7 @@ def failure_of(client: Client) -> EngineUnavailable:
 
 
 def look(client: Client) -> Report:
-    return reconcile(Host.objects.get_or_create(name="local")[0], client, trigger="manual")
+    return reconcile(Host.objects.get_or_create(name="local")[0], client, trigger=Trigger.MANUAL)
 
 
 def add(daemon: Engine, role: str, **fields: Any) -> str:

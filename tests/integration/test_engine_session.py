@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import engine
-from reconciler.engine import About, Session
+from reconciler.engine import About, Session, engine
 from reconciler.engine import Engine as Client
 from reconciler.exceptions import EngineUnavailable, NoDetails
 from simulator import INSPECTS, Engine, Failure, Server

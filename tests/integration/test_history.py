@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from reconciler import apply as applying
+from reconciler.core.observation import Observation
+from reconciler.core.report import Report, Trigger
 from reconciler.exceptions import NoDetails
 from reconciler.models import Container, Host, Transition
-from reconciler.observation import Observation
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from reconciler.signals import containers_changed
 from tests.builders import STARTED, FakeEngine, cid, container, details, workload
 
@@ -27,7 +27,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def look(host: Host, *containers: Observation, **daemon: Any) -> Report:
-    report = reconcile(Host.objects.get(name=host.name), FakeEngine(list(containers), **daemon), trigger="event")
+    report = reconcile(Host.objects.get(name=host.name), FakeEngine(list(containers), **daemon), trigger=Trigger.EVENT)
     assert report.outcome == "applied", report.error
     return report
 
@@ -115,7 +115,7 @@ def test_history_is_written_with_the_change_or_not_at_all(local: Host, monkeypat
 
     monkeypatch.setattr(applying, "_refresh", fail)
     with pytest.raises(connection.Database.OperationalError), transaction.atomic():
-        reconcile(local, FakeEngine([STOPPED]), trigger="event")
+        reconcile(local, FakeEngine([STOPPED]), trigger=Trigger.EVENT)
     assert (web().state, len(history())) == ("running", 1)
 
 
@@ -190,7 +190,7 @@ def test_an_inspect_gets_no_more_than_what_is_left(local: Host, settings: Any, m
     passed = iter([0.0, 0.0, 0.75, 2.0])
     monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
     engine = FakeEngine([container(name, workload("shop", role=name)) for name in ("a", "b", "c")])
-    reconcile(local, engine, trigger="event")
+    reconcile(local, engine, trigger=Trigger.EVENT)
     assert engine.given_seconds == [0.5, 0.25]
 
 
@@ -213,7 +213,7 @@ def test_details_of_the_container_before_go_when_a_deployer_binds_the_next(local
 
 def test_no_inspect_is_made_of_a_dry_run(local: Host) -> None:
     engine = FakeEngine([RUNNING])
-    reconcile(local, engine, trigger="manual", dry_run=True)
+    reconcile(local, engine, trigger=Trigger.MANUAL, dry_run=True)
     assert engine.inspected == []
 
 
@@ -379,5 +379,5 @@ def test_a_listener_that_fails_harms_nobody(local: Host, heard: list[dict[str, A
 @pytest.mark.django_db(transaction=True)
 def test_nobody_is_told_of_a_pass_that_was_overtaken(local: Host, heard: list[dict[str, Any]]) -> None:
     """I6."""
-    reconcile(local, FakeEngine([RUNNING], meanwhile=lambda: look(local)), trigger="tick")
+    reconcile(local, FakeEngine([RUNNING], meanwhile=lambda: look(local)), trigger=Trigger.TICK)
     assert heard == []

@@ -8,13 +8,13 @@ import pytest
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.apply import Stamp, Verdict, apply
+from reconciler.apply import PassContext, Verdict, apply
+from reconciler.core.observation import Observation, Reason, Skip
+from reconciler.core.plan import Plan
+from reconciler.core.report import Report, Trigger
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host, Transition
-from reconciler.observation import Observation, Reason, Skip
-from reconciler.plan import Plan
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from tests.builders import FakeEngine, cid, container, workload
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def listed(count: int) -> list[Observation]:
 
 
 def look(host: Host, containers: list[Observation], **daemon: Any) -> Report:
-    return reconcile(host, FakeEngine(containers, **daemon), trigger="tick")
+    return reconcile(host, FakeEngine(containers, **daemon), trigger=Trigger.TICK)
 
 
 def age_hold(seconds: float) -> None:
@@ -97,7 +97,7 @@ def test_a_failed_pass_neither_confirms_nor_lifts(full: Host) -> None:
 
 
 def test_a_dry_run_shows_what_would_be_held_and_holds_nothing(full: Host) -> None:
-    report = reconcile(full, FakeEngine([]), trigger="manual", dry_run=True)
+    report = reconcile(full, FakeEngine([]), trigger=Trigger.MANUAL, dry_run=True)
     assert (report.outcome, report.missing, report.held) == ("planned", 0, 50)
     assert now(full).held_since is None
 
@@ -180,12 +180,12 @@ def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
     """I7: the older pass has lifted the hold that the younger one goes by."""
     look(full, [])
     age_hold(6)
-    older = store.mint("local", timezone.now())
+    older = store.next_fence("local", timezone.now())
 
     def apply_older() -> None:
-        stamp = Stamp("tick", timezone.now(), timezone.now(), timedelta(0))
+        context = PassContext("tick", timezone.now(), timezone.now(), timedelta(0))
         verdict = Verdict(plan=Plan(changes=(), skips=(), sighted=(), unchanged=50), engine_id="THE:ENGINE")
-        assert apply(verdict, older, stamp) is not None
+        assert apply(verdict, older, context) is not None
 
     report = look(full, [], meanwhile=apply_older)
     assert (report.missing, report.conflicts, missing()) == (0, 50, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Host
 from reconciler.reconcile import reconcile
 from simulator import Engine, Failure, Server
@@ -111,7 +112,8 @@ def test_hosts_are_listed_for_machines() -> None:
         "tls_key": "",
         "engine_id": "A",
         "failures": 0,
-        "condition": "not looked at yet",
+        "condition": "new",
+        "condition_text": "not looked at yet",
     }
 
 
@@ -213,5 +215,5 @@ def test_an_act_is_needed() -> None:
 def test_a_pass_of_a_host_just_removed_fails_and_says_so() -> None:
     gone = Host.objects.create(name="west")
     Host.objects.filter(name="west").delete()
-    report = reconcile(gone, FakeEngine(), trigger="tick")
+    report = reconcile(gone, FakeEngine(), trigger=Trigger.TICK)
     assert (report.outcome, report.error) == ("failed", "unknown host west; known: local")

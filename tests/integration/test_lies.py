@@ -8,10 +8,10 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Instance, Stack, Transition, Workload
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from simulator import INSPECTS, Engine, Failure, Server, populate
 from simulator import Container as SimulatedContainer
 from tests.builders import workload
@@ -37,7 +37,7 @@ class World:
 
     def look(self) -> Report:
         client = Client(host="local", url=self.url, timeout_seconds=TIMEOUT_SECONDS)
-        return reconcile(self.host, client, trigger="tick")
+        return reconcile(self.host, client, trigger=Trigger.TICK)
 
     def lose(self, count: int) -> list[SimulatedContainer]:
         """Leave containers out of the listing, without an event, and return them."""
@@ -185,13 +185,13 @@ def test_a_hundred_changes_among_ten_thousand_are_right_whatever_becomes_of_thei
     Instance.objects.bulk_create(Instance(**row) for row in rows["instances"])
     Stack.objects.bulk_create(Stack(**row) for row in rows["stacks"])
     client = Client(host="local", url=simulator.serve(engine), timeout_seconds=10)
-    assert reconcile(local, client, trigger="tick").created == 10_000
+    assert reconcile(local, client, trigger=Trigger.TICK).created == 10_000
     Container.objects.update(details_of=F("container_id"))
     engine.fail(Failure.RANDOM_ERROR, INSPECTS, rate=0.3)
     died = [each.id for each in engine.containers.values() if each.state == "running"][::89][:100]
     for container_id in died:
         engine.die(container_id, 3, oom=True)
-    report = reconcile(local, client, trigger="tick")
+    report = reconcile(local, client, trigger=Trigger.TICK)
     assert (report.updated, report.missing, report.unchanged) == (100, 0, 9_900)
     changed = Container.objects.filter(container_id__in=died)
     assert set(changed.values_list("state", "exit_code")) == {("stopped", 3)}

@@ -6,10 +6,11 @@ import pytest
 
 from dev.valkey import Valkey
 from reconciler import lock as lock_module
+from reconciler.core.report import Trigger
 from reconciler.exceptions import LockUnavailable
-from reconciler.lock import Ask, Grant, HostLock, connect
+from reconciler.lock import HostLock, Lease, PassRequest, connect
 
-EVENT = Ask("event")
+EVENT = PassRequest(Trigger.EVENT)
 LOCK, ASKED = "tinyforge:{local}:lock", "tinyforge:{local}:asked"
 
 
@@ -41,7 +42,7 @@ def wait_until(true, seconds=3.0):
 
 
 def test_a_free_lock_is_granted_with_nothing_asked(lock_of):
-    assert lock_of().acquire() == Grant(asked=None)
+    assert lock_of().acquire() == Lease(asked=None)
 
 
 def test_a_held_lock_is_refused_at_once(lock_of):
@@ -100,7 +101,7 @@ def test_a_holder_whose_lock_expired_does_not_take_the_next_one_s_request(lock_o
     following.acquire()
     lock_of().request(EVENT)
     assert slow.release_unless_asked() is None
-    assert following.release_unless_asked() == Grant(EVENT)
+    assert following.release_unless_asked() == Lease(EVENT)
 
 
 # Time to live
@@ -187,7 +188,7 @@ def test_a_request_while_held_is_taken_by_the_holder_exactly_once(lock_of):
     holder = lock_of()
     holder.acquire()
     lock_of().request(EVENT)
-    assert [holder.release_unless_asked(), holder.release_unless_asked()] == [Grant(EVENT), None]
+    assert [holder.release_unless_asked(), holder.release_unless_asked()] == [Lease(EVENT), None]
 
 
 def test_the_holder_keeps_the_lock_for_the_request_it_took(lock_of):
@@ -209,7 +210,7 @@ def test_a_thousand_requests_while_held_lead_to_one(lock_of):
     holder = lock_of()
     holder.acquire()
     assert not any(lock_of().request(EVENT) for _ in range(1000))
-    assert [holder.release_unless_asked(), holder.release_unless_asked()] == [Grant(EVENT), None]
+    assert [holder.release_unless_asked(), holder.release_unless_asked()] == [Lease(EVENT), None]
 
 
 def test_a_thousand_requests_while_idle_tell_one_to_start(lock_of):
@@ -230,7 +231,7 @@ def test_each_host_has_requests_of_its_own(lock_of):
 def test_a_request_is_taken_with_the_lock(lock_of, valkey):
     """I12."""
     lock_of().request(EVENT)
-    assert lock_of().acquire() == Grant(EVENT)
+    assert lock_of().acquire() == Lease(EVENT)
     assert valkey.keys() == [LOCK.encode()]
 
 
@@ -241,7 +242,7 @@ def test_who_looks_only_for_requests_finds_none(lock_of):
 
 def test_who_looks_only_for_requests_finds_one(lock_of):
     lock_of().request(EVENT)
-    assert lock_of().acquire(only_if_asked=True) == Grant(EVENT)
+    assert lock_of().acquire(only_if_asked=True) == Lease(EVENT)
 
 
 def test_a_request_after_the_last_was_taken_tells_its_maker_to_start(lock_of):
@@ -278,7 +279,7 @@ def test_releasing_leaves_a_request_standing(lock_of):
     holder.acquire()
     holder.request(EVENT)
     holder.release()
-    assert lock_of().acquire(only_if_asked=True) == Grant(EVENT)
+    assert lock_of().acquire(only_if_asked=True) == Lease(EVENT)
 
 
 def test_when_the_one_told_to_start_died_the_next_requester_is_told(lock_of, monkeypatch):
@@ -290,21 +291,21 @@ def test_when_the_one_told_to_start_died_the_next_requester_is_told(lock_of, mon
 
 
 def test_the_first_trigger_is_kept(lock_of):
-    lock_of().request(Ask("manual"))
-    lock_of().request(Ask("event"))
-    assert lock_of().acquire() == Grant(Ask("manual"))
+    lock_of().request(PassRequest(Trigger.MANUAL))
+    lock_of().request(PassRequest(Trigger.EVENT))
+    assert lock_of().acquire() == Lease(PassRequest(Trigger.MANUAL))
 
 
 def test_the_time_of_the_first_event_is_kept(lock_of):
     for event_ns in (1_700_000_000_123_456_789, 1_800_000_000_000_000_000):
-        lock_of().request(Ask("event", event_ns))
-    assert lock_of().acquire() == Grant(Ask("event", 1_700_000_000_123_456_789))
+        lock_of().request(PassRequest(Trigger.EVENT, event_ns))
+    assert lock_of().acquire() == Lease(PassRequest(Trigger.EVENT, 1_700_000_000_123_456_789))
 
 
 def test_an_event_gives_its_time_to_a_request_that_had_none(lock_of):
-    lock_of().request(Ask("manual"))
-    lock_of().request(Ask("event", 42))
-    assert lock_of().acquire() == Grant(Ask("manual", 42))
+    lock_of().request(PassRequest(Trigger.MANUAL))
+    lock_of().request(PassRequest(Trigger.EVENT, 42))
+    assert lock_of().acquire() == Lease(PassRequest(Trigger.MANUAL, 42))
 
 
 def test_a_request_does_not_stand_for_ever(lock_of, valkey):
@@ -345,7 +346,7 @@ def test_a_lock_works_again_by_itself_once_valkey_is_back(own, is_noticed):
         with pytest.raises(LockUnavailable):
             lock.renew()
     own.start()
-    assert lock.acquire() == Grant(asked=None)
+    assert lock.acquire() == Lease(asked=None)
 
 
 def test_releasing_after_a_restart_is_harmless(own):

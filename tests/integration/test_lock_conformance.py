@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.lock import Ask, HostLock
+from reconciler.lock import HostLock, PassRequest
 from tests.unit import test_single_flight_model as model
 
 TOKENS = "abc"
@@ -63,7 +63,7 @@ class Real:
             return None
         lock = self.locks[arguments[0]]
         if name == "request":
-            return lock.request(Ask(arguments[1], arguments[2]))
+            return lock.request(PassRequest(arguments[1], arguments[2]))
         if name == "acquire":
             return as_modelled(lock.acquire(only_if_asked=arguments[1]))
         return as_modelled(getattr(lock, name)())

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from reconciler import labels
+from reconciler.core import labels
+from reconciler.core.observation import Observation, Reason, Skip
+from reconciler.core.report import Report, Trigger
 from reconciler.models import Container, Host, Instance, Stack, Workload
-from reconciler.observation import Observation, Reason, Skip
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from tests.builders import FakeEngine, cid, compose, container, instance, site, workload
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ PAUSED = container("web", SHOP_WEB, state="paused")
 
 
 def look(host: Host, *containers: Observation, dry_run: bool = False, **daemon: Any) -> Report:
-    return reconcile(host, FakeEngine(list(containers), **daemon), trigger="manual", dry_run=dry_run)
+    return reconcile(host, FakeEngine(list(containers), **daemon), trigger=Trigger.MANUAL, dry_run=dry_run)
 
 
 def bind(row_id: str, name: str = "", **columns: Any) -> Container:

@@ -9,11 +9,12 @@ from django.utils import timezone
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from reconciler import labels
-from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.core import labels
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.core.observation import Observation, Reason, Skip
+from reconciler.core.plan import Plan, make_plan
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Host, Instance, Stack, Workload
-from reconciler.observation import Observation, Reason, Skip
-from reconciler.plan import Plan, make_plan
 from reconciler.reconcile import reconcile
 from reconciler.store import rows_on
 from tests.builders import FakeEngine, cid, compose, container, instance, row, site, workload
@@ -285,11 +286,11 @@ def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: N
     """I3, I4, I10; a sweep that is held is one once a second listing agrees."""
     furnish(world)
     daemon = FakeEngine(world.containers, world.refusals)
-    first = reconcile(Host(name=world.host), daemon, trigger="manual")
+    first = reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL)
     assert (first.outcome, first.conflicts) == ("applied", 0)
     if first.held:
         assert first.missing == 0
         Host.objects.filter(name=world.host).update(held_since=timezone.now() - timedelta(seconds=6))
-        assert reconcile(Host(name=world.host), daemon, trigger="manual").missing == first.held
+        assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).missing == first.held
     check(world, [each for host in HOSTS for each in rows_on(host)])
-    assert reconcile(Host(name=world.host), daemon, trigger="manual").changes == ()
+    assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).changes == ()

@@ -14,10 +14,10 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
 from simulator import Engine, Server, populate
 from simulator.api import INSPECT
 
@@ -71,7 +71,7 @@ class Fleet:
             TABLES[table].objects.bulk_create([TABLES[table](**row) for row in rows])
 
     def look(self) -> Report:
-        report = reconcile(self.host, self.client, trigger="manual")
+        report = reconcile(self.host, self.client, trigger=Trigger.MANUAL)
         assert report.outcome == "applied"
         return report
 

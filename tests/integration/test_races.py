@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from reconciler import store
 from reconciler.conf import lock_of
+from reconciler.core.observation import Observation
+from reconciler.core.report import Report, Trigger
 from reconciler.models import Container, Host, Transition
-from reconciler.observation import Observation
 from reconciler.reconcile import reconcile
-from reconciler.report import Report
-from reconciler.turns import Run, reconcile_in_turn
+from reconciler.single_flight import Flight, reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import FakeEngine, cid, container, workload
 
@@ -35,7 +35,7 @@ SECONDS = 10
 
 
 def look(host: Host, *containers: Observation, meanwhile: Callable[[], object] | None = None) -> Report:
-    return reconcile(host, FakeEngine(list(containers), meanwhile=meanwhile), trigger="manual")
+    return reconcile(host, FakeEngine(list(containers), meanwhile=meanwhile), trigger=Trigger.MANUAL)
 
 
 def bind(row_id: str, name: str = "", **columns: Any) -> Container:
@@ -286,7 +286,8 @@ def test_an_older_pass_refreshes_no_sighting(local: Host) -> None:
 
 def test_a_younger_pass_that_failed_does_not_stand_in_the_way(local: Host) -> None:
     """I1, I6: only what was applied counts."""
-    report = look(local, WEB, meanwhile=lambda: reconcile(local, FakeEngine(failure="sent nothing"), trigger="tick"))
+    failing = FakeEngine(failure="sent nothing")
+    report = look(local, WEB, meanwhile=lambda: reconcile(local, failing, trigger=Trigger.TICK))
     assert (report.outcome, shown()) == ("applied", (cid("web"), "running"))
 
 
@@ -367,8 +368,8 @@ def daemon(local: Host, simulator: Server) -> Engine:
     return engine
 
 
-def run_in_turn() -> Run:
-    return in_thread(lambda: reconcile_in_turn(Host.objects.get(name="local"), trigger="tick"))
+def run_in_turn() -> Flight:
+    return in_thread(lambda: reconcile_in_turn(Host.objects.get(name="local"), trigger=Trigger.TICK))
 
 
 def begin_and_hang(daemon: Engine, threads: ThreadPoolExecutor) -> Any:
@@ -424,7 +425,7 @@ def test_tokens_minted_at_once_are_all_different(local: Host, threads: ThreadPoo
     """I6."""
 
     def mint_five() -> list[int]:
-        return [store.mint("local", timezone.now()).token for _ in range(5)]
+        return [store.next_fence("local", timezone.now()).token for _ in range(5)]
 
     minted = [work.result(SECONDS) for work in [threads.submit(in_thread, mint_five) for _ in range(8)]]
     assert sorted(token for tokens in minted for token in tokens) == list(range(1, 41))
@@ -434,12 +435,12 @@ def test_tokens_minted_at_once_are_all_different(local: Host, threads: ThreadPoo
 def test_each_host_has_its_own_tokens(local: Host) -> None:
     """I6."""
     Host.objects.create(name="west")
-    tokens = [store.mint(name, timezone.now()).token for name in ("local", "local", "west")]
+    tokens = [store.next_fence(name, timezone.now()).token for name in ("local", "local", "west")]
     assert tokens == [1, 2, 1]
 
 
 def test_tokens_survive_the_loss_of_valkey(local: Host, valkey: redis.Redis) -> None:
     """I6, I7: they are minted in the database."""
-    first = store.mint("local", timezone.now()).token
+    first = store.next_fence("local", timezone.now()).token
     valkey.flushall()
-    assert store.mint("local", timezone.now()).token > first
+    assert store.next_fence("local", timezone.now()).token > first

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reconciler.conf import lock_of
-from reconciler.lock import Ask
+from reconciler.core.report import Trigger
+from reconciler.lock import PassRequest
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from reconciler.signals import containers_changed
@@ -29,7 +30,8 @@ def run(example: str) -> dict[str, Any]:
 
 
 def look(*containers: Any) -> None:
-    assert reconcile(Host.objects.get(name="local"), FakeEngine(list(containers)), trigger="event").outcome == "applied"
+    report = reconcile(Host.objects.get(name="local"), FakeEngine(list(containers)), trigger=Trigger.EVENT)
+    assert report.outcome == "applied"
 
 
 def test_the_placeholder_is_taken_by_the_container_it_announces() -> None:
@@ -66,7 +68,7 @@ def test_asking_leaves_a_request() -> None:
     run(ASKING)
     grant = lock_of("local").acquire(only_if_asked=True)
     assert grant is not None
-    assert grant.asked == Ask("manual")
+    assert grant.asked == PassRequest(Trigger.MANUAL)
 
 
 def test_routes_of_unknown_rows_are_kept() -> None:

@@ -12,13 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from reconciler import tasks, turns
+from reconciler import single_flight, tasks
 from reconciler.conf import lock_of
-from reconciler.events import EventReader
-from reconciler.lock import Ask
+from reconciler.core.events import EventReader
+from reconciler.core.report import Trigger
+from reconciler.lock import PassRequest
 from reconciler.models import Container, Host, Transition
+from reconciler.single_flight import reconcile_in_turn
 from reconciler.status import percentile, statuses
-from reconciler.turns import reconcile_in_turn
 from simulator import Engine
 from tests.builders import cid, workload
 
@@ -63,24 +64,24 @@ def test_unknown_rows_are_counted_as_such_with_their_last_known_states():
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "condition", "said"),
     [
-        ({"last_success_at": 1}, "fresh"),
-        ({"last_success_at": 99}, "stale"),
-        ({}, "not looked at yet"),
-        ({"enabled": False}, "off"),
-        ({"last_error": "hangs", "failures": 4, "retry_at": 1}, "failing (4×)"),
-        ({"last_success_at": 1, "held_since": 1, "held_reason": "9 of 9 rows"}, "held: 9 of 9 rows"),
+        ({"last_success_at": 1}, "fresh", "fresh"),
+        ({"last_success_at": 99}, "stale", "stale"),
+        ({}, "new", "not looked at yet"),
+        ({"enabled": False}, "off", "off"),
+        ({"last_error": "hangs", "failures": 4, "retry_at": 1}, "failing", "failing (4×)"),
+        ({"last_success_at": 1, "held_since": 1, "held_reason": "9 of 9 rows"}, "held", "held: 9 of 9 rows"),
     ],
 )
-def test_a_hosts_condition_is_said_in_few_words(columns, said):
+def test_a_hosts_condition_is_a_value_and_is_said_in_few_words(columns, condition, said):
     set_local(**{name: ago(value) if name.endswith(("_at", "_since")) else value for name, value in columns.items()})
-    assert status()["condition"] == said
+    assert (status()["condition"], status()["condition_text"]) == (condition, said)
 
 
 def test_a_failing_host_says_when_it_is_tried_again():
     set_local(last_error="hangs", failures=4, retry_at=timezone.now() + timedelta(seconds=200))
-    assert re.fullmatch(r"failing \(4×, next try in (199|200) s\)", status()["condition"])
+    assert re.fullmatch(r"failing \(4×, next try in (199|200) s\)", status()["condition_text"])
 
 
 def test_a_restart_loop_is_counted():
@@ -128,6 +129,7 @@ def test_json_is_one_object_with_a_list_of_hosts():
         "enabled": True,
         "engine": "tcp://local.example:2376",
         "condition": "fresh",
+        "condition_text": "fresh",
         "watching_since": None,
         "last_success_at": last.isoformat(),
         "stale": False,
@@ -243,7 +245,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_hosts():
 @pytest.fixture
 def engine(simulator, monkeypatch):
     """The Engine of host local, watched since before its last success, with one container that a row shows running."""
-    monkeypatch.setattr(turns, "LATE_EVENTS_SECONDS", 0.01)
+    monkeypatch.setattr(single_flight, "LATE_EVENTS_SECONDS", 0.01)
     engine = Engine()
     engine.add("shop-web", id=cid("shop-web"), created=1_700_000_000, labels=workload("shop", role="web"))
     set_local(url=simulator.serve(engine), watching_since=ago(300))
@@ -290,7 +292,7 @@ def test_what_an_event_announced_is_no_drift(engine):
 def test_an_event_that_comes_while_the_tick_waits_announced_it(engine, monkeypatch):
     happened = ns(0)
     engine.die(cid("shop-web"))
-    monkeypatch.setattr(turns.time, "sleep", lambda _: lock_of("local").note_event(happened))
+    monkeypatch.setattr(single_flight.time, "sleep", lambda _: lock_of("local").note_event(happened))
     look()
     assert drift() == 0
 
@@ -334,13 +336,13 @@ def test_a_row_that_somebody_declared_failed_is_no_drift(engine):
 
 
 def test_a_tick_that_finds_nothing_does_not_wait(engine, monkeypatch):
-    monkeypatch.setattr(turns, "LATE_EVENTS_SECONDS", 3600)
+    monkeypatch.setattr(single_flight, "LATE_EVENTS_SECONDS", 3600)
     assert look().unchanged == 1
 
 
 def test_the_lock_is_free_while_a_tick_waits_for_late_events(engine, monkeypatch):
     taken = []
-    monkeypatch.setattr(turns.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
+    monkeypatch.setattr(single_flight.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
     engine.die(cid("shop-web"))
     look()
     assert len(taken) == 1
@@ -353,7 +355,7 @@ def test_a_lying_event_changes_no_row(engine):
     lie["Actor"] = {"ID": cid("shop-web"), "Attributes": workload("shop", role="web") | {"exitCode": "137"}}
     (event,) = EventReader().feed(json.dumps(lie).encode() + b"\n")
     before = Container.objects.values().get()
-    tasks.ask("local", Ask("event", event.at_ns))
-    (report,) = reconcile_in_turn(Host.objects.get(name="local"), trigger="event", only_if_asked=True).reports
+    tasks.ask("local", PassRequest(Trigger.EVENT, event.at_ns))
+    (report,) = reconcile_in_turn(Host.objects.get(name="local"), trigger=Trigger.EVENT, only_if_asked=True).reports
     assert (report.outcome, report.changes, report.event_at is not None) == ("applied", (), True)
     assert Container.objects.values().get() | {"last_seen_at": None} == before | {"last_seen_at": None}

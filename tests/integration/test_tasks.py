@@ -9,9 +9,10 @@ from celery.beat import Scheduler
 from django.utils import timezone
 
 from dev.valkey import Valkey
-from reconciler import tasks, turns
+from reconciler import single_flight, tasks
 from reconciler.conf import lock_of
-from reconciler.lock import Ask, Grant
+from reconciler.core.report import Trigger
+from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host
 from simulator import Engine, Failure
 from tests.builders import FakeEngine, cid, container, workload
@@ -56,7 +57,7 @@ def queue(valkey):
 def fake(local, monkeypatch):
     """An Engine for host local in this process."""
     lister = FakeEngine([container("shop-web", workload("shop", role="web"))])
-    monkeypatch.setattr(turns, "engine_of", lambda host: lister)
+    monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
     return lister
 
 
@@ -98,7 +99,7 @@ def test_the_boot_pass_leaves_a_request_standing_for_each_enabled_host(local):
     Host.objects.create(name="off", enabled=False)
     tasks.reconcile("boot")
     taken = {name: lock_of(name).acquire(only_if_asked=True) for name in ("local", "edge", "off")}
-    assert taken == {"local": Grant(Ask("boot")), "edge": Grant(Ask("boot")), "off": None}
+    assert taken == {"local": Lease(PassRequest(Trigger.BOOT)), "edge": Lease(PassRequest(Trigger.BOOT)), "off": None}
 
 
 def test_a_message_expires_and_what_it_was_to_answer_stands(local, queue, settings):
@@ -108,7 +109,7 @@ def test_a_message_expires_and_what_it_was_to_answer_stands(local, queue, settin
     (message,) = queue()
     left = datetime.fromisoformat(message.expires) - datetime.now(UTC)
     assert (message.args, timedelta(seconds=5) < left <= timedelta(seconds=7)) == (["local", "boot"], True)
-    assert lock_of("local").acquire() == Grant(Ask("boot"))
+    assert lock_of("local").acquire() == Lease(PassRequest(Trigger.BOOT))
 
 
 def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
@@ -170,16 +171,16 @@ def test_a_worker_that_is_ready_enqueues_the_boot_pass(queue):
 def test_asking_while_a_pass_is_under_way_enqueues_nothing(local, queue):
     holder = lock_of("local")
     holder.acquire()
-    tasks.ask("local", Ask("event"))
+    tasks.ask("local", PassRequest(Trigger.EVENT))
     assert queue() == []
-    assert holder.release_unless_asked() == Grant(Ask("event"))
+    assert holder.release_unless_asked() == Lease(PassRequest(Trigger.EVENT))
 
 
 # One host's pass
 
 
 def test_a_pass_that_was_asked_for_writes_the_rows(engine):
-    lock_of("local").request(Ask("event"))
+    lock_of("local").request(PassRequest(Trigger.EVENT))
     tasks.reconcile_host("local", "event")
     assert Container.objects.get().id == "shop:web"
 
@@ -196,7 +197,7 @@ def test_a_tick_makes_a_pass_without_being_asked(engine):
 
 def test_a_tick_answers_what_was_asked(engine):
     """I12."""
-    lock_of("local").request(Ask("event"))
+    lock_of("local").request(PassRequest(Trigger.EVENT))
     tasks.reconcile_host("local", "tick")
     engine.reset_requests()
     tasks.reconcile_host("local", "event")
@@ -250,7 +251,8 @@ def test_a_host_gone_meanwhile_is_harmless(db, queue):
 
 def test_a_request_during_the_listing_leads_to_exactly_one_more(fake):
     """I12."""
-    fake.meanwhile = lambda: fake.listings > 1 or [lock_of("local").request(Ask("event")) for _ in range(10)]
+    asked = PassRequest(Trigger.EVENT)
+    fake.meanwhile = lambda: fake.listings > 1 or [lock_of("local").request(asked) for _ in range(10)]
     tasks.reconcile_host("local", "tick")
     assert fake.listings == 2
 
@@ -265,9 +267,9 @@ def test_a_conflict_leads_to_another_look(fake):
 
 def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue, monkeypatch):
     """I12."""
-    monkeypatch.setattr(turns, "MOST_ROUNDS", 3)
-    lock_of("local").request(Ask("event"))
-    fake.meanwhile = lambda: lock_of("local").request(Ask("event"))
+    monkeypatch.setattr(single_flight, "MOST_ROUNDS", 3)
+    lock_of("local").request(PassRequest(Trigger.EVENT))
+    fake.meanwhile = lambda: lock_of("local").request(PassRequest(Trigger.EVENT))
     tasks.reconcile_host("local", "event")
     assert fake.listings == 3
     (message,) = queue()
@@ -277,10 +279,10 @@ def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue,
 
 
 def test_a_handed_over_request_keeps_its_trigger_and_its_event(fake, monkeypatch):
-    monkeypatch.setattr(turns, "MOST_ROUNDS", 1)
-    fake.meanwhile = lambda: lock_of("local").request(Ask("event", 42))
+    monkeypatch.setattr(single_flight, "MOST_ROUNDS", 1)
+    fake.meanwhile = lambda: lock_of("local").request(PassRequest(Trigger.EVENT, 42))
     tasks.reconcile_host("local", "tick")
-    assert lock_of("local").acquire(only_if_asked=True) == Grant(Ask("event", 42))
+    assert lock_of("local").acquire(only_if_asked=True) == Lease(PassRequest(Trigger.EVENT, 42))
 
 
 def test_a_pass_goes_on_when_its_lock_vanishes(fake, valkey):

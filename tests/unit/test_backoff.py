@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.backoff import pause_seconds
+from reconciler.core.backoff import pause_seconds
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.details import Answers, Known, Question, learn, questions, worth_asking
-from reconciler.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
-from reconciler.observation import Observation
-from reconciler.plan import Change, Kind, Plan, make_plan
+from reconciler.core.details import Answers, LastInspect, Question, merge_details, questions, worth_asking
+from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
+from reconciler.core.observation import Observation
+from reconciler.core.plan import Change, Kind, Plan, make_plan
 from tests.builders import STARTED, cid, container, details, row, workload
 
 ANSWERED = STARTED + timedelta(hours=1)
@@ -25,20 +25,20 @@ def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:
     return make_plan(rows, sightings_of(containers), [], frozenset(each.container_id for each in containers), {})
 
 
-def asked(rows: list[Row], containers: list[Observation], **known: Known) -> list[Question]:
+def asked(rows: list[Row], containers: list[Observation], **known: LastInspect) -> list[Question]:
     by_row = {f"shop:{role}": each for role, each in known.items()}
     return worth_asking(questions(plan_of(rows, containers), rows, sightings_of(containers)), by_row, ANSWERED, 0)
 
 
-def asked_names(rows: list[Row], containers: list[Observation], **known: Known) -> list[str]:
+def asked_names(rows: list[Row], containers: list[Observation], **known: LastInspect) -> list[str]:
     named = {cid(name): name for name in ("web", "db", "old", "new")}
     return [named[question.container_id] for question in asked(rows, containers, **known)]
 
 
-def learnt(rows: list[Row], containers: list[Observation], answers: Answers, **known: Known) -> Plan:
+def learnt(rows: list[Row], containers: list[Observation], answers: Answers, **known: LastInspect) -> Plan:
     about = asked(rows, containers, **known)
     by_row = {f"shop:{role}": each for role, each in known.items()}
-    return learn(plan_of(rows, containers), about, answers, by_row)
+    return merge_details(plan_of(rows, containers), about, answers, by_row)
 
 
 def only_change(plan: Plan) -> Change:
@@ -85,7 +85,7 @@ def test_a_container_younger_than_its_known_start_was_restarted_between_two_look
     age: int, up_seconds: int | None, is_younger: bool
 ) -> None:
     """Both are by the daemon's clock, to the second."""
-    known = Known(0, ANSWERED - timedelta(seconds=age))
+    known = LastInspect(0, ANSWERED - timedelta(seconds=age))
     names = asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], web=known)
     assert names == (["web"] if is_younger else [])
 
@@ -93,19 +93,19 @@ def test_a_container_younger_than_its_known_start_was_restarted_between_two_look
 def test_a_container_that_is_paused_is_not_suspected() -> None:
     paused = row("shop:web", "web", state="paused")
     seen = container("web", WEB, state="paused", up_seconds=3)
-    assert asked_names([paused], [seen], web=Known(0, STARTED)) == []
+    assert asked_names([paused], [seen], web=LastInspect(0, STARTED)) == []
 
 
 def test_a_container_whose_start_is_not_known_is_not_suspected() -> None:
     young = container("web", WEB, up_seconds=3)
     assert asked_names([RUNNING_WEB], [young]) == []
-    assert asked_names([RUNNING_WEB], [young], web=Known(None, None)) == []
+    assert asked_names([RUNNING_WEB], [young], web=LastInspect(None, None)) == []
 
 
 def test_a_daemon_that_does_not_say_what_time_it_is_raises_no_suspicion() -> None:
     containers = [container("web", WEB, up_seconds=3)]
     found = questions(plan_of([RUNNING_WEB], containers), [RUNNING_WEB], sightings_of(containers))
-    assert worth_asking(found, {"shop:web": Known(0, STARTED)}, None, 0) == []
+    assert worth_asking(found, {"shop:web": LastInspect(0, STARTED)}, None, 0) == []
 
 
 def test_what_is_owed_from_before_is_asked_for() -> None:
@@ -120,7 +120,7 @@ def test_what_ended_comes_first_and_what_is_owed_last() -> None:
         container("new", workload("shop", role="z"), up_seconds=0),
         container("db", DB, state="stopped"),
     ]
-    assert asked_names(rows, containers, z=Known(0, STARTED)) == ["db", "web", "new", "old"]
+    assert asked_names(rows, containers, z=LastInspect(0, STARTED)) == ["db", "web", "new", "old"]
 
 
 # what
@@ -153,7 +153,7 @@ def test_a_stuck_inspect_is_not_owed() -> None:
 def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None, now: int, grown: int) -> None:
     answers = {cid("web"): details(restart_count=now)}
     restarting = container("web", WEB, state="restarting")
-    assert only_change(learnt([RUNNING_WEB], [restarting], answers, web=Known(before, STARTED))).restarts == grown
+    assert only_change(learnt([RUNNING_WEB], [restarting], answers, web=LastInspect(before, STARTED))).restarts == grown
 
 
 @pytest.mark.parametrize(("name", "is_same"), [("web", True), ("new", False)])
@@ -164,21 +164,21 @@ def test_another_containers_restarts_are_not_this_ones(name: str, is_same: bool)
 
 def test_a_restart_between_two_looks_is_a_change() -> None:
     answers = {cid("web"): details(restart_count=3, started_at=STARTED + timedelta(minutes=1))}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(1, STARTED))
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(1, STARTED))
     assert str(plan) == f"restart shop:web: container {cid('web')[:12]} was restarted, restart count 1 → 3"
     assert (only_change(plan).restarts, only_change(plan).is_transition) == (2, True)
 
 
 def test_a_restart_by_hand_is_one_restart() -> None:
     answers = {cid("web"): details(started_at=STARTED + timedelta(minutes=1))}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(0, STARTED))
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(0, STARTED))
     assert (only_change(plan).kind, only_change(plan).restarts) == (Kind.RESTART, 1)
 
 
 def test_the_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
     """The count grows when a container ends, its start moves when it is up again."""
     answers = {cid("web"): details(restart_count=2, started_at=ANSWERED)}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=Known(2, STARTED))
+    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(2, STARTED))
     change = only_change(plan)
     assert (change.kind, change.restarts, change.is_transition, change.writes_details) == (Kind.DETAIL, 0, False, True)
 
@@ -189,7 +189,7 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> No
         [RUNNING_WEB],
         [container("web", WEB, up_seconds=1)],
         {cid("web"): answer},  # type: ignore[dict-item]
-        web=Known(1, STARTED),
+        web=LastInspect(1, STARTED),
     )
     assert plan.changes == ()
 
@@ -197,7 +197,7 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> No
 @pytest.mark.parametrize("answer", [details(restart_count=1), None])
 def test_what_was_owed_is_paid_without_being_a_transition(answer: object) -> None:
     owed = row("shop:web", "web", details_of="")
-    plan = learnt([owed], [container("web", WEB)], {cid("web"): answer}, web=Known(None, None))  # type: ignore[dict-item]
+    plan = learnt([owed], [container("web", WEB)], {cid("web"): answer}, web=LastInspect(None, None))  # type: ignore[dict-item]
     change = only_change(plan)
     assert (change.kind, change.details, change.after.details_of) == (Kind.DETAIL, answer, cid("web"))
     assert not change.is_transition
@@ -240,7 +240,7 @@ def test_an_old_container_beside_its_successor_is_none_of_the_rows() -> None:
     old = container("old", WEB, state="restarting", created=1, up_seconds=0)
     new = container("new", WEB, created=2)
     before = row("shop:web", "old", details_of="")
-    assert asked_names([before], [old, new], web=Known(1, STARTED)) == ["new"]
+    assert asked_names([before], [old, new], web=LastInspect(1, STARTED)) == ["new"]
     plan = learnt([before], [old, new], {cid("old"): details(restart_count=9), cid("new"): details()})
     assert [(change.kind, change.after.container_id) for change in plan.changes] == [(Kind.UPDATE, cid("new"))]
 
@@ -250,7 +250,7 @@ def test_what_an_inspect_tells_goes_with_what_the_listing_has_changed() -> None:
     before = row("shop:web", "web", health="healthy")
     now = container("web", WEB, up_seconds=2, health="starting")
     answers = {cid("web"): details(restart_count=1, started_at=ANSWERED)}
-    change = only_change(learnt([before], [now], answers, web=Known(0, STARTED)))
+    change = only_change(learnt([before], [now], answers, web=LastInspect(0, STARTED)))
     assert (change.kind, change.after.health, change.restarts) == (Kind.RESTART, "starting", 1)
     assert change.cause.startswith("health healthy → starting, container ")
 
@@ -265,7 +265,7 @@ def test_what_was_owed_is_paid_with_what_the_listing_has_changed() -> None:
 
 def test_a_suspicion_that_is_not_confirmed_leaves_the_change_as_it_is() -> None:
     now = [container("web", WEB, up_seconds=2, health="starting")]
-    known = Known(0, STARTED)
+    known = LastInspect(0, STARTED)
     plan = learnt([RUNNING_WEB], now, {cid("web"): details()}, web=known)
     assert plan == plan_of([RUNNING_WEB], now)
 
@@ -275,14 +275,14 @@ def test_a_suspicion_that_is_not_confirmed_leaves_the_change_as_it_is() -> None:
 
 def test_a_container_that_is_restarting_is_asked_every_time() -> None:
     before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
-    assert asked_names([before], [now], web=Known(3, STARTED)) == ["web"]
-    change = only_change(learnt([before], [now], {cid("web"): details(restart_count=5)}, web=Known(3, STARTED)))
+    assert asked_names([before], [now], web=LastInspect(3, STARTED)) == ["web"]
+    change = only_change(learnt([before], [now], {cid("web"): details(restart_count=5)}, web=LastInspect(3, STARTED)))
     assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 2, True)
 
 
 def test_one_on_which_the_daemon_was_stuck_is_not() -> None:
     before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
-    assert asked_names([before], [now], web=Known(None, None)) == []
+    assert asked_names([before], [now], web=LastInspect(None, None)) == []
 
 
 # bound by a deployer
@@ -296,7 +296,9 @@ def test_details_of_the_container_before_do_not_stay_when_a_deployer_binds_the_n
 
 def test_nor_are_its_restarts_counted() -> None:
     bound = row("shop:web", "new", details_of=cid("old"))
-    change = only_change(learnt([bound], [container("new", WEB)], {cid("new"): details()}, web=Known(12, STARTED)))
+    change = only_change(
+        learnt([bound], [container("new", WEB)], {cid("new"): details()}, web=LastInspect(12, STARTED))
+    )
     assert (change.kind, change.restarts, change.is_transition) == (Kind.UPDATE, 0, False)
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from reconciler import labels
-from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch, needs_of
-from reconciler.observation import Observation, Reason
+from reconciler.core import labels
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.observation import Observation, Reason
 from tests.builders import cid, compose, container, instance, site, workload
 
 KNOWN = Catalogue(
@@ -201,7 +201,7 @@ def test_the_catalogue_is_asked_only_for_what_the_labels_name() -> None:
             container("f", compose("somebody-else", "smtp")),
         ]
     )
-    needs = needs_of(managed)
+    needs = lookup_keys(managed)
     assert (needs.workload_ids, needs.instance_ids, needs.site_ids, needs.compose_projects) == (
         {"without-kind"},
         {"i1"},

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from reconciler.events import MAX_LINE_BYTES, BadStream, Event, EventReader
-from reconciler.watch import BACKOFF_SECONDS, Backoff
+from reconciler.core.events import MAX_LINE_BYTES, BadStream, Event, EventReader
+from reconciler.watch.supervisor import BACKOFF_SECONDS, Backoff
 
 
 def line(action: str, **fields: object) -> bytes:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.inspection import BadInspection, decode_details
-from reconciler.observation import Details
+from reconciler.core.inspection import BadInspection, decode_details
+from reconciler.core.observation import Details
 
 NEVER = "0001-01-01T00:00:00Z"
 STARTED, FINISHED = "2026-11-24T06:00:00.123456789Z", "2026-11-24T07:00:00Z"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.observation import Reason, Skip, Snapshot, Status, main_port, normalise_state, read_status
+from reconciler.core.observation import Reason, Skip, Snapshot, Status, main_port, normalise_state, read_status
 from tests.builders import cid, container
 
 

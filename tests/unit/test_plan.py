@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from reconciler.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
-from reconciler.listing import decode_listing
-from reconciler.observation import Observation, Reason
-from reconciler.plan import Plan, make_plan
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.core.listing import decode_listing
+from reconciler.core.observation import Observation, Reason
+from reconciler.core.plan import Plan, make_plan
 from tests.builders import cid, container, instance, row, workload
 
 CATALOGUE = Catalogue(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from kombu.exceptions import OperationalError
 
-from reconciler import watch
-from reconciler.lock import Ask
-from reconciler.watch import Asker
+from reconciler.core.report import Trigger
+from reconciler.lock import PassRequest
+from reconciler.watch import supervisor as watch
+from reconciler.watch.supervisor import Asker
 
 WINDOW = 0.08
 SETTLED = 0.24
@@ -22,10 +23,10 @@ class Asks:
 
     def __init__(self) -> None:
         self.began = time.monotonic()
-        self.made: list[tuple[float, str, Ask]] = []
+        self.made: list[tuple[float, str, PassRequest]] = []
         self.failures = 0
 
-    def __call__(self, host: str, ask: Ask) -> None:
+    def __call__(self, host: str, ask: PassRequest) -> None:
         if self.failures:
             self.failures -= 1
             raise OperationalError("no broker")
@@ -66,7 +67,7 @@ def test_the_first_want_is_asked_at_once(asker: Asker, asks: Asks) -> None:
     asker.want("local", 7)
     wait(lambda: len(asks.made) == 1)
     at, host, ask = asks.made[0]
-    assert (host, ask) == ("local", Ask("event", 7))
+    assert (host, ask) == ("local", PassRequest(Trigger.EVENT, 7))
     assert at < SLACK
 
 

@@ -4,6 +4,7 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,11 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from reconciler.conf import engine_of, named_hosts
-from reconciler.dispatch import LOCAL_HOST
+from reconciler.core.dispatch import LOCAL_HOST
 from reconciler.exceptions import EngineUnavailable, UnknownHost
 from reconciler.models import Container, Host
 from reconciler.report_text import table
-from reconciler.status import condition
+from reconciler.status import condition, condition_text
 
 HEAD = ("HOST", "ENGINE", "TLS", "CONDITION")
 
@@ -77,9 +78,9 @@ class Command(BaseCommand):
         now = timezone.now()
         hosts = list(Host.objects.all())
         if json:
-            self.stdout.write(_as_json([_as_dict(host) | {"condition": condition(host, now)} for host in hosts]))
+            self.stdout.write(_as_json([_as_dict(host, now) for host in hosts]))
             return
-        rows = [(host.name, engine_of(host).url, _tls(host), condition(host, now)) for host in hosts]
+        rows = [(host.name, engine_of(host).url, _tls(host), condition_text(host, now)) for host in hosts]
         self.stdout.write("\n".join(table([HEAD, *rows], indent="")))
 
     def _check(self, name: list[str], *, json: bool, **_: Any) -> None:
@@ -143,9 +144,10 @@ def _tls(host: Host) -> str:
     return " ".join(path for path in (host.tls_ca, host.tls_cert, host.tls_key) if path) or "—"
 
 
-def _as_dict(host: Host) -> dict[str, Any]:
+def _as_dict(host: Host, at: datetime) -> dict[str, Any]:
     names = ("url", "enabled", "tls_ca", "tls_cert", "tls_key", "engine_id", "failures")
-    return {"host": host.name} | {name: getattr(host, name) for name in names}
+    conditions = {"condition": condition(host, at), "condition_text": condition_text(host, at)}
+    return {"host": host.name} | {name: getattr(host, name) for name in names} | conditions
 
 
 def _said(error: ValidationError) -> str:

@@ -8,14 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 from kombu.exceptions import OperationalError
 
 from reconciler.conf import engine_of, lock_of, named_hosts
+from reconciler.core.report import Outcome, Report, Trigger
 from reconciler.exceptions import LockUnavailable, UnknownHost
-from reconciler.lock import Ask
+from reconciler.lock import PassRequest
 from reconciler.models import Host
-from reconciler.reconcile import MANUAL, reconcile
-from reconciler.report import Report
+from reconciler.reconcile import reconcile
 from reconciler.report_text import report_text
+from reconciler.single_flight import reconcile_in_turn
 from reconciler.tasks import follow_up
-from reconciler.turns import reconcile_in_turn
 
 EXIT_FAILED = 1
 EXIT_BUSY = 75
@@ -48,8 +48,8 @@ class Command(BaseCommand):
                     self.stdout.write(report_text(report))
         if json:
             self.stdout.write(_as_json(reports))
-        failed = [report for report in reports if report.outcome == "failed"]
-        busy = [report.host for report in reports if report.outcome == "busy"]
+        failed = [report for report in reports if report.outcome == Outcome.FAILED]
+        busy = [report.host for report in reports if report.outcome == Outcome.BUSY]
         if failed:
             raise CommandError("; ".join(report.error for report in failed), returncode=EXIT_FAILED)
         if busy:
@@ -57,16 +57,16 @@ class Command(BaseCommand):
             raise CommandError(text, returncode=EXIT_BUSY)
 
     def _plan(self, host: Host) -> Report:
-        return reconcile(host, engine_of(host), trigger=MANUAL, dry_run=True)
+        return reconcile(host, engine_of(host), trigger=Trigger.MANUAL, dry_run=True)
 
     def _reconcile(self, host: Host) -> list[Report]:
         try:
             # a request of its own makes sure that a pass under way is followed by one that answers it (I12)
-            lock_of(host.name).request(Ask(MANUAL))
-            run = reconcile_in_turn(host, trigger=MANUAL)
+            lock_of(host.name).request(PassRequest(Trigger.MANUAL))
+            run = reconcile_in_turn(host, trigger=Trigger.MANUAL)
         except LockUnavailable as error:
             self.stderr.write(f"{error}: going on without the lock, under the database fence alone")
-            return [reconcile(host, engine_of(host), trigger=MANUAL)]
+            return [reconcile(host, engine_of(host), trigger=Trigger.MANUAL)]
         try:
             follow_up(host.name, run)
         except OperationalError as error:

@@ -56,7 +56,7 @@ def _row(host: HostStatus) -> Sequence[str]:
     return (
         host.host,
         host.engine,
-        host.condition,
+        host.condition_text,
         f"since {host.watching_since:%H:%M:%S}" if host.watching_since else "no",
         f"{seen}{' STALE' if host.stale else ''}",
         _containers(host),

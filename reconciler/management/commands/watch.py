@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from reconciler import tasks
 from reconciler.conf import named_hosts
 from reconciler.exceptions import UnknownHost
-from reconciler.watch import CannotWatch, Watcher
+from reconciler.watch.supervisor import CannotWatch, Watcher
 
 
 class Command(BaseCommand):

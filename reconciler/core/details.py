@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from reconciler.causes import short
-from reconciler.dispatch import Row, Sighting
-from reconciler.observation import Details
-from reconciler.plan import Change, Kind, Plan
+from reconciler.core.causes import short
+from reconciler.core.dispatch import Row, Sighting
+from reconciler.core.observation import Details
+from reconciler.core.plan import Change, Kind, Plan
 
 RUNNING, RESTARTING = "running", "restarting"
 _ENDED = frozenset({"stopped", RESTARTING})
@@ -22,7 +22,7 @@ _ROUNDING = timedelta(seconds=2)
 """A listing's ages and a daemon's `Date` are in whole seconds."""
 
 
-class Known(NamedTuple):
+class LastInspect(NamedTuple):
     """What a row says of its container since the last inspect; None: nothing."""
 
     restart_count: int | None
@@ -73,7 +73,7 @@ def _question(row: Row, change: Change | None) -> Question:
 
 
 def worth_asking(
-    asked: Iterable[Question], known: Mapping[str, Known], answered_at: datetime | None, turn: int
+    asked: Iterable[Question], known: Mapping[str, LastInspect], answered_at: datetime | None, turn: int
 ) -> list[Question]:
     """Return what to inspect, the most telling first: ended, changed, perhaps restarted, owed.
 
@@ -95,7 +95,7 @@ def worth_asking(
     return [*ranked[0], *ranked[1], *ranked[2], *ranked[3][first:], *ranked[3][:first]]
 
 
-def _may_have_restarted(question: Question, known: Known | None, answered_at: datetime | None) -> bool:
+def _may_have_restarted(question: Question, known: LastInspect | None, answered_at: datetime | None) -> bool:
     if known is None or known.restart_count is None:
         return False
     if question.row.state == RESTARTING:
@@ -105,7 +105,7 @@ def _may_have_restarted(question: Question, known: Known | None, answered_at: da
     return answered_at - timedelta(seconds=question.up_seconds) > known.started_at + _ROUNDING
 
 
-def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, Known]) -> Plan:
+def merge_details(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mapping[str, LastInspect]) -> Plan:
     """Return the plan with what the answers tell: at most one change for each row."""
     changes = {change.after.id: change for change in plan.changes}
     for question in asked:
@@ -115,14 +115,14 @@ def learn(plan: Plan, asked: Sequence[Question], answers: Answers, known: Mappin
     return replaced(plan, changes=tuple(sorted(changes.values(), key=lambda change: change.after.id)))
 
 
-def _told(question: Question, details: Details | None, known: Known | None) -> Change | None:
+def _told(question: Question, details: Details | None, known: LastInspect | None) -> Change | None:
     """Return the row's change with what an inspect tells, or a change of its own, if it tells anything."""
     row, change = question.row, question.change
     after = _settled(row, details)
     if change and change.outdates_details:
         restarts = _growth(known, details) if question.is_known else 0
         return replaced(change, after=after, details=details, restarts=restarts)
-    if question.is_known and (details is None or known == Known(details.restart_count, details.started_at)):
+    if question.is_known and (details is None or known == LastInspect(details.restart_count, details.started_at)):
         return None
     change = change or Change(Kind.DETAIL, row, after, False, "")
     if question.is_known and details and known and _has_restarted(known, details):
@@ -134,7 +134,7 @@ def _told(question: Question, details: Details | None, known: Known | None) -> C
     return replaced(change, after=after, cause=change.cause or cause, details=details)
 
 
-def _has_restarted(known: Known, details: Details) -> bool:
+def _has_restarted(known: LastInspect, details: Details) -> bool:
     """Tell a restart from the end of one that was counted before: its count grows first, its start moves later."""
     return known.restart_count != details.restart_count or details.restart_count == 0
 
@@ -146,7 +146,7 @@ def _settled(row: Row, details: Details | None) -> Row:
     return replace(row, details_of=row.container_id, exit_code=exit_code)
 
 
-def _growth(known: Known | None, details: Details | None) -> int:
+def _growth(known: LastInspect | None, details: Details | None) -> int:
     """Return by how much the restart count has grown; a manual start sets it back to nothing."""
     if details is None or known is None or known.restart_count is None:
         return 0

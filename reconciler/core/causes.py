@@ -5,9 +5,9 @@ Pure: imports no framework, reads no clock, does no I/O.
 
 from msgspec.structs import astuple
 
-from reconciler.dispatch import Row
-from reconciler.labels import MAX_VALUE_CHARS, text_problem
-from reconciler.observation import Observation
+from reconciler.core.dispatch import Row
+from reconciler.core.labels import MAX_VALUE_CHARS, text_problem
+from reconciler.core.observation import Observation
 
 
 def differences(before: Row, after: Row) -> str:
@@ -23,7 +23,7 @@ def differences(before: Row, after: Row) -> str:
     return ", ".join(parts) or "its details told of another container"
 
 
-def called(observation: Observation) -> str:
+def display_name(observation: Observation) -> str:
     """Return a container's name as every database stores it: a daemon may say any bytes."""
     name = observation.name or "no name"
     return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]

@@ -22,8 +22,8 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import parse_url
 
-from reconciler.engine_errors import Trouble
-from reconciler.engine_tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
+from reconciler.engine.errors import Trouble
+from reconciler.engine.tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
 
 CHUNK_BYTES = 1 << 20
 
@@ -37,7 +37,7 @@ _KEEPALIVE = [
 """Let the kernel notice within half a minute that a peer has vanished."""
 
 
-class Clock:
+class Deadline:
     """How long a request may take, in seconds: so long a silence, and so much in all."""
 
     def __init__(self, silence_seconds: float, total_seconds: float = float("inf")) -> None:
@@ -75,80 +75,80 @@ class Connection:
         self._url = url
         self._tls = tls
         self._timeout = timeout_seconds
-        self._way: _Way | None = None
-        self._line: _Line | None = None
+        self._transport: Transport | None = None
+        self._socket: DeadlineSocket | None = None
 
-    def get(self, path: str, clock: Clock) -> Answer:
+    def get(self, path: str, deadline: Deadline) -> Answer:
         """Return the answer to a GET. Raises one of LIBRARY_ERRORS, and is closed then."""
         with self._closed_on_error():
-            response = self._ask(path, clock)
+            response = self._ask(path, deadline)
             body = b"".join(iter(partial(response.read1, CHUNK_BYTES, decode_content=True), b""))
             headers = response.headers
             return Answer(response.status, headers.get("Server", ""), headers.get("Date", ""), body)
 
-    def stream(self, path: str, clock: Clock) -> HTTPResponse:
+    def stream(self, path: str, deadline: Deadline) -> HTTPResponse:
         """Return the answer to a GET, its body yet to come. Raises one of LIBRARY_ERRORS, and is closed then."""
         with self._closed_on_error():
-            return self._ask(path, clock)
+            return self._ask(path, deadline)
 
     def end(self) -> None:
         """End what is being read, from whatever thread: the read returns."""
-        way, line = self._way, self._line
-        if way and way.end:
-            way.end()
-        elif line:
-            line.end()
+        transport, socket_ = self._transport, self._socket
+        if transport and transport.end:
+            transport.end()
+        elif socket_:
+            socket_.end()
 
     def close(self) -> None:
         """Let go of everything; the next request opens it anew."""
-        way, self._way, self._line = self._way, None, None
-        if way:
-            way.http.close()
-            if way.close:
-                way.close()
+        transport, self._transport, self._socket = self._transport, None, None
+        if transport:
+            transport.http.close()
+            if transport.close:
+                transport.close()
 
-    def _ask(self, path: str, clock: Clock) -> HTTPResponse:
-        way = self._way
-        if way is None or way.http.sock is None:
-            way = self._open(clock)
-        if self._line:
-            self._line.clock = clock
+    def _ask(self, path: str, deadline: Deadline) -> HTTPResponse:
+        transport = self._transport
+        if transport is None or transport.http.sock is None:
+            transport = self._open(deadline)
+        if self._socket:
+            self._socket.deadline = deadline
         # what a daemon said before it hung up can still be read, and says more than a broken pipe
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-            way.http.request("GET", way.prefix + path, preload_content=False)
-        return way.http.getresponse()
+            transport.http.request("GET", transport.prefix + path, preload_content=False)
+        return transport.http.getresponse()
 
-    def _open(self, clock: Clock) -> "_Way":
+    def _open(self, deadline: Deadline) -> "Transport":
         self.close()
-        way = self._way = _way_to(self._url, self._tls)
+        transport = self._transport = _transport_to(self._url, self._tls)
         # whatever http.client opened by itself would wait as long as it likes
-        way.http.auto_open = 0
-        way.http.timeout = min(self._timeout, clock.left())
-        way.http.connect()
-        self._line = way.http.sock = _Line(way.http.sock, clock)
-        return way
+        transport.http.auto_open = 0
+        transport.http.timeout = min(self._timeout, deadline.left())
+        transport.http.connect()
+        self._socket = transport.http.sock = DeadlineSocket(transport.http.sock, deadline)
+        return transport
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            words = self._way.explain(error) if self._way else ""
+            words = self._transport.explain(error) if self._transport else ""
             self.close()
             if words:
                 raise Trouble(words) from error
             raise
 
 
-class _Line:
-    """A connected socket of whatever kind, as http.client wants one; its waits are bounded by a clock."""
+class DeadlineSocket:
+    """A connected socket of whatever kind, as http.client wants one; its waits are bounded by a deadline."""
 
-    def __init__(self, sock: Any, clock: Clock) -> None:
+    def __init__(self, sock: Any, deadline: Deadline) -> None:
         self.sock = sock
-        self.clock = clock
+        self.deadline = deadline
 
     def sendall(self, data: bytes) -> None:
-        self.sock.settimeout(self.clock.left())
+        self.sock.settimeout(self.deadline.left())
         self.sock.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -166,22 +166,22 @@ class _Line:
 
 
 class _Reads(io.RawIOBase):
-    """What a line receives: every wait takes from the same time, so that dripping gains nothing."""
+    """What such a socket receives: every wait takes from the same time, so that dripping gains nothing."""
 
-    def __init__(self, line: _Line) -> None:
-        self._line = line
-        self._file = line.sock.makefile("rb", buffering=0)
+    def __init__(self, socket_: DeadlineSocket) -> None:
+        self._socket = socket_
+        self._file = socket_.sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        clock = self._line.clock
-        self._line.sock.settimeout(clock.left())
+        deadline = self._socket.deadline
+        self._socket.sock.settimeout(deadline.left())
         try:
             received: int | None = self._file.readinto(buffer)
         except TimeoutError:
-            raise clock.trouble() from None
+            raise deadline.trouble() from None
         return received
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class _Reads(io.RawIOBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class Transport:
     """A connection of one kind, not yet made: how its errors read, and what more it takes to end or to close it."""
 
     http: HTTPConnection
@@ -200,31 +200,31 @@ class _Way:
     close: Callable[[], None] | None = None
 
 
-def _way_to(url: str, tls: TlsFiles | None) -> _Way:
+def _transport_to(url: str, tls: TlsFiles | None) -> Transport:
     base = str(parse_host(url, tls=tls is not None))
     scheme, _, rest = base.partition("://")
     if scheme == "http+unix":
-        return _Way(http=UnixHTTPConnection(base, f"/{rest.lstrip('/')}"), explain=_plain_words)
+        return Transport(http=UnixHTTPConnection(base, f"/{rest.lstrip('/')}"), explain=_plain_words)
     if scheme == "ssh":
-        return _ssh_way(url)
+        return _ssh_transport(url)
     if scheme not in ("http", "https"):
         raise Trouble(f"cannot be asked: it is of a kind not known here, {scheme}://")
     target = parse_url(base)
     host, prefix = target.host or "", target.path or ""
     if scheme == "http":
         http = HTTPConnection(host, target.port, socket_options=_KEEPALIVE)
-        return _Way(http=http, prefix=prefix, explain=_plain_words)
+        return Transport(http=http, prefix=prefix, explain=_plain_words)
     https = HTTPSConnection(host, target.port, socket_options=_KEEPALIVE, ssl_context=context_of(tls))
-    return _Way(http=https, prefix=prefix, explain=partial(tls_words, files=tls, name=host.strip("[]")))
+    return Transport(http=https, prefix=prefix, explain=partial(tls_words, files=tls, name=host.strip("[]")))
 
 
-def _ssh_way(url: str) -> _Way:
+def _ssh_transport(url: str) -> Transport:
     try:
-        from reconciler.engine_ssh import SshConnection
+        from reconciler.engine.ssh import SshConnection
     except ImportError as error:
         raise Trouble("needs the ssh extra: pip install -r requirements-ssh.txt") from error
     http = SshConnection(url)
-    return _Way(http=http, explain=http.words, end=http.end, close=http.release)
+    return Transport(http=http, explain=http.words, end=http.end, close=http.release)
 
 
 def _plain_words(error: BaseException) -> str:

@@ -17,14 +17,14 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from reconciler import store
-from reconciler.backoff import pause_seconds
 from reconciler.conf import engine_of
+from reconciler.core.backoff import pause_seconds
+from reconciler.core.events import BadStream, EventReader
+from reconciler.core.report import Trigger
 from reconciler.engine import Engine, EventStream
-from reconciler.events import BadStream, EventReader
 from reconciler.exceptions import EngineUnavailable, LockUnavailable
-from reconciler.lock import Ask
+from reconciler.lock import PassRequest
 from reconciler.models import Host
-from reconciler.reconcile import EVENT
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Asker(threading.Thread):
     A daemon may say an event before its listing shows it: it is looked at again, twice, after the last event.
     """
 
-    def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float) -> None:
+    def __init__(self, ask: Callable[[str, PassRequest], None], window_seconds: float) -> None:
         super().__init__(name="asker", daemon=True)
         self._ask = ask
         self._window = window_seconds
@@ -112,7 +112,7 @@ class Asker(threading.Thread):
         while (due := self._next()) is not None:
             host, event_ns = due
             try:
-                self._ask(host, Ask(EVENT, event_ns))
+                self._ask(host, PassRequest(Trigger.EVENT, event_ns))
             except (LockUnavailable, OperationalError) as error:
                 self._try_again(host, event_ns, error)
             else:
@@ -251,7 +251,9 @@ class HostWatch(threading.Thread):
 class Watcher:
     """Watches every enabled host, or those named, until stopped."""
 
-    def __init__(self, ask: Callable[[str, Ask], None], window_seconds: float, only: Iterable[str] = ()) -> None:
+    def __init__(
+        self, ask: Callable[[str, PassRequest], None], window_seconds: float, only: Iterable[str] = ()
+    ) -> None:
         self._only = frozenset(only)
         self._asker = Asker(ask, window_seconds)
         self._watches: dict[str, HostWatch] = {}

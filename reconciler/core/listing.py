@@ -8,8 +8,8 @@ import json
 import msgspec
 from msgspec import Raw, convert
 
-from reconciler.labels import text_problem
-from reconciler.observation import (
+from reconciler.core.labels import text_problem
+from reconciler.core.observation import (
     HEALTHS,
     MAX_CONTAINER_ID_CHARS,
     MAX_IMAGE_CHARS,

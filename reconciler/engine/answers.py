@@ -6,9 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from reconciler.engine_errors import Trouble, one_line
-from reconciler.labels import text_problem
-from reconciler.listing import begins
+from reconciler.core.labels import text_problem
+from reconciler.core.listing import begins
+from reconciler.engine.errors import Trouble, one_line
 
 MAX_ENGINE_ID_CHARS = 255
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconciler.listing import begins
-from reconciler.observation import MAX_NUMBER, Details
+from reconciler.core.listing import begins
+from reconciler.core.observation import MAX_NUMBER, Details
 
 FIRST_YEAR = 1970
 """A moment before it never was: Go's zero time is in the year 1."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from reconciler.engine_errors import Trouble, chain, is_hang_up
+from reconciler.engine.errors import Trouble, chain, is_hang_up
 
 SPEAKS_TLS = "speaks TLS, and was asked without"
 

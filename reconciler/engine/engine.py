@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from urllib3 import HTTPResponse
 
-from reconciler.engine_answers import Version, decode_date, decode_engine_id, decode_version, said
-from reconciler.engine_connection import CHUNK_BYTES, Answer, Clock, Connection
-from reconciler.engine_errors import LIBRARY_ERRORS, Trouble, is_stuck, reason_of
-from reconciler.engine_tls import SPEAKS_TLS, TlsFiles
+from reconciler.core.inspection import BadInspection, decode_details
+from reconciler.core.listing import BadListing, decode_listing
+from reconciler.core.observation import Details, Snapshot
+from reconciler.engine.answers import Version, decode_date, decode_engine_id, decode_version, said
+from reconciler.engine.connection import CHUNK_BYTES, Answer, Connection, Deadline
+from reconciler.engine.errors import LIBRARY_ERRORS, Trouble, is_stuck, reason_of
+from reconciler.engine.tls import SPEAKS_TLS, TlsFiles
 from reconciler.exceptions import EngineUnavailable, NoDetails
-from reconciler.inspection import BadInspection, decode_details
-from reconciler.listing import BadListing, decode_listing
-from reconciler.observation import Details, Snapshot
 
 __all__ = ["About", "Engine", "EventStream", "Session", "TlsFiles"]
 
@@ -103,7 +103,7 @@ class Engine:
         return EngineUnavailable(self.host, self.url, reason)
 
     @contextlib.contextmanager
-    def border(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Let nothing out but EngineUnavailable, and forget what the daemon said of itself."""
         try:
             yield
@@ -125,7 +125,7 @@ class Session:
 
     def listing(self) -> Snapshot:
         """Return every container the daemon has. Raises EngineUnavailable."""
-        with self._engine.border():
+        with self._engine.translate_errors():
             try:
                 answer = self._ask("/containers/json?all=1")
                 return replace(decode_listing(answer.body), answered_at=decode_date(answer.date))
@@ -137,35 +137,35 @@ class Session:
 
         Podman invents one for every answer: pkg/api/handlers/compat/info.go.
         """
-        with self._engine.border():
-            answer = self._ask("/info", Clock(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds))
+        with self._engine.translate_errors():
+            answer = self._ask("/info", Deadline(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds))
             if answer.server.startswith("Libpod/") or self.version().is_podmans:
                 return ""
             return decode_engine_id(answer.body)
 
     def inspect(self, container_id: str, timeout_seconds: float) -> Details:
         """Return what only an inspect tells, within so long in all. Raises NoDetails, which spoils no later request."""
-        clock = Clock(timeout_seconds, timeout_seconds)
+        deadline = Deadline(timeout_seconds, timeout_seconds)
         try:
-            return decode_details(self._ask(f"/containers/{quote(container_id, safe='')}/json", clock).body)
+            return decode_details(self._ask(f"/containers/{quote(container_id, safe='')}/json", deadline).body)
         except BadInspection as error:
             raise NoDetails(container_id, f"the Engine {error}") from error
         except LIBRARY_ERRORS as error:
             reason = reason_of(error, timeout_seconds)
             raise NoDetails(container_id, f"the Engine {reason}", stuck=is_stuck(error)) from error
 
-    def version(self, clock: Clock | None = None) -> Version:
+    def version(self, deadline: Deadline | None = None) -> Version:
         """Return what the daemon said of itself, which it is asked once, and again after every error."""
         url = self._engine.url
         if url not in _negotiated:
-            _negotiated[url] = decode_version(self._get("/version", clock).body)
+            _negotiated[url] = decode_version(self._get("/version", deadline).body)
         return _negotiated[url]
 
     def subscribe(self, silence_seconds: float) -> "EventStream":
         """Turn the session into a stream of events. Raises EngineUnavailable."""
-        with self._engine.border():
+        with self._engine.translate_errors():
             path = f"/v{self.version().ApiVersion}/events?filters={_CONTAINER_EVENTS}"
-            response = self._connection.stream(path, Clock(silence_seconds))
+            response = self._connection.stream(path, Deadline(silence_seconds))
             if response.status != _OK:
                 raise Trouble(f"answered HTTP {response.status} to a subscription")
             return EventStream(self._engine, self._connection, response)
@@ -174,12 +174,12 @@ class Session:
         """End the conversation."""
         self._connection.close()
 
-    def _ask(self, path: str, clock: Clock | None = None) -> Answer:
-        return self._get(f"/v{self.version(clock).ApiVersion}{path}", clock)
+    def _ask(self, path: str, deadline: Deadline | None = None) -> Answer:
+        return self._get(f"/v{self.version(deadline).ApiVersion}{path}", deadline)
 
-    def _get(self, path: str, clock: Clock | None) -> Answer:
+    def _get(self, path: str, deadline: Deadline | None) -> Answer:
         seconds = self._engine.timeout_seconds
-        answer = self._connection.get(path, clock or Clock(seconds, seconds * TOTAL_TIMEOUT_FACTOR))
+        answer = self._connection.get(path, deadline or Deadline(seconds, seconds * TOTAL_TIMEOUT_FACTOR))
         if answer.status == _BAD_REQUEST and b"HTTPS" in answer.body and self._engine.tls is None:
             raise Trouble(SPEAKS_TLS)
         if answer.status != _OK:
@@ -198,7 +198,7 @@ class EventStream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield bytes as they come, until the stream ends. Raises EngineUnavailable when it breaks."""
-        with self._engine.border():
+        with self._engine.translate_errors():
             while chunk := self._read():
                 yield chunk
 

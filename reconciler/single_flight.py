@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from reconciler import store
 from reconciler.conf import engine_of, lock_of
+from reconciler.core.report import Outcome, Report, Trigger
 from reconciler.exceptions import LockUnavailable
-from reconciler.lock import Ask, Grant, HostLock
+from reconciler.lock import HostLock, Lease, PassRequest
 from reconciler.models import Host
-from reconciler.reconcile import TICK, reconcile
-from reconciler.report import Report
+from reconciler.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ LATE_EVENTS_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Flight:
     """The passes one holder made; `again` is a request that still stands: the caller has to start a pass for it."""
 
     reports: tuple[Report, ...] = ()
-    again: Ask | None = None
+    again: PassRequest | None = None
 
     @property
     def confirm_after(self) -> float | None:
@@ -38,7 +38,7 @@ class Run:
         return due[-1] if due else None
 
 
-def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) -> Run:
+def reconcile_in_turn(host: Host, *, trigger: Trigger, only_if_asked: bool = False) -> Flight:
     """Make the host's next pass if none is under way, and one more for what is asked meanwhile (I12).
 
     With `only_if_asked` it makes none if the request has been answered already. Raises LockUnavailable.
@@ -46,18 +46,18 @@ def reconcile_in_turn(host: Host, *, trigger: str, only_if_asked: bool = False) 
     lock = lock_of(host.name)
     grant = lock.acquire(only_if_asked=only_if_asked)
     if grant is None:
-        return Run(reports=() if only_if_asked else (Report(host=host.name, trigger=trigger, outcome="busy"),))
+        return Flight(reports=() if only_if_asked else (Report(host=host.name, trigger=trigger, outcome=Outcome.BUSY),))
     with lock.renewed():
         return _hold(host, lock, grant, trigger)
 
 
-def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
+def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> Flight:
     reports: list[Report] = []
-    again: Ask | None = None
+    again: PassRequest | None = None
     lister = engine_of(host)
     try:
         while grant and len(reports) < MOST_ROUNDS:
-            ask = grant.asked or Ask(trigger)
+            ask = grant.asked or PassRequest(trigger)
             report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
             reports.append(report)
             # told to start a pass while holding the lock: it was lost
@@ -75,12 +75,12 @@ def _hold(host: Host, lock: HostLock, grant: Grant | None, trigger: str) -> Run:
             lock.release()
     for report in reports:
         _note_drift(host, lock, report)
-    return Run(reports=tuple(reports), again=again)
+    return Flight(reports=tuple(reports), again=again)
 
 
-def _answer(ask: Ask, report: Report) -> Report:
+def _answer(ask: PassRequest, report: Report) -> Report:
     """Add to a report how long after the event that it answers it was committed."""
-    if ask.event_ns is None or report.outcome != "applied":
+    if ask.event_ns is None or report.outcome != Outcome.APPLIED:
         return report
     event_at = datetime.fromtimestamp(ask.event_ns / 1e9, UTC)
     # a daemon on another machine has another clock
@@ -94,7 +94,7 @@ def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
     Called with the lock released; an event may come a moment later than the tick that it announces.
     """
     since, looked_at = host.last_success_at, report.started_at
-    if report.trigger != TICK or host.watching_since is None or since is None or looked_at is None:
+    if report.trigger != Trigger.TICK or host.watching_since is None or since is None or looked_at is None:
         return
     news = sum(change.is_news_since(since) for change in report.changes)
     now = Host.objects.filter(name=host.name).first() if news else None
@@ -107,7 +107,7 @@ def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
             store.note_drift(host.name, news, timezone.now())
 
 
-def _hand_over(lock: HostLock, ask: Ask) -> Ask | None:
+def _hand_over(lock: HostLock, ask: PassRequest) -> PassRequest | None:
     """Leave the request just taken to another holder; return it if one has to be started."""
     lock.request(ask)
     lock.release()

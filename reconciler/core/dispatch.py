@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.labels import BadLabel, Claim, Path, read_claim, text_problem
-from reconciler.observation import Observation, Reason, Skip
+from reconciler.core.labels import BadLabel, Claim, Path, read_claim, text_problem
+from reconciler.core.observation import Observation, Reason, Skip
 
 LOCAL_HOST = "local"
 PROJECT, SITE, STACK = "project", "site", "stack"
@@ -68,7 +68,7 @@ class Managed(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class LookupKeys:
     """The names by which a listing refers to the catalogue."""
 
     workload_ids: frozenset[str]
@@ -106,14 +106,14 @@ def claim_all(observations: Iterable[Observation], install_id: str = "") -> tupl
     return managed, skips
 
 
-def needs_of(managed: Iterable[Managed]) -> Needs:
+def lookup_keys(managed: Iterable[Managed]) -> LookupKeys:
     """Name what the catalogue must hold to dispatch these containers."""
     keys: dict[Path, set[str]] = {path: set() for path in Path}
     for claim in (container.claim for container in managed):
         # a workload label carries everything but, sometimes, its kind
         if claim.path is not Path.WORKLOAD or not claim.kind:
             keys[claim.path].add(claim.key)
-    return Needs(
+    return LookupKeys(
         workload_ids=frozenset(keys[Path.WORKLOAD]),
         instance_ids=frozenset(keys[Path.INSTANCE]),
         site_ids=frozenset(keys[Path.SITE]),
@@ -124,7 +124,7 @@ def needs_of(managed: Iterable[Managed]) -> Needs:
 def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
     """Return the row this container stands for on `host`, or a skip that says which join found nothing."""
     observation, claim = container.observation, container.claim
-    place = _PLACES[claim.path](observation, claim, catalogue)
+    place = _IDENTITIES[claim.path](observation, claim, catalogue)
     if isinstance(place, Skip):
         return place
     row_id = place.row_id
@@ -162,7 +162,7 @@ def _with_copies(row: Row, instance: InstanceFacts) -> Row:
     )
 
 
-class _Place(Struct, frozen=True, gc=False):
+class RowIdentity(Struct, frozen=True, gc=False):
     """The row a container stands for, before replica and host; an instance's id is unique on every host."""
 
     row_id: str
@@ -173,36 +173,36 @@ class _Place(Struct, frozen=True, gc=False):
     instance: InstanceFacts | None = None
 
 
-def _by_workload(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place:
+def _by_workload(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity:
     workload_id = claim.key
     kind = claim.kind or catalogue.workload_kinds.get(workload_id, "")
     if kind == PROJECT and claim.instance_id:
-        return _Place(claim.instance_id, workload_id, kind, claim.role, is_instance=True)
+        return RowIdentity(claim.instance_id, workload_id, kind, claim.role, is_instance=True)
     if claim.role:
-        return _Place(f"{workload_id}:{claim.role}", workload_id, kind, claim.role)
+        return RowIdentity(f"{workload_id}:{claim.role}", workload_id, kind, claim.role)
     if kind == SITE:
-        return _Place(f"{workload_id}:site", workload_id, kind, "")
-    return _Place(f"{workload_id}:{observation.container_id}", workload_id, kind, "")
+        return RowIdentity(f"{workload_id}:site", workload_id, kind, "")
+    return RowIdentity(f"{workload_id}:{observation.container_id}", workload_id, kind, "")
 
 
-def _by_instance(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
+def _by_instance(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
     instance = catalogue.instances.get(claim.key)
     if instance is None:
         return _skip(observation, Reason.UNKNOWN_INSTANCE, f"no instance {claim.key}")
     workload_id = catalogue.workloads.get((PROJECT, instance.project_id))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no project workload for {instance.project_id}")
-    return _Place(claim.key, workload_id, PROJECT, claim.role, is_instance=True, instance=instance)
+    return RowIdentity(claim.key, workload_id, PROJECT, claim.role, is_instance=True, instance=instance)
 
 
-def _by_site(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
+def _by_site(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
     workload_id = catalogue.workloads.get((SITE, claim.key))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no site workload for {claim.key}")
-    return _Place(f"{workload_id}:site", workload_id, SITE, "")
+    return RowIdentity(f"{workload_id}:site", workload_id, SITE, "")
 
 
-def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) -> _Place | Skip:
+def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
     stack_id = catalogue.stacks.get(claim.key)
     if stack_id is None:
         return _skip(observation, Reason.UNKNOWN_STACK, f"no stack with the Compose project {claim.key}")
@@ -214,10 +214,10 @@ def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) ->
         return _skip(observation, Reason.NO_NAME, "neither a service label nor a container name to tell it by")
     if problem := text_problem(role):
         return _skip(observation, Reason.NO_NAME, f"no service label, and the container name is {problem}")
-    return _Place(f"{workload_id}:{role}", workload_id, STACK, role)
+    return RowIdentity(f"{workload_id}:{role}", workload_id, STACK, role)
 
 
-_PLACES: Mapping[Path, Callable[[Observation, Claim, Catalogue], _Place | Skip]] = {
+_IDENTITIES: Mapping[Path, Callable[[Observation, Claim, Catalogue], RowIdentity | Skip]] = {
     Path.WORKLOAD: _by_workload,
     Path.INSTANCE: _by_instance,
     Path.SITE: _by_site,

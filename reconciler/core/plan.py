@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from reconciler.causes import called, differences, short
-from reconciler.dispatch import Row, Sighting
-from reconciler.observation import Details, Observation, Reason, Skip
+from reconciler.core.causes import differences, display_name, short
+from reconciler.core.dispatch import Row, Sighting
+from reconciler.core.observation import Details, Observation, Reason, Skip
 
 MISSING = "missing"
 FAILED = "failed"
@@ -167,7 +167,7 @@ def _is_free(row: Row) -> bool:
 
 def _create(sighting: Sighting) -> Change:
     row, observation = sighting.row, sighting.observation
-    cause = f"container {short(row.container_id)} ({called(observation)}) is {row.state}"
+    cause = f"container {short(row.container_id)} ({display_name(observation)}) is {row.state}"
     return Change(Kind.CREATE, None, replace(row, details_of=""), sighting.copies, cause, observation)
 
 
@@ -249,7 +249,7 @@ def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Chang
 
 def _superseded(loser: Sighting, winner: Sighting) -> Skip:
     by = winner.observation
-    detail = f"row {winner.row.id} shows {short(by.container_id)} ({called(by)}, {by.state})"
+    detail = f"row {winner.row.id} shows {short(by.container_id)} ({display_name(by)}, {by.state})"
     return Skip(loser.observation.container_id, loser.observation.name, Reason.SUPERSEDED, detail)
 
 

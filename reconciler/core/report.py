@@ -3,15 +3,36 @@
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from reconciler.observation import Skip
-from reconciler.plan import Change, Kind
+from reconciler.core.observation import Skip
+from reconciler.core.plan import Change, Kind
+
+
+class Trigger(StrEnum):
+    """What a pass was asked for by."""
+
+    BOOT = "boot"
+    TICK = "tick"
+    EVENT = "event"
+    MANUAL = "manual"
+    CONFIRM = "confirm"
+
+
+class Outcome(StrEnum):
+    """How a pass ended; PLANNED is a dry run's, and SUPERSEDED means that a younger pass had applied."""
+
+    APPLIED = "applied"
+    PLANNED = "planned"
+    BUSY = "busy"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one pass did: outcome `applied`, `busy`, `superseded`, `failed` or, of a dry run, `planned`.
+    """What one pass did.
 
     `conflicts` counts changes dropped because somebody was faster; it is at least 1 if an older pass
     applied meanwhile. Another pass then looks again. `held` counts rows that would go missing if a
@@ -20,8 +41,8 @@ class Report:
     """
 
     host: str
-    trigger: str
-    outcome: str
+    trigger: Trigger
+    outcome: Outcome
     listed: int = 0
     managed: int = 0
     created: int = 0

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from reconciler.dispatch import Row
-from reconciler.plan import MISSING, Kind, Plan
+from reconciler.core.dispatch import Row
+from reconciler.core.plan import MISSING, Kind, Plan
 
 OUTDATED_SECONDS = 600.0
 """A listing held for longer is no first of two: too much may have happened since."""
@@ -25,7 +25,7 @@ class Limits(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Held:
     """What is held back of a host: the containers that a listing lacked, since when, whose listing, and why."""
 
     since: datetime
@@ -34,7 +34,7 @@ class Hold:
     reason: str
 
 
-class Standing(NamedTuple):
+class Evidence(NamedTuple):
     """What is known of a host besides the listing.
 
     Rows present before it, what is held, what the Engine calls itself, and why it is in doubt, if it is.
@@ -42,50 +42,50 @@ class Standing(NamedTuple):
     """
 
     present: int
-    hold: Hold | None = None
+    hold: Held | None = None
     engine_id: str = ""
     doubt: str = ""
     can_sweep: bool = True
 
 
-class Braked(NamedTuple):
+class Safeguarded(NamedTuple):
     """A plan that may be applied, and what of it is held back, if anything."""
 
     plan: Plan
-    hold: Hold | None
+    hold: Held | None
 
 
-def brake(plan: Plan, standing: Standing, at: datetime, limits: Limits) -> Braked:
+def safeguard(plan: Plan, evidence: Evidence, at: datetime, limits: Limits) -> Safeguarded:
     """Withhold a sweep that is a mass, or whose Engine is in doubt, until a later listing agrees with it.
 
     `at` is the moment before the listing. A row goes missing if its container was lacking in a held
     listing of the same Engine, at least `limits.seconds` earlier, and is lacking still. A listing that
     is no mass and in no doubt lifts the hold.
     """
-    if not standing.can_sweep:
-        return Braked(plan, standing.hold)
+    if not evidence.can_sweep:
+        return Safeguarded(plan, evidence.hold)
     lacking = frozenset(change.after.container_id for change in plan.sweep)
-    is_mass = len(plan.sweep) >= limits.least and len(plan.sweep) > limits.share * standing.present
-    if not lacking or not (is_mass or standing.doubt):
-        return Braked(plan, None)
-    hold = _first_of_two(standing, at)
+    is_mass = len(plan.sweep) >= limits.least and len(plan.sweep) > limits.share * evidence.present
+    if not lacking or not (is_mass or evidence.doubt):
+        return Safeguarded(plan, None)
+    hold = _first_of_two(evidence, at)
     is_due = hold is not None and at - hold.since >= timedelta(seconds=limits.seconds)
     confirmed = lacking & hold.suspects if hold and is_due else frozenset()
     if lacking == confirmed:
-        return Braked(plan, None)
-    reason = standing.doubt or f"{len(plan.sweep)} of {standing.present} present rows would go missing"
+        return Safeguarded(plan, None)
+    reason = evidence.doubt or f"{len(plan.sweep)} of {evidence.present} present rows would go missing"
     if hold is None or is_due:
-        hold = Hold(since=at, suspects=lacking - confirmed, engine_id=standing.engine_id, reason=reason)
+        hold = Held(since=at, suspects=lacking - confirmed, engine_id=evidence.engine_id, reason=reason)
     else:
         # too early to count as the second look; what is there again must be lacking anew
         hold = replace(hold, suspects=hold.suspects & lacking, reason=reason)
-    return Braked(_without(plan, lacking - confirmed), hold)
+    return Safeguarded(_without(plan, lacking - confirmed), hold)
 
 
-def _first_of_two(standing: Standing, at: datetime) -> Hold | None:
+def _first_of_two(evidence: Evidence, at: datetime) -> Held | None:
     """Return the hold if this listing can be the second: of the same Engine, after it, and not long after it."""
-    hold = standing.hold
-    if hold is None or hold.engine_id != standing.engine_id:
+    hold = evidence.hold
+    if hold is None or hold.engine_id != evidence.engine_id:
         return None
     return hold if timedelta() <= at - hold.since <= timedelta(seconds=OUTDATED_SECONDS) else None
 

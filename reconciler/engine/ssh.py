@@ -19,7 +19,7 @@ import paramiko
 from docker.transport.sshconn import SSHConnection, SSHHTTPAdapter
 from paramiko.ssh_exception import NoValidConnectionsError
 
-from reconciler.engine_errors import Trouble, is_stuck, one_line, reason_of
+from reconciler.engine.errors import Trouble, is_stuck, one_line, reason_of
 
 JOIN_SECONDS = 2.0
 LAST_WORDS_SECONDS = 1.0

@@ -1,0 +1,19 @@
+"""The public Python interface: what other apps, deployers and proxies may import, besides `models` and `signals`.
+
+Nothing outside this app imports `reconciler.lock`, `reconciler.tasks` or what lies below them.
+"""
+
+from reconciler import tasks
+from reconciler.core.report import Trigger
+from reconciler.lock import PassRequest
+
+__all__ = ["Trigger", "request_pass"]
+
+
+def request_pass(host: str, trigger: str = Trigger.MANUAL) -> None:
+    """Ask the workers for a pass of a host whose listing begins after this call.
+
+    Raises LockUnavailable or kombu's OperationalError if Redis cannot be reached; the request is lost then, and the
+    next tick looks at the host all the same.
+    """
+    tasks.ask(host, PassRequest(Trigger(trigger)))

@@ -1,0 +1,1 @@
+"""What is decided: pure, without framework, clock, chance or I/O; time and chance are arguments."""

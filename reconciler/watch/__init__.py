@@ -1,0 +1,1 @@
+"""The watcher: follows the event streams of hosts, and asks for a pass when something happens."""
