@@ -4,6 +4,7 @@ import re
 import runpy
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,30 @@ def test_the_commands_page_tells_every_command_and_its_options(name: str) -> Non
     assert section
     command: Any = load_command_class(COMMANDS[name], name)
     assert [text for text in options(command.create_parser("manage.py", name)) if text not in section[1]] == []
+
+
+HOUSE = PROJECT / "reconciler"
+FOLDERS_ON_ONE_LINE = ("admin", "management", "migrations", "models")
+MODULES = [
+    path.relative_to(HOUSE)
+    for path in sorted(HOUSE.rglob("*.py"))
+    if path.name != "__init__.py" and path.relative_to(HOUSE).parts[0] not in FOLDERS_ON_ONE_LINE
+]
+
+
+def test_the_architecture_page_names_every_module_of_the_house() -> None:
+    page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [path for path in MODULES if f"`{path}`" not in page] == []
+
+
+@each_page
+def test_every_function_that_a_page_names_exists(page: Path) -> None:
+    modules = {path.stem: ".".join(("reconciler", *path.with_suffix("").parts)) for path in MODULES}
+    named = re.findall(r"`([a-z_]+)\.(\w[\w.]*)(?:\(\))?`", without_code(page))
+    named = [(module, name) for module, name in named if module in modules and name != "py"]
+    assert [pair for pair in named if not has(import_module(modules[pair[0]]), pair[1])] == []
+
+
+def has(thing: Any, name: str) -> bool:
+    """Tell whether a module holds this name, which may have dots."""
+    return all(hasattr(thing, part) and (thing := getattr(thing, part)) for part in name.split("."))
