@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises: nothing runs as root, and only the proxy touches Docker's socket."""
+"""What docker-compose.yml promises: nothing runs as root, only the proxy touches Docker's socket, all can be set."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,26 @@ from typing import Any
 
 import pytest
 import yaml
+from django.urls import resolve
 
-FILE = Path(__file__).parents[2] / "docker-compose.yml"
+from reconciler.core.labels import STACK_PREFIX
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROXY = "socket-proxy"
+INDEX = {"migrate", "web", "worker", "watch", "beat"}
+# The volumes that images declare: each that is not mounted would be made anew, without a name, for every container.
+VOLUMES_OF_IMAGES = {"valkey/valkey": "/data", "postgres": "/var/lib/postgresql/data"}
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
+
+
+def override(name: str) -> dict[str, dict[str, Any]]:
+    """Return the services of a file that is laid over docker-compose.yml."""
+    services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / name).read_text())["services"]
+    return services
 
 
 @each_service
@@ -30,8 +43,59 @@ def test_cannot_gain_rights_or_write_its_file_system(name: str) -> None:
 
 
 @each_service
-def test_uses_an_image_of_a_fixed_version_or_its_own(name: str) -> None:
-    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name]["image"]) or SERVICES[name]["build"]["context"] == "."
+def test_uses_an_image_of_a_fixed_version_or_the_one_built_here(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", image) or image == SERVICES["worker"]["image"]
+
+
+def test_the_image_is_built_once_and_wherever_a_worker_runs() -> None:
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["worker"]
+    assert {SERVICES[name]["image"] for name in INDEX} == {SERVICES["worker"]["image"]}
+
+
+def test_the_indexs_own_containers_are_not_taken_for_a_stack() -> None:
+    assert not COMPOSE["name"].startswith(STACK_PREFIX)
+
+
+@each_service
+def test_comes_back_by_itself_unless_its_work_is_done(name: str) -> None:
+    assert SERVICES[name]["restart"] == ("no" if name == "migrate" else "always")
+
+
+@each_service
+def test_leaves_no_volume_without_a_name(name: str) -> None:
+    service = SERVICES[name]
+    declared = VOLUMES_OF_IMAGES.get(service["image"].partition(":")[0])
+    mounted = [mount.split(":")[1] for mount in service.get("volumes", [])]
+    mounted += [mount.split(":")[0] for mount in service["tmpfs"]]
+    assert declared is None or declared in mounted
+
+
+@pytest.mark.parametrize("name", sorted(INDEX - {"migrate"}))
+def test_is_killed_if_it_does_not_end_in_a_time_that_is_stated(name: str) -> None:
+    assert re.fullmatch(r"\d+s", SERVICES[name]["stop_grace_period"])
+
+
+def test_the_number_of_workers_outlives_an_update() -> None:
+    assert SERVICES["worker"]["deploy"]["replicas"] == "${WORKERS:-1}"
+
+
+def test_the_health_check_asks_for_a_page_that_is_there() -> None:
+    (path,) = re.findall(r"http://127\.0\.0\.1:8000(/[^\"]*)", SERVICES["web"]["healthcheck"]["test"][-1])
+    assert resolve(path).view_name == "admin:login"
+
+
+def test_the_databases_health_is_asked_over_tcp() -> None:
+    """The server that makes the database answers on its socket only, and goes away again."""
+    assert "--host 127.0.0.1" in " ".join(SERVICES["postgres"]["healthcheck"]["test"])
+
+
+def test_redis_wants_a_password_that_is_on_no_command_line() -> None:
+    redis = SERVICES["redis"]
+    assert "requirepass $$REDISCLI_AUTH" in redis["command"][-1]
+    assert "REDIS_PASSWORD" not in str(redis["command"])
+    assert "${REDIS_PASSWORD:?" in redis["environment"]["REDISCLI_AUTH"]
+    assert "://:${REDIS_PASSWORD:?" in SERVICES["worker"]["environment"]["REDIS_URL"]
 
 
 def test_only_the_proxy_mounts_the_socket() -> None:
@@ -61,11 +125,66 @@ def test_web_is_published_on_loopback_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_every_setting_of_the_index_is_handed_through() -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (FILE.parent / "tinyforge" / "settings.py").read_text()))
-    # for development, or set by the image or the proxy
-    others = {"DEBUG", "HTTPS", "STATIC_ROOT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"}
-    assert read - others <= set(SERVICES["worker"]["environment"])
+# Settings that Compose decides itself, and why.
+DECIDED = {
+    "DEBUG": "this is production",
+    "DOCKER_CERT_PATH": "TLS_DIR is mounted there",
+    "STATIC_ROOT": "the image has the files there",
+}
+
+
+def test_every_setting_of_the_index_can_be_set_in_the_env_file() -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "tinyforge" / "settings.py").read_text()))
+    given = SERVICES["worker"]["environment"]
+    not_handed_through = {
+        name
+        for name in read - set(DECIDED)
+        if name not in given or not (given[name] is None or re.match(rf"\${{(INDEX_)?{name}:", given[name]))
+    }
+    assert not not_handed_through
+
+
+@pytest.mark.parametrize("name", sorted(INDEX))
+def test_all_of_the_index_has_the_same_settings(name: str) -> None:
+    assert SERVICES[name]["environment"] == SERVICES["worker"]["environment"]
+
+
+def test_a_worker_can_run_alone() -> None:
+    """Whatever it would wait for may be on another machine."""
+    alone = {name for name, service in SERVICES.items() if "worker" in service["profiles"]}
+    assert alone == {"worker"}
+    assert not any(what["required"] for what in SERVICES["worker"]["depends_on"].values())
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis", PROXY])
+def test_what_may_be_elsewhere_can_be_left_out(name: str) -> None:
+    assert SERVICES[name]["profiles"] == [name]
+    waiting = [service["depends_on"][name] for service in SERVICES.values() if name in service.get("depends_on", {})]
+    assert waiting
+    assert not any(what["required"] for what in waiting)
+
+
+def ways_out(services: dict[str, dict[str, Any]]) -> set[str]:
+    """Return the services that are on a network which leads out."""
+    networks = COMPOSE["networks"] | {"egress": None}
+    leading_out = {name for name, network in networks.items() if not (network or {}).get("internal")}
+    return {name for name, service in services.items() if set(service["networks"]) & leading_out}
+
+
+def test_nothing_but_web_has_a_way_out_unless_something_is_remote() -> None:
+    assert ways_out(SERVICES) == {"web"}
+    assert ways_out(override("remote-hosts.yml")) == {"worker", "watch"}
+    assert ways_out(override("remote-services.yml")) | {"web"} == INDEX
+
+
+def test_without_inspects_the_proxy_differs_in_one_path_alone() -> None:
+    plain, without = SERVICES[PROXY]["command"], override("no-inspect.yml")[PROXY]["command"]
+    assert [(a, b) for a, b in zip(plain, without, strict=True) if a != b and not a.startswith("-allowGET=")] == []
+    assert allowed("/v1.41/containers/json", without)
+    assert not allowed("/v1.41/containers/0f3a/json", without)
+    assert {
+        service["environment"]["INSPECT_MOST"] for name, service in override("no-inspect.yml").items() if name != PROXY
+    } == {"0"}
 
 
 def test_files_that_hosts_name_are_read_only_and_where_engines_are_asked() -> None:
@@ -75,15 +194,15 @@ def test_files_that_hosts_name_are_read_only_and_where_engines_are_asked() -> No
 
 
 def test_no_secret_is_written_into_the_file() -> None:
-    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "ALLOWED_HOSTS", "DOCKER_GID"):
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "ALLOWED_HOSTS", "DOCKER_GID"):
         values = re.findall(rf"\${{{name}(.*?)}}", FILE.read_text())
         assert values
         assert all(value.startswith(":?is not set; run ") for value in values)
 
 
-def allowed(path: str) -> bool:
+def allowed(path: str, command: list[str] = SERVICES[PROXY]["command"]) -> bool:
     """Tell whether the proxy lets a GET of this path through; it anchors the pattern at both ends."""
-    patterns = [flag.partition("=")[2] for flag in SERVICES[PROXY]["command"] if flag.startswith("-allow")]
+    patterns = [flag.partition("=")[2] for flag in command if flag.startswith("-allow")]
     return any(re.fullmatch(pattern, path) for pattern in patterns if pattern.startswith("("))
 
 
