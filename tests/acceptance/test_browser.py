@@ -437,6 +437,7 @@ def test_a_row_s_page_says_in_red_that_memory_ran_out(operator: Browser, fleet: 
 
 
 def test_the_page_of_an_unknown_row_says_what_was_known_and_until_when(operator: Browser, fleet: None) -> None:
+    """I17."""
     operator.open(page_of("shop:web@berlin"))
     told = operator.js(DETAILS)
     assert told["State:"] == "◌ unknown was running"

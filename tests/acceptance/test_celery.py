@@ -70,6 +70,7 @@ def test_stopping_a_worker_lets_the_pass_under_way_finish(processes: Processes, 
 
 
 def test_a_backlog_of_ticks_expires_unexecuted(processes: Processes, simulator: Server) -> None:
+    """I19."""
     engine = SimulatedEngine()
     processes.beat(interval="1")
     eventually(lambda: processes.log("beat").count("Sending due task") >= 4, what="a backlog")

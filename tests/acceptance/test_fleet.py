@@ -66,6 +66,7 @@ def start_all(processes: Processes, url: str) -> None:
 def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
     processes: Processes, docker_engine: DockerEngine, containers: Containers, west_engine: DockerEngine
 ) -> None:
+    """I15, I17."""
     west_containers = Containers(west_engine)
     here, there = containers.run(WEB), west_containers.run(WEB)
     start_all(processes, docker_engine.url)
@@ -96,6 +97,7 @@ def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
 def test_a_hung_host_costs_nobody_elses_freshness(
     processes: Processes, simulator: Server, local: Host, docker_engine: DockerEngine, containers: Containers
 ) -> None:
+    """I15."""
     hung = SimulatedEngine()
     hung.fail(Failure.HANG, "*")
     Host.objects.create(name="hung", url=simulator.serve(hung))
@@ -112,6 +114,7 @@ def test_a_hung_host_costs_nobody_elses_freshness(
 def test_a_failing_host_is_left_alone_for_longer_and_longer(
     processes: Processes, simulator: Server, local: Host
 ) -> None:
+    """I15."""
     failing = SimulatedEngine()
     failing.fail(Failure.ERROR)
     Host.objects.filter(name="local").update(url=simulator.serve(failing))
@@ -125,6 +128,7 @@ def test_a_failing_host_is_left_alone_for_longer_and_longer(
 
 
 def test_what_is_held_is_confirmed_without_a_tick(processes: Processes, simulator: Server, local: Host) -> None:
+    """I14."""
     engine = SimulatedEngine()
     for number in range(8):
         engine.add(f"c{number}", labels=workload("shop", role=f"r{number}"))

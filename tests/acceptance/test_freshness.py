@@ -129,6 +129,7 @@ def test_a_daemon_stopped_and_started_makes_nothing_missing_and_is_caught_up_wit
 
 
 def test_events_that_were_skipped_are_found_by_a_tick_and_counted(watched: Processes, engine: SimulatedEngine) -> None:
+    """I13."""
     container_id = engine.add("web", labels=WEB)
     eventually(lambda: state() == "running")
     time.sleep(1)  # whatever was asked for by its start is answered
@@ -153,6 +154,7 @@ def test_changes_that_events_announced_are_no_drift(watched: Processes, engine: 
 def test_a_storm_leaves_the_table_equal_to_the_daemon_and_no_pass_overlaps(
     processes: Processes, docker_engine: DockerEngine, containers: Containers
 ) -> None:
+    """I13."""
     processes.worker(DOCKER_HOST=docker_engine.url, LOG_LEVEL="DEBUG")
     processes.watcher(DOCKER_HOST=docker_engine.url)
     processes.beat()
@@ -209,6 +211,7 @@ def test_the_watcher_ends_cleanly_on_sigterm(watched: Processes) -> None:
 
 
 def test_without_a_watcher_everything_works_at_tick_speed(watched: Processes, engine: SimulatedEngine) -> None:
+    """I13."""
     watched.beat()
     watched.stop("watcher")
     engine.add("web", labels=WEB)

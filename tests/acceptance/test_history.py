@@ -1,4 +1,4 @@
-"""History and details of containers on a real Engine: killed, OOM-killed, stopped, looping, removed."""
+"""History and details of containers on a real Engine: killed, OOM-killed, stopped, looping, removed (I16)."""
 
 import time
 from collections.abc import Callable

@@ -229,6 +229,7 @@ def drip(connection: socket.socket) -> None:
 def test_a_host_that_does_not_come_to_the_point_costs_its_timeout_and_no_more(
     home: Path, answer: Callable[[socket.socket], object]
 ) -> None:
+    """I19."""
     with listener(answer) as url:
         started = time.monotonic()
         reason = reason_of(engine_at(url, SHORT_SECONDS))
@@ -265,6 +266,7 @@ class Staller(paramiko.ServerInterface):
 
 @pytest.mark.parametrize("step", ["auth", "channel", "exec"])
 def test_a_host_that_stalls_in_mid_step_costs_its_timeout_and_no_more(sshd: Sshd, home: Path, step: str) -> None:
+    """I19."""
     released = threading.Event()
     served: list[paramiko.Transport] = []
 
@@ -288,6 +290,7 @@ def test_a_host_that_stalls_in_mid_step_costs_its_timeout_and_no_more(sshd: Sshd
 
 
 def test_an_inspect_over_ssh_gets_no_more_than_its_time(home: Path) -> None:
+    """I19."""
     with listener() as url, engine_at(url).session() as session:
         started = time.monotonic()
         with pytest.raises(NoDetails) as caught:

@@ -67,6 +67,7 @@ def watching_since() -> datetime | None:
 
 
 def test_a_pass_is_asked_for_once_subscribed(engine: Engine, asks: Asks, start: Callable[..., Watcher]) -> None:
+    """I13."""
     start()
     eventually(lambda: asks.made)
     assert engine.open_streams == 1
@@ -88,6 +89,7 @@ def test_an_event_asks_at_once_with_the_daemons_time(engine: Engine, asks: Asks,
 def test_a_thousand_events_a_second_ask_for_about_ten_passes_a_second(
     engine: Engine, asks: Asks, start: Callable[..., Watcher]
 ) -> None:
+    """I19."""
     start()
     container_id = engine.add("web")
     eventually(lambda: asks.of("local") >= 1)
@@ -118,6 +120,7 @@ def test_exec_and_attach_ask_for_nothing(engine: Engine, asks: Asks, start: Call
 def test_a_stream_gone_silent_is_opened_anew_and_followed_by_a_pass(
     engine: Engine, asks: Asks, start: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """I13."""
     monkeypatch.setattr(watch, "SILENCE_SECONDS", 1.0)
     start()
     eventually(lambda: asks.of("local") == 1)
@@ -141,6 +144,7 @@ def test_a_stream_is_ended_deliberately_and_opened_anew(
 def test_a_stream_that_ends_again_and_again_is_not_opened_in_a_busy_loop(
     engine: Engine, asks: Asks, start: Callable[..., Watcher]
 ) -> None:
+    """I19."""
     engine.fail(Failure.ENDS)
     start()
     time.sleep(4)
@@ -148,6 +152,7 @@ def test_a_stream_that_ends_again_and_again_is_not_opened_in_a_busy_loop(
 
 
 def test_garbage_leads_to_a_new_stream_and_a_pass(engine: Engine, asks: Asks, start: Callable[..., Watcher]) -> None:
+    """I13."""
     start()
     eventually(lambda: asks.of("local") == 1)
     engine.emit_raw(b"<html>\n")
@@ -170,6 +175,7 @@ def test_a_daemon_that_comes_back_is_watched_again(
 def test_one_hosts_trouble_does_not_touch_another(
     engine: Engine, asks: Asks, start: Callable[..., Watcher], simulator: Server
 ) -> None:
+    """I15."""
     hanging = Engine()
     hanging.fail(Failure.HANG, path="/version")
     Host.objects.create(name="hanging", url=simulator.serve(hanging))

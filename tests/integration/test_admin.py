@@ -507,6 +507,7 @@ def unreachable(shop):
 
 
 def test_a_row_whose_host_does_not_answer_is_unknown_with_its_last_state(admin_client, unreachable):
+    """I17."""
     shown = cell(page(admin_client), "shown_state")
     assert "unknown" in shown
     assert "running" in shown

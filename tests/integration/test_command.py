@@ -209,6 +209,7 @@ def test_a_host_that_failed_is_named(engine):
 
 
 def test_a_failing_host_does_not_stop_the_other(edge, engine):
+    """I15."""
     edge.fail(Failure.ERROR)
     status, _, said = run()
     assert status == 1
@@ -265,6 +266,7 @@ def test_the_holder_makes_exactly_one_more_pass_for_it(local, monkeypatch):
 
 
 def test_a_busy_host_does_not_stop_the_other(busy, edge):
+    """I15."""
     assert run()[0] == 75
     assert Container.objects.get().host_id == "edge"
 

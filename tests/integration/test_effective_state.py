@@ -1,4 +1,4 @@
-"""Unknown is not missing: what readers see of rows whose host cannot be asked."""
+"""Unknown is not missing: what readers see of rows whose host cannot be asked (I17)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,6 +75,7 @@ def test_a_placeholder_is_known_whatever_its_host_does(local: Host) -> None:
 
 
 def test_one_hosts_silence_is_no_other_hosts(local: Host) -> None:
+    """I15."""
     west = Host.objects.create(name="west")
     look(local, WEB)
     look(west, WEB)
@@ -96,6 +97,7 @@ def test_readers_can_filter_by_it(local: Host) -> None:
 
 
 def test_failures_are_counted_and_the_next_try_is_put_off(local: Host) -> None:
+    """I15."""
     for _ in range(3):
         before = timezone.now()
         look(local, failure="cannot be reached")
@@ -109,13 +111,14 @@ def test_failures_are_counted_and_the_next_try_is_put_off(local: Host) -> None:
 
 
 def test_an_older_pass_that_fails_last_takes_nothing_back(local: Host) -> None:
-    """I6."""
+    """I6, I7."""
     look(local, failure="cannot be reached", meanwhile=lambda: look(local, WEB))
     host = Host.objects.get(name="local")
     assert (host.failures, host.last_error, effective()[0]) == (0, "", "running")
 
 
 def test_the_next_try_is_never_more_than_five_minutes_off(local: Host) -> None:
+    """I19."""
     Host.objects.update(failures=1_000)
     look(local, failure="cannot be reached")
     retry_at = Host.objects.get(name="local").retry_at

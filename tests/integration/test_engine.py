@@ -163,6 +163,7 @@ def test_a_daemon_that_goes_away_is_a_failure(simulator: Server, daemon: Engine,
 
 
 def test_a_daemon_that_drips_is_left_after_three_timeouts(daemon: Engine, client: Client) -> None:
+    """I19."""
     client.listing()
     daemon.fail(Failure.DRIP, every=0.05)
     started = time.monotonic()

@@ -220,6 +220,7 @@ INSPECT_FAILURES = {
 def test_every_failure_to_inspect_is_named_costs_its_time_and_spoils_nothing(
     daemon: Engine, session: Session, failure: Failure, params: dict[str, Any], stuck: bool, reason: str
 ) -> None:
+    """I8, I19."""
     broken, sound = daemon.add("broken", state="exited", exit_code=1), daemon.add("sound", state="exited", exit_code=2)
     daemon.fail(failure, f"/containers/{broken}/json", **params)
     session.listing()
@@ -261,6 +262,7 @@ def pause(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("answer", [drip, pause])
 def test_headers_take_no_more_time_than_a_body(answer: Callable[[socket.socket], None]) -> None:
+    """I19."""
     with raw(answer) as url, client_of(url).session() as session:
         started = time.monotonic()
         assert no_details(session).stuck
@@ -286,6 +288,8 @@ def test_a_daemon_that_went_away_is_named_by_an_inspect(simulator: Server, daemo
 
 
 def test_sessions_leave_no_connection_and_no_thread(daemon: Engine, client: Client) -> None:
+    """I19."""
+
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only counted
 
@@ -323,6 +327,7 @@ def test_a_stream_that_is_ended_on_purpose_ends_without_an_error(daemon: Engine,
 
 
 def test_a_stream_that_is_silent_for_too_long_says_for_how_long(client: Client) -> None:
+    """I19."""
     with closing(client.events(0.1)) as stream, pytest.raises(EngineUnavailable, match=r"sent nothing for 0\.1 s"):
         list(stream)
 

@@ -51,6 +51,7 @@ def at(moment: datetime, from_state: str, to_state: str, **columns: Any) -> Tran
 
 
 def test_each_change_of_state_is_a_transition(local: Host) -> None:
+    """I16."""
     look(local, RUNNING)
     look(local, STOPPED)
     look(local)
@@ -74,6 +75,7 @@ def test_a_transition_says_where_when_why_and_how_it_ended(local: Host) -> None:
 
 
 def test_a_change_of_the_bound_container_is_a_transition(local: Host) -> None:
+    """I16."""
     look(local, RUNNING)
     look(local, container("new", WEB))
     step = Transition.objects.latest("id")
@@ -95,19 +97,20 @@ def test_an_unchanged_world_writes_no_history(local: Host) -> None:
 
 
 def test_a_dropped_change_leaves_no_history(local: Host) -> None:
-    """I5."""
+    """I5, I16."""
     look(local, RUNNING)
     report = look(local, STOPPED, meanwhile=lambda: Container.objects.update(container_id=cid("new")))
     assert (report.conflicts, len(history())) == (1, 1)
 
 
 def test_a_row_made_by_somebody_else_meanwhile_leaves_no_history(local: Host) -> None:
-    """I5."""
+    """I5, I16."""
     look(local, RUNNING, meanwhile=lambda: Container.objects.create(id="shop:web", workload_id="shop"))
     assert history() == []
 
 
 def test_history_is_written_with_the_change_or_not_at_all(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I16."""
     look(local, RUNNING)
 
     def fail(*_: object) -> None:
@@ -138,6 +141,7 @@ def test_a_second_pass_inspects_nothing(local: Host) -> None:
 
 @pytest.mark.parametrize("stuck", [True, False])
 def test_a_failed_inspect_costs_the_details_and_never_the_row(local: Host, stuck: bool) -> None:
+    """I8."""
     look(local, RUNNING, details={"web": details(restart_count=1)})
     look(local, STOPPED, details={"web": NoDetails(cid("web"), "did not answer", stuck=stuck)})
     row = web()
@@ -160,6 +164,7 @@ def test_a_stuck_container_is_not_asked_for_again_until_it_changes(local: Host) 
 
 
 def test_inspects_are_bounded_in_number_and_the_rest_is_owed(local: Host, settings: Any) -> None:
+    """I19."""
     settings.INSPECT_MOST = 3
     many = [container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(8)]
     assert [look(local, *many).inspected for _ in range(4)] == [3, 3, 2, 0]
@@ -167,6 +172,7 @@ def test_inspects_are_bounded_in_number_and_the_rest_is_owed(local: Host, settin
 
 
 def test_inspects_are_bounded_in_time(local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I19."""
     settings.INSPECT_SECONDS = 1
     passed = iter([0.0, 0.4, 0.8, 1.2])
     monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
@@ -186,6 +192,7 @@ def test_an_inspect_that_had_less_than_its_share_is_owed_and_not_given_up(
 
 
 def test_an_inspect_gets_no_more_than_what_is_left(local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I19."""
     settings.INSPECT_SECONDS = 1
     passed = iter([0.0, 0.0, 0.75, 2.0])
     monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
@@ -240,6 +247,7 @@ def restart(host: Host, count: int, minute: int) -> None:
 
 
 def test_a_restart_between_two_looks_is_in_the_history(local: Host) -> None:
+    """I16."""
     look(local, RUNNING)
     restart(local, 2, minute=1)
     step = Transition.objects.latest("id")
@@ -340,6 +348,7 @@ def heard() -> Iterator[list[dict[str, Any]]]:
 
 @pytest.mark.django_db(transaction=True)
 def test_who_listens_is_told_after_the_commit(local: Host, heard: list[dict[str, Any]]) -> None:
+    """I16."""
     look(local, RUNNING)
     (told,) = heard
     assert (told["sender"], told["host"], told["in_transaction"]) == (Container, "local", False)
@@ -378,6 +387,6 @@ def test_a_listener_that_fails_harms_nobody(local: Host, heard: list[dict[str, A
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_is_told_of_a_pass_that_was_overtaken(local: Host, heard: list[dict[str, Any]]) -> None:
-    """I6."""
+    """I6, I16."""
     reconcile(local, FakeEngine([RUNNING], meanwhile=lambda: look(local)), trigger=Trigger.TICK)
     assert heard == []

@@ -1,4 +1,4 @@
-"""The breaker in a pass: what is held, what is seen of it, and how it ends."""
+"""The safeguard in a pass: what is held, what is seen of it, and how it ends (I14)."""
 
 import logging
 from datetime import timedelta

@@ -133,6 +133,7 @@ def test_a_check_writes_nothing(engine: Engine) -> None:
 
 
 def test_a_host_that_does_not_answer_says_why_and_the_others_are_checked(engine: Engine) -> None:
+    """I15."""
     Host.objects.create(name="a", url="unix:///nowhere/docker.sock")
     code, printed, error = run("check")
     assert (code, error) == (1, "no usable answer from a")

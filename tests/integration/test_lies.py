@@ -119,6 +119,7 @@ def test_nor_if_it_does_so_again_at_once(world: World, way: str) -> None:
 
 
 def test_an_empty_list_after_fifty_containers_is_held_confirmed_and_then_swept(world: World) -> None:
+    """I14."""
     world.lose(CONTAINERS)
     assert (world.look().held, world.states()) == (CONTAINERS, {"running"})
     Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
@@ -126,6 +127,7 @@ def test_an_empty_list_after_fifty_containers_is_held_confirmed_and_then_swept(w
 
 
 def test_half_the_rows_gone_is_held_confirmed_and_then_swept(world: World) -> None:
+    """I14."""
     world.lose(CONTAINERS // 2 + 1)
     assert world.look().held == CONTAINERS // 2 + 1
     Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
@@ -133,6 +135,7 @@ def test_half_the_rows_gone_is_held_confirmed_and_then_swept(world: World) -> No
 
 
 def test_a_replaced_engine_is_accepted_once_confirmed(world: World) -> None:
+    """I14."""
     replaced(world)
     assert world.look().hold_reason.startswith("the Engine is SIM:OTHER, and was SIM:")
     Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
@@ -141,6 +144,7 @@ def test_a_replaced_engine_is_accepted_once_confirmed(world: World) -> None:
 
 
 def test_a_lie_that_ends_leaves_no_trace_but_a_hold_that_is_lifted(world: World) -> None:
+    """I14."""
     world.engine.fail(Failure.EMPTY, times=1)
     world.look()
     assert Host.objects.get(name="local").held_since is not None
@@ -149,6 +153,7 @@ def test_a_lie_that_ends_leaves_no_trace_but_a_hold_that_is_lifted(world: World)
 
 
 def test_a_pass_with_inspects_that_fail_at_random_has_every_row_right(world: World) -> None:
+    """I8."""
     world.engine.fail(Failure.RANDOM_ERROR, INSPECTS, rate=0.5)
     for container_id in list(world.engine.containers)[::2]:
         world.engine.die(container_id, 3, oom=True)
@@ -168,6 +173,7 @@ def test_what_failed_at_random_is_known_in_the_end(world: World) -> None:
 
 
 def test_a_stuck_inspect_costs_its_time_once_and_no_row(world: World, settings: Any) -> None:
+    """I8, I19."""
     settings.INSPECT_SECONDS = 0.4
     world.engine.fail(Failure.HANG, INSPECTS)
     world.engine.die(next(iter(world.engine.containers)))

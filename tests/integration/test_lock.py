@@ -207,6 +207,7 @@ def test_a_holder_of_whom_nothing_was_asked_lets_go(lock_of):
 
 
 def test_a_thousand_requests_while_held_lead_to_one(lock_of):
+    """I19."""
     holder = lock_of()
     holder.acquire()
     assert not any(lock_of().request(EVENT) for _ in range(1000))
@@ -214,6 +215,7 @@ def test_a_thousand_requests_while_held_lead_to_one(lock_of):
 
 
 def test_a_thousand_requests_while_idle_tell_one_to_start(lock_of):
+    """I19."""
     assert sum(lock_of().request(EVENT) for _ in range(1000)) == 1
 
 
@@ -309,6 +311,7 @@ def test_an_event_gives_its_time_to_a_request_that_had_none(lock_of):
 
 
 def test_a_request_does_not_stand_for_ever(lock_of, valkey):
+    """I19."""
     lock_of().request(EVENT)
     assert 0 < valkey.pttl(ASKED) <= lock_module.ASKED_TTL_MS
 

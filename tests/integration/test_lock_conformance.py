@@ -96,6 +96,7 @@ def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(valk
 @given(st.lists(operations, max_size=40))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_key_is_ever_left_without_a_time_to_live(valkey, sequence):
+    """I19."""
     valkey.flushall()
     real = Real(valkey)
     for operation in sequence:

@@ -91,6 +91,7 @@ def test_a_container_that_reappears_is_no_longer_missing(local: Host) -> None:
 
 
 def test_rows_of_another_host_are_untouched(local: Host) -> None:
+    """I20."""
     bind("blog:web@west", "elsewhere", host=Host.objects.create(name="west"))
     before = list(Container.objects.values())
     look(local)
@@ -209,6 +210,7 @@ def test_a_success_clears_the_error(local: Host) -> None:
 
 
 def test_another_hosts_bookkeeping_is_untouched(local: Host) -> None:
+    """I15."""
     Host.objects.create(name="west")
     before = Host.objects.values().get(name="west")
     look(local, WEB)
@@ -460,12 +462,14 @@ def test_a_reference_counts_only_for_its_own_kind(local: Host) -> None:
 
 
 def test_a_free_instance_row_moves_to_the_host_where_its_container_is(local: Host) -> None:
+    """I20."""
     bind("i1", "old", state="missing", host=Host.objects.create(name="west"))
     look(local, container("web", workload("shop", kind="project", instance="i1")))
     assert Container.objects.values_list("host", "container_id", "state").get() == ("local", cid("web"), "running")
 
 
 def test_an_instance_row_present_on_another_host_stays_there(local: Host) -> None:
+    """I20."""
     bind("i1", "old", host=Host.objects.create(name="west"))
     report = look(local, container("web", workload("shop", kind="project", instance="i1")))
     assert reasons(report) == [("web", Reason.ROW_ON_OTHER_HOST)]

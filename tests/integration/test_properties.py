@@ -283,7 +283,7 @@ def a_container(of: Row) -> Container:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds())
 def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: None, world: World) -> None:
-    """I3, I4, I10; a sweep that is held is one once a second listing agrees."""
+    """I3, I4, I10, I14; a sweep that is held is one once a second listing agrees."""
     furnish(world)
     daemon = FakeEngine(world.containers, world.refusals)
     first = reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL)

@@ -67,6 +67,7 @@ def test_transitions_older_than_their_days_go(local: Host) -> None:
 
 
 def test_the_last_transition_of_a_row_that_is_there_stays(local: Host) -> None:
+    """I16."""
     row("shop", days=0, state="running")
     step("shop", days=9999)
     step("shop", days=9998)
@@ -99,6 +100,7 @@ def test_nought_keeps_everything(local: Host, settings: Any) -> None:
 
 
 def test_it_goes_in_chunks_until_nothing_is_left(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I19."""
     monkeypatch.setattr(pruning, "CHUNK_ROWS", 3)
     for number in range(7):
         row(f"old{number}", days=31)

@@ -159,7 +159,7 @@ def test_a_row_declared_failed_meanwhile_stays_failed(local: Host, containers: l
 
 
 def test_an_instance_row_bound_elsewhere_meanwhile_does_not_move(local: Host) -> None:
-    """I5: it was free before the daemon was asked."""
+    """I5, I20: it was free before the daemon was asked."""
     bind("i1", "old", state="missing", host=Host.objects.create(name="west"))
     claim = workload("shop", kind="project", instance="i1")
     look(local, container("web", claim), meanwhile=lambda: rebind("i1", "new"))

@@ -55,6 +55,7 @@ def status(name="local"):
 
 
 def test_unknown_rows_are_counted_as_such_with_their_last_known_states():
+    """I17."""
     set_local(last_success_at=ago(1), last_error="cannot be reached", failures=2, retry_at=timezone.now())
     for name in ("web", "db"):
         Container.objects.create(id=f"shop:{name}", workload_id="shop", container_id=cid(name), state="running")
@@ -154,6 +155,7 @@ def test_json_is_one_object_with_a_list_of_hosts():
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_a_stale_host_is_named_and_the_exit_status_is_1(arguments):
+    """I17."""
     set_local(last_success_at=ago(91))
     code, printed, error = run(*arguments)
     assert (code, error.endswith(": local")) == (1, True)
@@ -194,6 +196,7 @@ def test_a_host_is_watched_while_the_watchers_heartbeat_is_fresh(silent_seconds,
 
 
 def test_a_living_watcher_whose_stream_is_closed_does_not_watch():
+    """I17."""
     set_local(watcher_alive_at=ago(1))
     assert status()["watching_since"] is None
 

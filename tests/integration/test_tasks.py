@@ -103,7 +103,7 @@ def test_the_boot_pass_leaves_a_request_standing_for_each_enabled_host(local):
 
 
 def test_a_message_expires_and_what_it_was_to_answer_stands(local, queue, settings):
-    """I12: a backlog does not pile up, and the next tick answers."""
+    """I12, I19: a backlog does not pile up, and the next tick answers."""
     settings.RECONCILE_INTERVAL = 7
     tasks.reconcile("boot")
     (message,) = queue()
@@ -113,6 +113,7 @@ def test_a_message_expires_and_what_it_was_to_answer_stands(local, queue, settin
 
 
 def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
+    """I15."""
     now = timezone.now()
     Host.objects.create(name="soon", failures=3, retry_at=now + timedelta(seconds=60))
     Host.objects.create(name="due", failures=3, retry_at=now - timedelta(seconds=1))
@@ -123,12 +124,14 @@ def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
 
 @pytest.mark.parametrize("trigger", ["boot", "manual"])
 def test_other_requests_do_not_wait_for_a_next_try(local, queue, trigger):
+    """I15."""
     Host.objects.update(failures=3, retry_at=timezone.now() + timedelta(seconds=60))
     tasks.reconcile(trigger)
     assert [message.args for message in queue()] == [["local", trigger]]
 
 
 def test_a_host_that_is_held_is_looked_at_again_in_time(local, queue, fake, settings):
+    """I14."""
     settings.HOLD_LEAST = 1
     tasks.reconcile_host("local", "tick")
     fake.containers.clear()
@@ -140,6 +143,7 @@ def test_a_host_that_is_held_is_looked_at_again_in_time(local, queue, fake, sett
 
 
 def test_the_second_look_needs_nobody_to_ask_for_it(local, queue, fake, settings):
+    """I14."""
     settings.HOLD_LEAST = 1
     tasks.reconcile_host("local", "tick")
     fake.containers.clear()
@@ -266,7 +270,7 @@ def test_a_conflict_leads_to_another_look(fake):
 
 
 def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue, monkeypatch):
-    """I12."""
+    """I12, I19."""
     monkeypatch.setattr(single_flight, "MOST_ROUNDS", 3)
     lock_of("local").request(PassRequest(Trigger.EVENT))
     fake.meanwhile = lambda: lock_of("local").request(PassRequest(Trigger.EVENT))

@@ -134,6 +134,7 @@ def test_dispatch_matrix(label_maps: list[dict[str, str]], expected: object) -> 
 def test_a_row_of_another_host_bears_its_name_unless_it_is_an_instance(
     label_maps: list[dict[str, str]], row_id: str
 ) -> None:
+    """I20."""
     found = dispatched(*label_maps, host="east")
     assert isinstance(found, Row)
     assert (found.id, found.host) == (row_id, "east")

@@ -83,6 +83,7 @@ def test_garbage_is_an_error(garbage: bytes) -> None:
 
 
 def test_a_line_that_never_ends_is_an_error() -> None:
+    """I19."""
     with pytest.raises(BadStream, match="longer than"):
         read(b"x" * (MAX_LINE_BYTES + 1))
 

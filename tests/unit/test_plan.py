@@ -159,6 +159,7 @@ def test_the_legacy_path_copies_what_changed_on_the_instance() -> None:
 
 
 def test_an_instances_row_moves_from_a_host_where_it_is_missing() -> None:
+    """I20."""
     gone = row("i1", "old", host="west", state="missing")
     plan = plan_of([], [container("c", instance("i1"))], elsewhere=[gone])
     assert plan.changes[0].before == gone
@@ -171,12 +172,13 @@ def test_an_instances_row_moves_from_a_host_where_it_is_a_placeholder() -> None:
 
 
 def test_a_row_present_on_another_host_stays_there() -> None:
+    """I20."""
     plan = plan_of([], [container("c", instance("i1"))], elsewhere=[row("i1", "old", host="west")])
     assert (str(plan), reasons(plan)) == ("", [("c", Reason.ROW_ON_OTHER_HOST)])
 
 
 def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -> None:
-    """Its workload became known: the identity moved, and the old row may not show a stale running."""
+    """I3: its workload became known: the identity moved, and the old row may not show a stale running."""
     plan = plan_of([row("shop:old-identity", "web")], [container("web", WEB, state="stopped")])
     assert str(plan) == (
         f"update shop:old-identity: container {cid('web')[:12]} now stands for shop:web; state running → stopped\n"
@@ -193,7 +195,7 @@ def test_a_row_whose_container_lost_the_contest_for_its_new_row_keeps_a_true_sta
 
 
 def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true_state() -> None:
-    """I3, as above."""
+    """I3, I20, as above."""
     moved = container("c", instance("i1"), state="stopped")
     plan = plan_of([row("w:X", "c")], [moved], elsewhere=[row("i1", "old", host="west")])
     assert [(change.after.id, change.after.state) for change in plan.changes] == [("w:X", "stopped")]

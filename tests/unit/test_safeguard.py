@@ -1,4 +1,4 @@
-"""The breaker: what is held back, until when, and what never is."""
+"""The safeguard: what is held back, until when, and what never is (I14)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
