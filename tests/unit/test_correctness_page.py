@@ -22,8 +22,7 @@ def test_an_invariant_has_a_promise_a_reason_a_way_and_a_list(number: int) -> No
 
 
 def test_the_lists_are_the_tests_that_name_each_invariant() -> None:
-    """If this fails, run `python -m dev.correctness_lists`."""
-    assert with_lists(TEXT, NAMED) == TEXT
+    assert with_lists(TEXT, NAMED) == TEXT, "run `python -m dev.correctness_lists`: it writes the lists anew"
 
 
 @each_invariant

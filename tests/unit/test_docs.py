@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from django.core.management import BaseCommand, get_commands, load_command_class
 
+from reconciler.core.observation import Reason
+from reconciler.core.report import Outcome, Trigger
+from reconciler.models import State
+from reconciler.status import Condition
 from tinyforge.env import Env
 
 PROJECT = Path(__file__).parents[2]
@@ -132,6 +136,19 @@ def test_the_commands_page_tells_every_command_and_its_options(name: str) -> Non
     assert section
     command: Any = load_command_class(COMMANDS[name], name)
     assert [text for text in options(command.create_parser("manage.py", name)) if text not in section[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("states.md", State.labels),
+        ("commands.md", [*Reason, *Outcome, *Condition]),
+        ("readers.md", list(Trigger)),
+    ],
+)
+def test_a_page_tells_every_word_of_its_kind(page: str, words: list[str]) -> None:
+    text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
+    assert [word for word in words if not re.search(rf"[|`] ?{word}[ `]", text)] == []
 
 
 HOUSE = PROJECT / "reconciler"
