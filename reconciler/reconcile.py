@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.apply import Applied, PassContext, Verdict, apply
+from reconciler.apply import PassContext, Verdict, apply
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.core.backoff import pause_seconds
 from reconciler.core.details import Question, merge_details, questions, worth_asking
 from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch, lookup_keys
 from reconciler.core.observation import Details, Snapshot
 from reconciler.core.plan import Plan, make_plan
-from reconciler.core.report import Outcome, Report, Trigger
+from reconciler.core.report import Outcome, Report, Trigger, served
 from reconciler.core.safeguard import Evidence, present_rows, safeguard
 from reconciler.exceptions import EngineUnavailable, NoDetails, UnknownHost
 from reconciler.models import Host
@@ -63,23 +63,44 @@ class _Decided:
     plan: Plan
 
 
-def reconcile(host: Host, lister: EngineLister, *, trigger: Trigger, dry_run: bool = False) -> Report:
-    """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing."""
-    started_at, started = timezone.now(), time.perf_counter()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UnderWay:
+    """A pass that has begun: of which host, what for, and when; `began` is for measuring how long it takes."""
+
+    host: str
+    trigger: Trigger
+    event_at: datetime | None
+    started_at: datetime
+    began: float
+
+    def told(self) -> dict[str, Any]:
+        """Return what a report says of every pass, however it ended."""
+        seconds = round(time.perf_counter() - self.began, 6)
+        told = {"host": self.host, "trigger": self.trigger, "event_at": self.event_at}
+        return told | {"started_at": self.started_at, "seconds": seconds}
+
+
+def reconcile(
+    host: Host, lister: EngineLister, *, trigger: Trigger, event_at: datetime | None = None, dry_run: bool = False
+) -> Report:
+    """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing.
+
+    `event_at` is when what the pass answers happened, if it answers an event.
+    """
+    started_at, began = timezone.now(), time.perf_counter()
+    now = _UnderWay(host=host.name, trigger=trigger, event_at=event_at, started_at=started_at, began=began)
     fence = None
     try:
         if dry_run:
-            report = _dry_pass(host, lister, trigger)
-        else:
-            fence = store.next_fence(host.name, started_at)
-            report = _pass(fence, lister, trigger)
+            return _dry_pass(now, lister)
+        fence = store.next_fence(host.name, started_at)
+        return _pass(now, fence, lister)
     except (EngineUnavailable, UnknownHost, DatabaseError) as error:
-        report = Report(host=host.name, trigger=trigger, outcome=Outcome.FAILED, error=str(error))
         _log_failure(host, error, fence)
-    return replace(report, started_at=started_at, seconds=round(time.perf_counter() - started, 6))
+        return Report(**now.told(), outcome=Outcome.FAILED, error=str(error))
 
 
-def _pass(fence: Fence, lister: EngineLister, trigger: Trigger) -> Report:
+def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
     host, record = fence.host, fence.record
     rows = store.rows_on(host)
     seen_at = timezone.now()
@@ -87,26 +108,28 @@ def _pass(fence: Fence, lister: EngineLister, trigger: Trigger) -> Report:
         decided = _decide(host, rows, seen_at, session.listing())
         verdict = _safeguard(decided, record, session)
         verdict, inspected = _inspect(verdict, decided, session, fence.token)
-    context = PassContext(trigger, seen_at, timezone.now(), refresh_after())
+    context = PassContext(now.trigger, seen_at, timezone.now(), refresh_after())
     applied = apply(verdict, fence, context)
-    report = replace(_report(host, trigger, decided, verdict, record), inspected=inspected)
+    found = _found(decided) | {"inspected": inspected}
     if applied is None:
-        return replace(report, outcome=Outcome.SUPERSEDED, held=0, hold_reason="", confirm_after=None)
+        return Report(**now.told(), **found, outcome=Outcome.SUPERSEDED)
     if applied.overtaken:
-        report = replace(report, held=0, hold_reason="", confirm_after=None)
+        found["conflicts"] = max(1, len(applied.conflicts))
     else:
         _log_news(host, record, verdict)
-    return _applied_report(report, applied)
+        found |= _held(decided, verdict, record) | {"conflicts": len(applied.conflicts)}
+    return Report(**now.told(), **found, outcome=Outcome.APPLIED, changes=served(applied.changes))
 
 
-def _dry_pass(host: Host, lister: EngineLister, trigger: Trigger) -> Report:
-    record = store.host_record(host.name)
-    rows = store.rows_on(host.name)
+def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
+    record = store.host_record(now.host)
+    rows = store.rows_on(now.host)
     seen_at = timezone.now()
     with lister.session() as session:
-        decided = _decide(host.name, rows, seen_at, session.listing())
+        decided = _decide(now.host, rows, seen_at, session.listing())
         verdict = _safeguard(decided, record, session)
-    return _report(host.name, trigger, decided, verdict, record).with_changes(verdict.plan.changes)
+    found = _found(decided) | _held(decided, verdict, record)
+    return Report(**now.told(), **found, outcome=Outcome.PLANNED, changes=served(verdict.plan.changes))
 
 
 def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
@@ -190,26 +213,21 @@ def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, D
     return answers, made
 
 
-def _report(host: str, trigger: Trigger, decided: _Decided, verdict: Verdict, record: HostRecord) -> Report:
+def _found(decided: _Decided) -> dict[str, Any]:
+    """Return what a report says of a listing."""
+    plan, listed = decided.plan, decided.snapshot.size
+    return {"listed": listed, "managed": decided.managed, "unchanged": plan.unchanged, "skips": plan.skips}
+
+
+def _held(decided: _Decided, verdict: Verdict, record: HostRecord) -> dict[str, Any]:
+    """Return what a report says of what is held back."""
     hold = verdict.hold
     is_new = hold is not None and (record.hold is None or hold.since != record.hold.since)
-    return Report(
-        host=host,
-        trigger=trigger,
-        outcome=Outcome.PLANNED,
-        listed=decided.snapshot.size,
-        managed=decided.managed,
-        unchanged=decided.plan.unchanged,
-        skips=decided.plan.skips,
-        held=len(decided.plan.sweep) - len(verdict.plan.sweep),
-        hold_reason=hold.reason if hold else "",
-        confirm_after=settings.HOLD_SECONDS if is_new else None,
-    )
-
-
-def _applied_report(report: Report, applied: Applied) -> Report:
-    conflicts = len(applied.conflicts) or int(applied.overtaken)
-    return replace(report, outcome=Outcome.APPLIED, conflicts=conflicts).with_changes(applied.changes)
+    return {
+        "held": len(decided.plan.sweep) - len(verdict.plan.sweep),
+        "hold_reason": hold.reason if hold else "",
+        "confirm_after": settings.HOLD_SECONDS if is_new else None,
+    }
 
 
 def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:

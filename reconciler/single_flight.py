@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.utils import timezone
@@ -58,7 +58,7 @@ def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> 
     try:
         while grant and len(reports) < MOST_ROUNDS:
             ask = grant.asked or PassRequest(trigger)
-            report = _answer(ask, reconcile(host, lister, trigger=ask.trigger))
+            report = reconcile(host, lister, trigger=ask.trigger, event_at=_moment(ask.event_ns))
             reports.append(report)
             # told to start a pass while holding the lock: it was lost
             again = ask if report.conflicts and lock.request(ask) else again
@@ -78,14 +78,8 @@ def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> 
     return Flight(reports=tuple(reports), again=again)
 
 
-def _answer(ask: PassRequest, report: Report) -> Report:
-    """Add to a report how long after the event that it answers it was committed."""
-    if ask.event_ns is None or report.outcome != Outcome.APPLIED:
-        return report
-    event_at = datetime.fromtimestamp(ask.event_ns / 1e9, UTC)
-    # a daemon on another machine has another clock
-    latency_ms = max(0.0, (time.time_ns() - ask.event_ns) / 1e6)
-    return replace(report, event_at=event_at, latency_ms=round(latency_ms, 3))
+def _moment(at_ns: int | None) -> datetime | None:
+    return None if at_ns is None else datetime.fromtimestamp(at_ns / 1e9, UTC)
 
 
 def _note_drift(host: Host, lock: HostLock, report: Report) -> None:

@@ -1,8 +1,8 @@
 """What one pass did, for logs, terminals and machines. Pure."""
 
-from collections import Counter
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -32,12 +32,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one pass did.
+    """What one pass did; built once, when it has ended.
 
-    `conflicts` counts changes dropped because somebody was faster; it is at least 1 if an older pass
-    applied meanwhile. Another pass then looks again. `held` counts rows that would go missing if a
-    second listing agreed, `hold_reason` says why; `confirm_after` is in how many seconds that listing
-    is due, None if another pass has seen to it. `inspected` counts the containers asked for details.
+    `conflicts` counts changes dropped
+    because somebody was faster; it is at least 1 if an older pass applied meanwhile. Another pass then
+    looks again. `held` counts rows that would go missing if a second listing agreed, `hold_reason` says
+    why; `confirm_after` is in how many seconds that listing is due, None if another pass has seen to it.
+    `inspected` counts the containers asked for details. `event_at` is the event that the pass answers.
     """
 
     host: str
@@ -45,11 +46,7 @@ class Report:
     outcome: Outcome
     listed: int = 0
     managed: int = 0
-    created: int = 0
-    updated: int = 0
     unchanged: int = 0
-    missing: int = 0
-    restarted: int = 0
     held: int = 0
     inspected: int = 0
     conflicts: int = 0
@@ -60,8 +57,36 @@ class Report:
     seconds: float = 0.0
     error: str = ""
     event_at: datetime | None = None
-    latency_ms: float | None = None
     changes: tuple[Change, ...] = ()
+
+    @property
+    def created(self) -> int:
+        """Rows that are new."""
+        return self._count(Kind.CREATE)
+
+    @property
+    def updated(self) -> int:
+        """Rows that have changed."""
+        return self._count(Kind.UPDATE)
+
+    @property
+    def missing(self) -> int:
+        """Rows that have gone missing."""
+        return self._count(Kind.MISSING)
+
+    @property
+    def restarted(self) -> int:
+        """Rows whose container was restarted between two looks."""
+        return self._count(Kind.RESTART)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """How long after the event that it answers the pass was committed."""
+        if self.event_at is None or self.started_at is None or self.outcome != Outcome.APPLIED:
+            return None
+        lasted = self.started_at - self.event_at + timedelta(seconds=self.seconds)
+        # a daemon on another machine has another clock
+        return max(0.0, round(lasted.total_seconds() * 1000, 3))
 
     def __str__(self) -> str:
         held = f"{self.held} held ({self.hold_reason}), " if self.held else ""
@@ -75,22 +100,12 @@ class Report:
     def _span(self) -> str:
         return f"{self.seconds:.6f} s from {self.started_at.isoformat() if self.started_at else '?'}"
 
-    def with_changes(self, changes: tuple[Change, ...]) -> "Report":
-        """Return the report with these changes and their counts; details alone are no change of what is served."""
-        changes = tuple(change for change in changes if change.kind is not Kind.DETAIL)
-        count = Counter(change.kind for change in changes)
-        return replace(
-            self,
-            changes=changes,
-            created=count[Kind.CREATE],
-            updated=count[Kind.UPDATE],
-            missing=count[Kind.MISSING],
-            restarted=count[Kind.RESTART],
-        )
+    def _count(self, kind: Kind) -> int:
+        return sum(1 for change in self.changes if change.kind is kind)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in JSON's terms."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {name: getattr(self, name) for name in _IN_JSON}
         for name in ("started_at", "event_at"):
             plain[name] = plain[name] and plain[name].isoformat()
         plain["skips"] = [
@@ -101,3 +116,15 @@ class Report:
             {"row": change.after.id, "kind": change.kind, "cause": change.cause} for change in self.changes
         ]
         return plain
+
+
+_IN_JSON = (
+    *("host", "trigger", "outcome", "listed", "managed", "created", "updated", "unchanged", "missing", "restarted"),
+    *("held", "inspected", "conflicts", "skips", "hold_reason", "confirm_after", "started_at", "seconds", "error"),
+    *("event_at", "latency_ms", "changes"),
+)
+
+
+def served(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes of what is served to readers; new details alone are none."""
+    return tuple(change for change in changes if change.kind is not Kind.DETAIL)

@@ -1,0 +1,52 @@
+"""What a report says of its pass."""
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.core.plan import Change, Kind
+from reconciler.core.report import Outcome, Report, Trigger, served
+from tests.builders import row
+
+AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+
+
+def change(kind: Kind, name: str) -> Change:
+    return Change(kind, None, row(name, name), False, "a cause")
+
+
+def report(outcome: Outcome = Outcome.APPLIED, **told: object) -> Report:
+    return Report(host="local", trigger=Trigger.EVENT, outcome=outcome, **told)  # type: ignore[arg-type]
+
+
+def test_a_report_counts_its_changes_by_kind() -> None:
+    kinds = [Kind.CREATE, Kind.UPDATE, Kind.UPDATE, Kind.MISSING, Kind.RESTART]
+    told = report(changes=tuple(change(kind, f"shop:{number}") for number, kind in enumerate(kinds)))
+    assert (told.created, told.updated, told.missing, told.restarted) == (1, 2, 1, 1)
+
+
+def test_new_details_alone_are_no_change_of_what_is_served() -> None:
+    update = change(Kind.UPDATE, "a")
+    assert served([change(Kind.DETAIL, "b"), update]) == (update,)
+
+
+@pytest.mark.parametrize(("event_ms_earlier", "latency_ms"), [(40, 65.0), (-3000, 0.0)])
+def test_latency_is_from_the_event_to_the_end_of_the_pass_and_never_negative(
+    event_ms_earlier: int, latency_ms: float
+) -> None:
+    event_at = AT - timedelta(milliseconds=event_ms_earlier)
+    assert report(started_at=AT, seconds=0.025, event_at=event_at).latency_ms == latency_ms
+
+
+@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.APPLIED})
+def test_a_pass_that_applied_nothing_has_no_latency(outcome: Outcome) -> None:
+    assert report(outcome, started_at=AT, event_at=AT).latency_ms is None
+
+
+def test_a_pass_that_answers_no_event_has_no_latency() -> None:
+    assert report(started_at=AT).latency_ms is None
+
+
+def test_json_leaves_out_nothing_that_a_report_holds() -> None:
+    assert {field.name for field in fields(Report)} <= report().as_dict().keys()
