@@ -1,1 +1,1 @@
-"""Side-by-side measurements; run by `make bench`. Ratios within one run count, single times do not."""
+"""Measurements side by side, run by `make bench`. What counts are ratios within one run, not single times."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: print every measurement; exit 1 if one misses what is promised."""
+"""`python -m bench`: print every measurement; exit with 1 if one does not keep what is promised."""
 
 import os
 import subprocess

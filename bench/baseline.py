@@ -13,7 +13,7 @@ from reconciler.store import ROW_COLUMNS, catalogue
 
 
 def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int = 60) -> None:
-    """Bring a host's rows up to date, the obvious way; dispatch is shared, so that only the ways of doing I/O differ.
+    """Bring a host's rows up to date in the obvious way. Dispatch is shared, so that only the I/O differs.
 
     Raises what the SDK raises.
     """
@@ -46,7 +46,7 @@ def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int 
 
 
 def straightforward_visit(host: Host) -> bool:
-    """Make a straightforward pass over a host; return whether it got through."""
+    """Make a straightforward pass over a host; return whether it came to its end."""
     try:
         straightforward_pass(host.url, host.name, round(engine_of(host).timeout_seconds))
     except (docker.errors.DockerException, requests.RequestException):

@@ -15,10 +15,10 @@ Command = Callable[..., object]
 
 
 def main() -> None:
-    """Serve and obey."""
+    """Serve the fleet and carry out commands until the standard input ends."""
     hosts, containers = (int(argument) for argument in sys.argv[1:])
     fleet = Fleet(hosts, containers)
-    # a hundred thousand containers that stay are nothing for the collector to walk through
+    # the garbage collector need not walk through a hundred thousand containers that stay
     gc.freeze()
     commands: dict[str, Command] = {
         "hang": fleet.hang,

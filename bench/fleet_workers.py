@@ -21,7 +21,7 @@ CPU_OF = ("workers", "postgres", "daemons")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One round: seconds from the tick until the last of the hosts that answer; `missed` were not reached."""
+    """One round: seconds from the tick until the last host that answers; `missed` hosts were not reached in time."""
 
     seconds: float
     reached: int
@@ -30,7 +30,7 @@ class Round:
 
 
 def options_by_worker() -> dict[str, list[str]]:
-    """Return the options of the workers that the Procfile starts, by name; BENCH_WORKERS names others.
+    """Return the options of each worker by its name: those of the Procfile, or others that BENCH_WORKERS gives.
 
     For instance `--concurrency 4; --pool threads --concurrency 8` for two of them.
     """
@@ -65,7 +65,7 @@ def forget_messages() -> None:
 
 
 def wait_until_idle() -> None:
-    """Wait until no message is left and no pass under way, so that no round pays for the one before it."""
+    """Wait until no message is left and no pass is under way, so that no round pays for the one before it."""
     from django.conf import settings
 
     from reconciler.lock import connect
@@ -87,7 +87,7 @@ class Beat:
 
         self._interval = settings.RECONCILE_INTERVAL
         self._due = time.monotonic() + self._interval
-        # a worker's boot asks without an expiry, beat with one
+        # the message of a worker's boot does not expire, beat's does
         _send(trigger, self._interval if trigger == "tick" else None)
 
     def look(self) -> None:
@@ -125,7 +125,7 @@ def make_round(trigger: str, hosts: Collection[str], limit_seconds: float, costs
 
 
 class Costs:
-    """What the processes of a measurement cost: time and memory."""
+    """How much time and memory the processes of a measurement use."""
 
     def __init__(self, workers: Sequence[psutil.Process], daemons: psutil.Process) -> None:
         self._parents = workers
@@ -138,7 +138,7 @@ class Costs:
         return {name: sum(_cpu_ms(each) for each in members) for name, members in processes.items()}
 
     def worker_mib(self) -> float:
-        """Return the memory of the workers, each shared page counted once among those who share it."""
+        """Return the memory of the workers; a page that several processes share is counted once."""
         return sum(each.memory_full_info().pss for each in self._workers()) / 2**20
 
     def _workers(self) -> list[psutil.Process]:
@@ -152,7 +152,7 @@ def _name(process: psutil.Process) -> str:
 
 
 def _cpu_ms(process: psutil.Process) -> float:
-    """Return what a process has used, with its children that have ended: a database ends a process for a client."""
+    """Return what a process and its ended children have used: a database has one child for each client."""
     with contextlib.suppress(psutil.NoSuchProcess):
         times = process.cpu_times()
         return (times.user + times.system + times.children_user + times.children_system) * 1000

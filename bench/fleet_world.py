@@ -1,4 +1,4 @@
-"""A fleet to measure with: its daemons in a process of their own, its rows, and what is true of both."""
+"""A fleet to measure with: its daemons in a process of their own, its rows, and whether the rows are true."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ States = Mapping[str, str]
 
 
 class Daemons:
-    """Simulated daemons, each with so many containers, that do as they are told. Use it in a `with` statement."""
+    """Simulated daemons with the same number of containers each, in a process. Use it in a `with` statement."""
 
     def __init__(self, hosts: int, containers: int) -> None:
         command = [sys.executable, "-m", "bench.fleet_daemons", str(hosts), str(containers)]
@@ -32,7 +32,7 @@ class Daemons:
         self.process.communicate(timeout=STOP_SECONDS)
 
     def hang(self, share: float) -> Sequence[int]:
-        """Let a share of the daemons say nothing from now on; return their numbers."""
+        """Let a share of the daemons answer nothing from now on; return their numbers."""
         hanging: Sequence[int] = self._tell("hang", share)
         return hanging
 
@@ -41,7 +41,7 @@ class Daemons:
         self._tell("heal")
 
     def fail_inspects(self, rate: float) -> None:
-        """Let every daemon answer so many of its inspects with an error, at random."""
+        """Let every daemon answer this share of its inspects with an error, at random."""
         self._tell("fail_inspects", rate)
 
     def change(self, share: float) -> Sequence[Sequence[str]]:
@@ -95,7 +95,7 @@ def make_rows(daemons: Daemons) -> None:
 
 
 def analyse() -> None:
-    """Tell the database's planner what is in its tables: autovacuum would, a minute later."""
+    """Have the database look at what is in its tables, as autovacuum would do a minute later."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -103,7 +103,7 @@ def analyse() -> None:
 
 
 def let_time_pass(seconds: float) -> None:
-    """Let rounds that follow each other at once write and try what rounds an interval apart do."""
+    """Change times in the database so that the next round writes and tries what it would after an interval."""
     from datetime import timedelta
 
     from django.db.models import F
@@ -115,7 +115,7 @@ def let_time_pass(seconds: float) -> None:
 
 
 def settle_back_off(hanging: Sequence[str]) -> None:
-    """Put hosts that hang where they are after some minutes: tried now and then, none together with another."""
+    """Treat hosts that hang as they are treated after some minutes: tried now and then, one at a time."""
     from datetime import timedelta
 
     from django.conf import settings
@@ -140,7 +140,7 @@ def rows_by_host() -> dict[str, States]:
 
 
 def untruths(said: Sequence[States], unchanged: Mapping[str, States]) -> list[str]:
-    """Return what the rows say wrongly: of the hosts that answer, and of those in `unchanged`, which were to stay."""
+    """Return what is wrong in the rows: of hosts that answer, and of those in `unchanged`, which had to stay."""
     rows = rows_by_host()
     expected = {host_name(number): states for number, states in enumerate(said)} | dict(unchanged)
     wrong = [host for host, states in expected.items() if rows.get(host) != states]
@@ -148,13 +148,13 @@ def untruths(said: Sequence[States], unchanged: Mapping[str, States]) -> list[st
 
 
 def wait_for(condition: Callable[[], bool], limit_seconds: float) -> bool:
-    """Wait until something is so; return whether it came to be within the limit."""
+    """Wait until a condition holds; return whether it held within the limit."""
     started = time.monotonic()
     while not condition():
         waited = time.monotonic() - started
         if waited > limit_seconds:
             return False
-        # looking must not cost what it measures
+        # looking too often would cost what is to be measured
         time.sleep(min(0.1, max(0.005, waited / 50)))
     return True
 

@@ -36,7 +36,7 @@ class Deadline:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def at(self, container_id: str, action: str) -> float:
-        """Return when an action happened, in seconds since 1970."""
+        """Return when the daemon says that this happened to the container, in seconds since 1970."""
         _wait(lambda: (container_id, action) in self._at, f"the daemon says {action}")
         return self._at.pop((container_id, action))
 

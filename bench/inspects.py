@@ -1,6 +1,6 @@
-"""Passes on one host with 10,000 containers of which 100 have changed, with inspects that fail at random, or none.
+"""Passes over a host with 10,000 containers of which 100 have changed: with inspects that fail at random, and without.
 
-Beside the straightforward pass, which inspects every container and gives up at the first one that fails.
+They are compared with the straightforward pass, which inspects every container and gives up when one inspect fails.
 """
 
 import statistics
@@ -22,7 +22,7 @@ ALLOWED_RATIO = 2.0
 
 
 def measure(daemons: Daemons) -> list[str]:
-    """Print times and truth; return what was promised and not kept."""
+    """Print how long the passes take and whether the rows are right; return what was promised and not kept."""
     from django.db.models import F
 
     from reconciler.models import Container
@@ -31,7 +31,7 @@ def measure(daemons: Daemons) -> list[str]:
     make_rows(daemons)
     first = _pass_ms()
     analyse()
-    # as after the passes that it takes to inspect ten thousand containers, a hundred at a time
+    # as if the passes had been made that inspect ten thousand containers, a hundred at a time
     Container.objects.update(details_of=F("container_id"))
     print(f"one host, {CONTAINERS:,} containers; medians of {REPEATS} passes\n")
     _print("first fill", first)

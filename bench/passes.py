@@ -45,7 +45,7 @@ def _measure_size(size: int, url: str) -> bool:
     engine.listing()
     listing = _median_ms(engine.listing)
     first = _ms(one_pass)
-    # as after the passes that it takes to inspect them all, a hundred at a time
+    # as if the passes had been made that inspect them all, a hundred at a time
     Container.objects.update(details_of=F("container_id"))
     steady_pairs = [(_ms(engine.listing), _ms(one_pass)) for _ in range(REPEATS)]
     steady = statistics.median(made for _, made in steady_pairs)

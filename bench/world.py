@@ -1,4 +1,4 @@
-"""A throw-away world to measure in: a database, a simulated daemon in a process of its own, the rows it needs."""
+"""What a measurement works on, and removes: a database, a simulated daemon in its own process, and its rows."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ START_SECONDS = 30.0
 
 
 def end_in_order() -> None:
-    """Make SIGTERM end this process as an error would: with everything it started."""
+    """Make SIGTERM end this process as an error does, so that everything it started is ended as well."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 

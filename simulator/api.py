@@ -1,4 +1,4 @@
-"""The endpoints: what a sound engine answers to a request. Failures are not its affair."""
+"""The endpoints: what a sound engine answers to a request. Failures are made elsewhere, in inflict.py."""
 
 import re
 
@@ -37,7 +37,7 @@ def answer(engine: Engine, connection: Connection, request: Request) -> None:
 
 
 def respond(engine: Engine, request: Request) -> Response:
-    """Return the answer to any request but one for events."""
+    """Return the answer to any request except one for events."""
     if response := refusal(engine, request):
         return response
     _, path = split_version(request.path)
@@ -53,12 +53,12 @@ def respond(engine: Engine, request: Request) -> Response:
 
 
 def ping(_engine: Engine) -> Response:
-    """Return a sign of life; the API version stands in a header that every answer has."""
+    """Return a sign of life; the API version is in a header that every answer has."""
     return Response(body=b"OK", content_type="text/plain; charset=utf-8")
 
 
 def version(engine: Engine) -> Response:
-    """Return what a client negotiates by."""
+    """Return what a client needs to negotiate the API version."""
     return json_response(documents.version(engine.api_version, engine.min_api_version, podman=engine.podman))
 
 

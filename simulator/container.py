@@ -8,7 +8,7 @@ Port = tuple[int, str] | tuple[int, str, int]
 
 HOUR = 3600
 DAY = 24 * HOUR
-# Below which age it is counted in which unit.
+# Up to which age in seconds, how long a unit is, and which unit an age is told in.
 AGES = (
     (60, 1, "seconds"),
     (HOUR, 60, "minutes"),
@@ -47,12 +47,12 @@ class Container:
 
     @property
     def since(self) -> float:
-        """Return the moment that the age in `Status` counts from."""
+        """Return the moment from which the age in `Status` counts."""
         moment = self.started_at if self.state in {"running", "paused"} else self.finished_at
         return self.created if moment is None else moment
 
     def status(self, now: float) -> str:
-        """Return the listing's `Status`, the only place where exit code and health stand before API 1.52."""
+        """Return the listing's `Status`; before API 1.52, only this text tells the exit code and the health."""
         age = human_duration(now - self.since)
         match self.state:
             case "running":
@@ -68,7 +68,7 @@ class Container:
         return self.state.capitalize()
 
     def status_expires_at(self, now: float) -> float:
-        """Return when `Status` will read differently without any change."""
+        """Return when `Status` will read differently, although the container has not changed."""
         if self.state not in HELD_UP and self.state != "exited":
             return math.inf
         age = max(now - self.since, 0)
@@ -82,7 +82,7 @@ class Container:
 
 
 def human_duration(seconds: float) -> str:
-    """Word an age as docker/go-units does: hours and more are rounded to hours first."""
+    """Return an age in words, as docker/go-units does: ages of an hour or more are first rounded to whole hours."""
     if seconds < 1:
         return "Less than a second"
     rounded = seconds if seconds < HOUR else (seconds + HOUR / 2) // HOUR * HOUR

@@ -42,7 +42,7 @@ def listing_item(container: Container, now: float, *, modern: bool) -> dict[str,
 
 
 def modern_fields(container: Container) -> dict[str, Any]:
-    """Return what an item of `/containers/json` has besides, from API 1.52 on; `none` is no health check."""
+    """Return what an item of `/containers/json` has in addition from API 1.52 on; `none` means no health check."""
     manifest = {
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "digest": image_id(container),
@@ -160,7 +160,7 @@ def image_id(container: Container) -> str:
 
 
 def rfc3339(moment: float | None) -> str:
-    """Return a moment with nanoseconds, as Go prints it; its zero time for a moment that never was."""
+    """Return a moment with nanoseconds, as Go prints it; for None, Go's zero time."""
     if moment is None:
         return NEVER
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")

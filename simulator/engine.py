@@ -1,4 +1,4 @@
-"""One daemon: what happens to its containers, who is told, and what it has been told to do wrong.
+"""One daemon: what happens to its containers, who is told about it, and which failures it has been told to make.
 
 Every method may be called from any thread. As in a real daemon, a change is in the listing before its event is out.
 """
@@ -71,7 +71,7 @@ class Engine:
     def add(self, name: str | None = None, *, state: str = "running", started: bool = True, **fields: Any) -> str:
         """Make a container and return its ID; emit `create`, and `start` if it is running.
 
-        `fields` are any others of Container. Created not given is now, and later than every one before.
+        `fields` are further fields of Container. Without `created`, it is now, and later than every container before.
         """
         if state == "running" and not started:
             state = "created"
@@ -129,11 +129,11 @@ class Engine:
             self._change(container_id, "restart")
 
     def pause(self, container_id: str) -> None:
-        """Freeze a container."""
+        """Pause a container."""
         self._change(container_id, "pause", state="paused")
 
     def unpause(self, container_id: str) -> None:
-        """Thaw a container."""
+        """Let a paused container go on."""
         self._change(container_id, "unpause", state="running")
 
     def destroy(self, container_id: str) -> None:
@@ -151,7 +151,7 @@ class Engine:
             self._change(container_id, "rename", {"oldName": f"/{old_name}"}, name=name)
 
     def set_health(self, container_id: str, health: str) -> None:
-        """Let health checks end in `healthy`, `unhealthy` or `starting`."""
+        """Set the result of a container's health check: `healthy`, `unhealthy` or `starting`."""
         self._change(container_id, f"health_status: {health}", health=health)
 
     def exec_probe(self, container_id: str, command: str = "/bin/sh -c true") -> None:
@@ -163,11 +163,11 @@ class Engine:
             self._change(container_id, "exec_die", exec_id | {"exitCode": "0"})
 
     def replace_item(self, container_id: str, raw: bytes) -> None:
-        """Put raw bytes in the place of a container's listing item until that container changes."""
+        """List raw bytes instead of a container's item, until that container changes."""
         self.world.replace_item(container_id, raw)
 
     def clear(self) -> None:
-        """Lose every container, without events."""
+        """Drop every container, without events."""
         self.world.clear()
 
     def fail(self, failure: Failure, path: str | None = None, times: int | None = None, **params: Any) -> None:

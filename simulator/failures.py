@@ -1,4 +1,4 @@
-"""What a simulated daemon can do wrong, and when it does it. How it looks on the wire is inflict's affair."""
+"""What a simulated daemon can do wrong, and when it does it. inflict.py makes it happen on the wire."""
 
 import enum
 import random
@@ -42,13 +42,13 @@ DEFAULT_PATHS = {
     Failure.GARBAGE: EVENTS,
     Failure.SKIP: EVENTS,
 }
-# These act on what a stream carries; the request for the stream is answered as ever.
+# These act on what a stream carries; the request for the stream itself is answered as usual.
 ON_EVENTS = frozenset({Failure.SILENT, Failure.SKIP})
 
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """One failure, where it strikes, how often, and its particulars."""
+    """One failure: where it strikes, how often, and its parameters."""
 
     failure: Failure
     path: str
@@ -67,7 +67,7 @@ class Rule:
         self.dice = random.Random(self.seed)  # noqa: S311 - a repeatable sequence is wanted
 
     def strikes(self, path: str) -> bool:
-        """Tell whether a request for this path is hit, throwing the dice if the failure is a random one."""
+        """Tell whether a request for this path is hit; a random failure draws a number for each request."""
         if not fnmatchcase(path, self.path):
             return False
         return self.failure is not Failure.RANDOM_ERROR or self.dice.random() < self.rate
@@ -83,7 +83,7 @@ class Rules:
         self._lock = threading.Lock()
 
     def add(self, rule: Rule) -> None:
-        """Put a failure in force."""
+        """Let a failure strike from now on."""
         with self._lock:
             self._rules.insert(0, rule)
 
@@ -100,16 +100,16 @@ class Rules:
         return self._take(lambda rule: rule.failure is Failure.SKIP) is not None
 
     def silent(self) -> bool:
-        """Tell whether streams are mute."""
+        """Tell whether streams carry nothing at present."""
         return any(rule.failure is Failure.SILENT for rule in self._rules)
 
     def hold(self, resume: Callable[[], None]) -> None:
-        """Keep a hanging request until heal."""
+        """Keep a hanging request until the failures are lifted."""
         with self._lock:
             self._held.append(resume)
 
     def heal(self) -> None:
-        """Lift every failure and let the requests held go on."""
+        """Lift every failure, and answer the requests that hang."""
         with self._lock:
             held, self._held = self._held, []
             self._rules = []

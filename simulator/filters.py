@@ -37,7 +37,7 @@ def event_passes(event: Mapping[str, Any], filters: Filters) -> bool:
 
 
 def container_passes(container: Container, filters: Filters) -> bool:
-    """Tell whether a listing wants this container: any value of a filter will do, but every label must be there."""
+    """Tell whether a listing wants this container: it needs one value of each filter, and all labels."""
     offered = {"status": container.state, "id": container.id, "name": container.name}
     labels = {f"{name}={value}" for name, value in container.labels.items()} | set(container.labels)
     return filters.get("label", frozenset()) <= labels and all(

@@ -13,7 +13,7 @@ API_VERSION = "1.52"
 
 
 class Fleet:
-    """Engines with so many containers each, none of which another has too: an engine's number is its seed."""
+    """Engines with the same number of containers each. No two share a container: an engine's number is its seed."""
 
     def __init__(self, engines: int, containers: int, *, api_version: str = API_VERSION) -> None:
         self.engines: Sequence[Engine] = [Engine(api_version=api_version) for _ in range(engines)]
@@ -21,11 +21,11 @@ class Fleet:
         self._dice = random.Random(0)  # noqa: S311 - a repeatable sequence is wanted
         for number, engine in enumerate(self.engines):
             populate(engine, containers, seed=number)
-            # encoded now, so that the first round costs what the others cost
+            # encoded now, so that the first round costs as much as the others
             engine.world.listing(everything=True, filters={})
 
     def hang(self, share: float) -> Sequence[int]:
-        """Let a share of the engines, evenly spread, say nothing at all from now on; return their numbers."""
+        """Let a share of the engines, evenly spread, answer nothing from now on; return their numbers."""
         count = round(len(self.engines) * share)
         self.hanging = [(2 * number + 1) * len(self.engines) // (2 * count) for number in range(count)]
         for number in self.hanging:
@@ -39,7 +39,7 @@ class Fleet:
             engine.heal()
 
     def change(self, share: float) -> Sequence[Sequence[str]]:
-        """Stop what runs and start what does not, a share of each engine's containers, without events.
+        """Change a share of each engine's containers, without events: stop those that run, start the others.
 
         Returns the IDs by engine.
         """

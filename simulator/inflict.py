@@ -22,12 +22,12 @@ class Hit:
     request: Request
 
     def answer(self) -> None:
-        """Answer rightly after all."""
+        """Give the right answer after all."""
         answer(self.engine, self.connection, self.request)
 
 
 def serve(engine: Engine, connection: Connection, request: Request) -> None:
-    """Answer a request, or fail as the engine was told to."""
+    """Answer a request, or make the failure that the engine was told to make."""
     _, path = split_version(request.path)
     engine.record(request.method, path)
     rule = engine.rules.strike(path)
@@ -40,22 +40,22 @@ def serve(engine: Engine, connection: Connection, request: Request) -> None:
 
 
 def refuse(hit: Hit) -> None:
-    """Hang up without a word."""
+    """Hang up without an answer."""
     hit.connection.abort()
 
 
 def hang(hit: Hit) -> None:
-    """Say nothing until the engine heals, then answer as if nothing had been."""
+    """Send nothing until the failures are lifted, then give the right answer."""
     hit.engine.rules.hold(lambda: hit.connection.call(hit.answer))
 
 
 def delay(hit: Hit) -> None:
-    """Answer rightly but late."""
+    """Give the right answer, but late."""
     hit.connection.later(hit.rule.seconds, hit.answer)
 
 
 def truncate(hit: Hit) -> None:
-    """Promise a whole body and send half."""
+    """Announce a whole body and send half of it."""
     response = respond(hit.engine, hit.request)
     hit.connection.begin(response.status, length=len(response.body))
     hit.connection.write(response.body[: len(response.body) // 2])
@@ -71,7 +71,7 @@ def truncate_chunked(hit: Hit) -> None:
 
 
 def drip(hit: Hit) -> None:
-    """Send a byte now and then, of a body without end; a healed engine hangs up."""
+    """Send a body without end, one byte now and then; hang up when the failures are lifted."""
     hit.connection.begin(200, length=2**30)
     hit.connection.write(b"[")
     heals = hit.engine.rules.heals
@@ -94,7 +94,7 @@ def end(hit: Hit) -> None:
 
 
 def babble(hit: Hit) -> None:
-    """Start a stream with bytes that are no JSON, and keep it."""
+    """Start a stream with bytes that are not JSON, and keep it open."""
     filters = parse_filters(hit.request.query.get("filters"), EVENT_FILTERS)
     hit.engine.streams.open(hit.connection, filters).send(GARBAGE)
 

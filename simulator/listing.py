@@ -21,24 +21,24 @@ class Listing:
         self._encoder = msgspec.json.Encoder()
 
     def changed(self, container_id: str) -> None:
-        """Drop what is cached about one container whose fields changed."""
+        """Forget what is kept of one container, because its fields have changed."""
         self._fragments.pop(container_id, None)
         self._bodies.clear()
 
     def reordered(self, gone: Iterable[str] = ()) -> None:
-        """Drop the order, after containers came or went."""
+        """Forget the order, because containers came or went."""
         for container_id in gone:
             self._fragments.pop(container_id, None)
         self._newest_first = []
         self._bodies.clear()
 
     def replace(self, container_id: str, raw: bytes) -> None:
-        """Put raw bytes in the place of one item until its container changes."""
+        """List raw bytes instead of one item, until its container changes."""
         self._fragments[container_id] = (raw, math.inf)
         self._bodies.clear()
 
     def body(self, now: float, *, everything: bool) -> bytes:
-        """Return the encoded list, unchanged as long as nothing in it would read differently."""
+        """Return the encoded list; the same object as before if nothing in it would read differently."""
         cached = self._bodies.get(everything)
         if cached is None or cached[1] <= now:
             wanted = None if everything else _is_up

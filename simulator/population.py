@@ -1,4 +1,4 @@
-"""Managed containers by the thousand, with the rows they need, and a small sample to look at."""
+"""Makes managed containers by the thousand, with the rows that they need, and a small sample to look at."""
 
 import hashlib
 import time
@@ -11,7 +11,7 @@ Row = dict[str, str | int]
 Rows = dict[str, list[Row]]
 
 KINDS = ("project", "instance", "site", "stack")
-# Long enough ago that no Status changes while one measures: an age in days is stable for the next hour.
+# Long enough ago that no Status changes during a measurement: an age in days stays the same for an hour.
 SECONDS_UP = 5 * 86_400 + 1
 EXITED_EVERY = 10
 
@@ -46,7 +46,7 @@ def populate(engine: Engine, n: int, seed: int = 0) -> Rows:
 
 
 def _claim(rows: Rows, seed: int, number: int) -> tuple[str, dict[str, str]]:
-    """Return one container's name and labels. Two in a row per workload: neighbours of a kind share it."""
+    """Return one container's name and labels; two neighbours of the same kind share a workload."""
     kind = KINDS[number // 2 % 4]
     second = number % 2
     tag = f"{seed}-{number - second}"
@@ -106,7 +106,7 @@ def compose_labels(project: str, service: str) -> dict[str, str]:
 
 
 def add_sample(engine: Engine) -> str:
-    """Add one container for each label path and an exited one; return the ID of one fit for restarting."""
+    """Add one container for each label path and an exited one; return the ID of one that may be restarted."""
     stack = "tinyforge-sample-stack"
     web = {"tinyforge.workload.id": "sample-shop", "tinyforge.workload.kind": "project", "tinyforge.role": "web"}
     instance = {"tinyforge.instance-id": "sample-instance", "tinyforge.stage": "production"}

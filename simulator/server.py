@@ -33,11 +33,11 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Return the address as a client spells it."""
+        """Return the address as a client writes it."""
         return f"unix://{self.socket}" if self.socket else f"tcp://{LOOPBACK}:{self.port}"
 
     async def open(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         loop = asyncio.get_running_loop()
         make = functools.partial(ServedConnection, self, server_headers(self.engine))
         if self.socket:
@@ -47,12 +47,12 @@ class Listener:
             self.port = self.listening.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop to listen, hang up on everybody and remove the socket."""
+        """Stop listening, hang up on everybody and remove the socket."""
         if self.listening is None:
             return
         self.listening.close()
         self.listening = None
-        # a connection accepted a moment ago has not been made known yet
+        # a connection that was accepted a moment ago may not be registered yet
         await asyncio.sleep(ACCEPT_SECONDS)
         while self.connections:
             for connection in self.connections:
@@ -63,7 +63,7 @@ class Listener:
 
 
 class ServedConnection(Connection):
-    """A connection that its listener knows, and that its engine may refuse."""
+    """A connection that registers with its listener, and that its engine may refuse."""
 
     def __init__(self, listener: Listener, headers: bytes) -> None:
         super().__init__(functools.partial(serve, listener.engine), headers)
@@ -102,7 +102,7 @@ class Server:
     def serve(self, engine: Engine, *, socket: Path | None = None, port: int = 0) -> str:
         """Start to serve an engine and return its URL.
 
-        Without an address it is that engine's former one, or a free port. Serving an engine twice raises ValueError.
+        Without an address, the engine gets its former one, or a free port. Serving it twice raises ValueError.
         """
         listener = self._listeners.get(engine)
         if listener and listener.listening:
@@ -114,7 +114,7 @@ class Server:
         return listener.url
 
     def close(self, engine: Engine) -> None:
-        """Stop an engine as if its daemon had been stopped: its streams end, its socket goes."""
+        """Stop an engine as if its daemon had been stopped: its streams end, and its socket is removed."""
         self._await(self._listeners[engine].close())
 
     async def _close_all(self) -> None:

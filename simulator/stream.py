@@ -1,4 +1,4 @@
-"""The open `/events` streams of one engine. Carries events; neither makes nor drops any."""
+"""The open `/events` streams of one engine. It carries events; it neither makes nor drops any."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class EventStream:
         self.connection.call(lambda: self.connection.chunk(data))
 
     def end(self) -> None:
-        """End the answer as if all were well."""
+        """End the answer properly."""
         self.connection.chunk(b"")
         self.connection.finish()
 
@@ -39,7 +39,7 @@ class Broadcast:
         """Start an answer that carries events from now on."""
         stream = EventStream(connection=connection, filters=filters)
         connection.on_lost = lambda: self._discard(stream)
-        # Registered before the client learns that its stream is open: what happens from then on reaches it.
+        # Registered before the client learns that its stream is open, so that it misses nothing from then on.
         with self._lock:
             self._streams.append(stream)
         connection.begin(200)
@@ -53,7 +53,7 @@ class Broadcast:
                     stream.send(data)
 
     def take_all(self) -> list[EventStream]:
-        """Return the streams open now and count them as gone."""
+        """Return the open streams, and forget them."""
         with self._lock:
             streams, self._streams = self._streams, []
         return streams

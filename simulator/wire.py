@@ -39,14 +39,14 @@ def json_response(document: object, status: int = 200) -> Response:
 
 
 def error_response(status: int, message: str) -> Response:
-    """Word an error as a daemon does."""
+    """Return an error in the form that a daemon gives it."""
     return json_response({"message": message}, status)
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: hands over its requests one by one and writes what it is told.
+    """One client's connection: hands over its requests one by one and writes what it is told to.
 
-    Everything but `call` belongs to the loop's thread.
+    Only `call` may be used from other threads than the loop's.
     """
 
     def __init__(self, handle: Callable[["Connection", Request], None], headers: bytes) -> None:
@@ -82,11 +82,11 @@ class Connection(asyncio.Protocol):
         self.finish()
 
     def begin(self, status: int, *, content_type: str = "application/json", length: int | None = None) -> None:
-        """Write the head of an answer: chunked unless its length is given."""
+        """Write the head of an answer, which is chunked unless its length is given."""
         self.write(self._head(status, content_type, length))
 
     def chunk(self, data: bytes) -> None:
-        """Write one chunk; none at all ends the answer."""
+        """Write one chunk; an empty one ends the answer."""
         self.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def write(self, data: bytes) -> None:
@@ -113,11 +113,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Act after a while, unless the client has gone by then."""
+        """Do something after a while, unless the client has gone by then."""
         self._loop.call_later(seconds, self._act, act)
 
     def call(self, act: Callable[[], None]) -> None:
-        """Act soon, in the loop's thread, unless the client has gone; callable from any thread."""
+        """Do something soon, in the loop's thread, unless the client has gone. May be called from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._act, act)
 
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
 
 
 def parse_head(head: str) -> Request:
-    """Read the request line and the headers. Raise ValueError if they are none."""
+    """Read the request line and the headers. Raise ValueError if they cannot be read."""
     first, *lines = head.split("\r\n")
     method, target, protocol = first.split(" ")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -1,4 +1,4 @@
-"""The containers of one engine, and the listing that is kept of them. Tells nobody about a change."""
+"""The containers of one engine, and their listing. It sends no events about changes."""
 
 import dataclasses
 import threading
@@ -27,11 +27,11 @@ class World:
         return MappingProxyType(self._containers)
 
     def next_created(self) -> int:
-        """Return now in unix seconds, or the second after the last container's if that is later."""
+        """Return now in unix seconds, or one second after the last container's `created` if that is later."""
         return max(int(time.time()), self._last_created + 1)
 
     def load(self, containers: Iterable[Container]) -> None:
-        """Take over containers."""
+        """Take over many containers at once."""
         with self.lock:
             for container in containers:
                 if container.id in self._containers:
@@ -48,7 +48,7 @@ class World:
             return container
 
     def replace_item(self, container_id: str, raw: bytes) -> None:
-        """Put raw bytes in the place of a container's listing item until that container changes."""
+        """List raw bytes instead of a container's item, until that container changes."""
         with self.lock:
             self._listing.replace(self._containers[container_id].id, raw)
 

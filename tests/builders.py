@@ -1,4 +1,4 @@
-"""Builders of what daemons say and tables hold, and a daemon that says what a test wants."""
+"""Builders of what daemons say and tables hold, and an Engine that says what a test wants."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ STARTED = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
 
 def details(**told: object) -> Details:
-    """Return what an inspect tells of a container that runs."""
+    """Return what an inspect tells about a running container."""
     given: dict[str, object] = {
         "exit_code": None,
         "oom_killed": False,
@@ -120,7 +120,7 @@ class FakeEngine:
         yield self
 
     def identity(self, timeout_seconds: float) -> str:
-        """Return its name, or fail to."""
+        """Return its name, or fail if the test said so."""
         if isinstance(self.engine_id, EngineUnavailable):
             raise self.engine_id
         return self.engine_id

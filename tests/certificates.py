@@ -1,4 +1,4 @@
-"""Certificates for tests: a real authority, and what it signs, valid or not."""
+"""Certificates for tests: a real authority, and the valid and invalid certificates that it signs."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class Authority:
         self.write_key(self.folder / f"{name}-key.pem", key, serialization.NoEncryption())
 
     def files(self, name: str) -> TlsFiles:
-        """Return what a client of that name connects with."""
+        """Return the files with which a client of that name connects."""
         return TlsFiles(ca=self.ca, cert=self.folder / f"{name}.pem", key=self.folder / f"{name}-key.pem")
 
     @staticmethod

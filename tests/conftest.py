@@ -1,4 +1,4 @@
-"""What several test modules need: services for a session, and one rule for what a machine lacks."""
+"""What several test modules need: services for a session, and one rule for what a machine does not have."""
 
 import gc
 import os
@@ -20,7 +20,7 @@ from tests.environment import DIRECTORY, VALKEY_PORT
 
 
 def unavailable(what: str) -> NoReturn:
-    """Skip a test for want of a real part; in CI, where every part can be had, fail it."""
+    """Skip a test because a real part cannot be had; in CI, where every part can be had, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"in CI this real part must be there: {what}")
     pytest.skip(what)
@@ -28,7 +28,7 @@ def unavailable(what: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """Keep SQLite's test database in a file: what is shared with threads and processes must be the real thing."""
+    """Keep SQLite's test database in a file, because threads and processes share it."""
     default = settings.DATABASES["default"]
     if default["ENGINE"].endswith("sqlite3"):
         default["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
@@ -36,13 +36,13 @@ def django_db_modify_db_settings() -> None:
 
 @pytest.fixture(autouse=True)
 def no_engine_known_yet() -> None:
-    """Forget API versions: a simulated Engine may get a port that another one had before."""
+    """Forget the API versions of Engines: a simulated one may get a port that another one had before."""
     engine._negotiated.clear()
 
 
 @pytest.fixture
 def local(db: None) -> Host:
-    """The host every installation has; a flushed database lost it."""
+    """The host that every installation has; a flushed database has lost it."""
     return Host.objects.get_or_create(name="local")[0]
 
 
@@ -69,7 +69,7 @@ def simulator() -> Iterator[Server]:
     """A server for simulated Engines."""
     with Server() as server:
         yield server
-    # a connection that came while it closed is the simulator's, and no later test's
+    # a socket that was left open while the server closed must not be blamed on a later test
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

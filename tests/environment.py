@@ -1,4 +1,4 @@
-"""The environment the tests run in, set before Django reads its settings; a pytest plugin.
+"""A pytest plugin: the environment in which the tests run, set before Django reads its settings.
 
 TEST_DATABASE chooses `sqlite` (the default) or `postgres`: a server named by TEST_POSTGRES_URL, or
 one this module starts. Valkey's address is fixed here; the fixture `valkey` starts it.

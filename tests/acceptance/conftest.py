@@ -1,4 +1,4 @@
-"""Real parts: a private Docker Engine, the index's own processes, and the table they share."""
+"""Real parts for the tests: a private Docker Engine, the index's own processes, and the table that they share."""
 
 import contextlib
 import time
@@ -85,7 +85,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def processes(transactional_db: None, local: Host, valkey: redis.Redis, tmp_path: Path) -> Iterator[Processes]:
-    """Processes on a simulated or no Engine; tests name one with DOCKER_HOST."""
+    """Processes of the index. A test that needs an Engine names it with DOCKER_HOST."""
     running = Processes(tmp_path, {"DATABASE_URL": database_url(), "LOG_LEVEL": "INFO"})
     yield running
     running.stop_all()

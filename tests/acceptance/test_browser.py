@@ -47,7 +47,7 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium without a past; nothing is downloaded, as both programs are named."""
+    """A headless Chromium with an empty profile; nothing is downloaded, because both programs are named."""
     if not has_browser():
         unavailable("no chromium and chromedriver here; python -m dev.packages installs them")
     options = Options()
@@ -63,7 +63,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
 
 
 class Browser:
-    """What a person does and sees; all text is text that shows."""
+    """What a person does and sees; it returns only text that is visible."""
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self._driver = driver
@@ -72,7 +72,7 @@ class Browser:
         self.prefer("light")
 
     def cdp(self, command: str, **arguments: Any) -> Any:
-        """Ask Chromium itself."""
+        """Send a command to Chromium's developer tools."""
         return self._driver.execute_cdp_cmd(command, arguments)
 
     def js(self, script: str, *arguments: Any) -> Any:
@@ -80,16 +80,16 @@ class Browser:
         return self._driver.execute_script(script, *arguments)
 
     def prefer(self, scheme: str) -> None:
-        """Have the machine prefer a colour scheme."""
+        """Let the browser behave as if the user preferred a colour scheme."""
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def sign_in(self, client: Client) -> None:
-        """Take over the session of a client of Django's."""
+        """Log in by taking over the session of a Django test client."""
         name = settings.SESSION_COOKIE_NAME
         self.cdp("Network.setCookie", name=name, value=client.cookies[name].value, url=self._url)
 
     def forget(self) -> None:
-        """Leave, and keep nothing."""
+        """Log out and delete what the browser has stored."""
         self._driver.get("about:blank")
         self.cdp("Network.clearBrowserCookies")
         self.cdp("Storage.clearDataForOrigin", origin=self._url, storageTypes="all")
@@ -107,7 +107,7 @@ class Browser:
         self.follow(self.find(within).find_element(By.LINK_TEXT, text))
 
     def follow(self, element: WebElement) -> None:
-        """Click what leads to another page, and wait for that: it begins to load a moment after the click."""
+        """Click what leads to another page, and wait for that page, which begins to load a moment after the click."""
         self.js("window.isLeft = true")
         element.click()
         eventually(self._has_arrived, what="another page")
@@ -116,7 +116,7 @@ class Browser:
         try:
             return bool(self.js("return !window.isLeft && document.readyState === 'complete'"))
         except WebDriverException:
-            # asked between the two pages
+            # the old page is gone and the new one is not there yet
             return False
 
     def filling(self, selector: str) -> str:
@@ -124,11 +124,11 @@ class Browser:
         return self.find(selector).value_of_css_property("background-color")
 
     def heading(self) -> str:
-        """Return what the page calls itself."""
+        """Return the page's heading."""
         return self.find("#content h1").text
 
     def column(self, name: str) -> dict[str, str]:
-        """Return the text of a list's column, by the text of the line's own link."""
+        """Return the text in a column of a list, by the text of each line's own link."""
         return dict(self.js(COLUMN, name))
 
     def lines(self, *names: str) -> list[list[str]]:
@@ -136,11 +136,11 @@ class Browser:
         return [list(line) for line in zip(*(self.js(CELLS, name) for name in names), strict=True)]
 
     def colours(self, column: str) -> dict[str, str]:
-        """Return the hue of what a column's cell holds, by the text of the line's own link."""
+        """Return the hue of what is in a column's cells, by the text of each line's own link."""
         return {key: hue(colour) for key, colour in self.js(TEXT_COLOURS, column)}
 
     def edges(self) -> dict[str, str]:
-        """Return the hue of the lines' edges, by the text of the line's own link."""
+        """Return the hue of each line's edge, by the text of the line's own link."""
         return {key: hue(shadow) for key, shadow in self.js(EDGES)}
 
 
@@ -165,7 +165,7 @@ const controls = [...document.querySelectorAll('#content :is(button, select, tex
 const links = [...document.querySelectorAll('#content a')].filter(shows);
 return [...controls.map(control => control.value || control.type), ...links.map(link => link.innerText)
     .filter(text => /^(add|change|delete|save)\\b/i.test(text))]"""
-# by the formula of WCAG 2: text, its contrast with what is painted behind it, for all text that shows
+# for all visible text: the text and its contrast with what is painted behind it, by the formula of WCAG 2
 CONTRASTS = """
 const parse = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
 const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
@@ -193,7 +193,7 @@ return found;
 
 
 def hue(colour: str) -> str:
-    """Name the first colour that a style names."""
+    """Return the name of the first colour in a style."""
     found = re.search(r"rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?", colour)
     if found is None or found[4] == "0":
         return ""
@@ -215,7 +215,7 @@ def browser(chromium: webdriver.Chrome, live_server: Any, settings: Any) -> Iter
 
 @pytest.fixture
 def operator(browser: Browser, admin_client: Client) -> Browser:
-    """Somebody who is logged in."""
+    """A browser in which somebody is logged in."""
     browser.sign_in(admin_client)
     return browser
 
@@ -305,7 +305,7 @@ def fleet(local: Host) -> None:
 
 
 def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return columns with moments instead of minutes before now."""
+    """Return columns in which moments have replaced the minutes before now."""
     made = dict(columns)
     for name, value in columns.items():
         if (name.endswith("_at") or name == "at") and value is not None:

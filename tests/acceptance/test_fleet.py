@@ -56,7 +56,7 @@ def shown() -> dict[str, tuple[str, str]]:
 
 
 def start_all(processes: Processes, url: str) -> None:
-    # with an interval of a second, three intervals without a look are soon past
+    # with an interval of one second, three intervals without a look are over soon
     environment = {"DOCKER_HOST": url, "RECONCILE_INTERVAL": "1"}
     processes.worker(**environment)
     processes.watcher(**environment)
@@ -74,7 +74,7 @@ def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
     bound = dict(Container.objects.values_list("id", "container_id"))
     assert bound == {"shop:web": here.id, "shop:web@west": there.id}
 
-    # its details come in the pass after its row, if they do not come with it
+    # its details come with its row or in the pass after that
     eventually(lambda: not Container.objects.filter(details_of="").exists())
     before = Container.objects.values_list("state", "container_id", "updated_at").get(id="shop:web@west")
     west_engine.kill()
@@ -85,7 +85,7 @@ def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
     eventually(lambda: shown()["shop:web"] == ("paused", "paused"), seconds=5, what="the other is fresh")
     assert shown()["shop:web@west"] == ("unknown", "running")
 
-    # a daemon that comes back without live-restore has ended its containers
+    # a daemon that starts again without live-restore has ended its containers
     west_engine.start()
     eventually(lambda: shown()["shop:web@west"] == ("stopped", "stopped"), what="west is right again")
     there.start()

@@ -77,7 +77,7 @@ def test_a_containers_life_is_in_the_table_without_a_tick(
 def test_every_death_on_a_quiet_host_is_in_the_table_without_a_tick(
     processes: Processes, docker_engine: DockerEngine, containers: Containers
 ) -> None:
-    """Docker 20.10 says `die` before its listing does: a look at once alone would miss it."""
+    """Docker 20.10 announces a death before its listing shows it, so a single look at once would miss it."""
     made = containers.run(WEB)
     processes.worker(DOCKER_HOST=docker_engine.url)
     processes.watcher(DOCKER_HOST=docker_engine.url)
@@ -105,7 +105,7 @@ def test_a_health_change_is_in_the_table_without_a_tick(
 
 
 def test_a_daemon_stopped_and_started_makes_nothing_missing_and_is_caught_up_with(processes: Processes) -> None:
-    """I1, with the socket replaced."""
+    """I1: the daemon also comes back with a new socket."""
     engine = DockerEngine(DIRECTORY / "e")
     with engine:
         engine.import_busybox()
@@ -183,7 +183,7 @@ def test_a_storm_leaves_the_table_equal_to_the_daemon_and_no_pass_overlaps(
 
 
 def _passes(log: str) -> list[tuple[datetime, datetime]]:
-    """Return begin and end of each pass in the worker's log, in order."""
+    """Return the beginning and the end of each pass in the worker's log, in order."""
     spans = re.findall(r"host local: applied, .* ([\d.]+) s from (\S+)\)$", log, re.MULTILINE)
     begun = [(datetime.fromisoformat(begin), timedelta(seconds=float(seconds))) for seconds, begin in spans]
     return sorted((begin, begin + lasted) for begin, lasted in begun)

@@ -32,7 +32,7 @@ def look(docker_engine: DockerEngine, local: Host) -> Callable[[], Container | N
 
 
 def look_until(look: Callable[[], Container | None], holds: Callable[[Container], object]) -> Container:
-    """Make passes until the row is as it shall be."""
+    """Make passes until the row is as a test expects it."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not ((row := look()) and holds(row)):
         assert time.monotonic() < deadline, row and (row.state, row.exit_code, row.restart_count)
@@ -97,7 +97,7 @@ def test_a_container_that_restarts_in_a_loop(look: Callable[[], Container | None
 def test_a_loop_is_seen_by_looks_that_are_far_apart(
     look: Callable[[], Container | None], containers: Containers
 ) -> None:
-    """Each look may find it restarting, and nothing else changed."""
+    """Each look may find the container restarting, with nothing else changed."""
     containers.run(WEB, command=["sh", "-c", "exit 7"], restart_policy={"Name": "always"})
     counts = []
     for _ in range(4):

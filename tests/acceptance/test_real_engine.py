@@ -79,7 +79,7 @@ def test_an_unchanged_engine_changes_nothing(look: Look, containers: Containers)
 
 
 def test_a_daemon_that_is_stopped_makes_nothing_missing(containers: Containers, local: Host) -> None:
-    """I1: with the daemon down every container is unknown, none is gone."""
+    """I1: while the daemon is down, every container is unknown and none is gone."""
     Container.objects.create(id="shop:web", workload_id="shop", container_id="c" * 64, state="running")
     gone = Engine(host="local", url="unix:///tmp/no-engine-here.sock", timeout_seconds=2)
     assert reconcile(local, gone, trigger=Trigger.MANUAL).outcome == "failed"

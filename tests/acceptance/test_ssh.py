@@ -1,4 +1,4 @@
-"""A real Docker Engine behind a real ssh server of our own: what works, how each step ends, and what is left behind."""
+"""A real Docker Engine behind a real ssh server: what works, how each step fails, and what is left behind."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ def server(folder: str, **env: str) -> Iterator[Sshd]:
 
 @pytest.fixture(scope="module")
 def sshd(docker_engine: DockerEngine) -> Iterator[Sshd]:
-    """A server whose sessions find the private Engine."""
+    """An ssh server whose sessions find the private Engine."""
     if find_program("docker") is None:
         unavailable("docker, the command, which ssh runs on the far side")
     with server("ssh", DOCKER_HOST=docker_engine.url) as made:
@@ -54,7 +54,7 @@ def sshd(docker_engine: DockerEngine) -> Iterator[Sshd]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of a user who knows nobody and has no key; no agent either."""
+    """The home of a user without known hosts, without a key and without an agent."""
     (tmp_path / ".ssh").mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
@@ -63,7 +63,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def engine(sshd: Sshd, home: Path) -> Engine:
-    """The Engine as seen by a user who knows the server and has a key to it."""
+    """The Engine as seen by a user who knows the server and has a key for it."""
     trust(home, sshd)
     give_key(home, sshd.key)
     return engine_at(sshd.url)
@@ -91,7 +91,7 @@ def reason_of(engine: Engine) -> str:
 
 @contextlib.contextmanager
 def listener(answer: Callable[[socket.socket], object] = lambda _: None) -> Iterator[str]:
-    """Take TCP connections, answer each as told and keep it open until the end."""
+    """Accept TCP connections, answer each of them as told, and keep them open until the end."""
     kept: list[socket.socket] = []
 
     def serve(listening: socket.socket) -> None:
@@ -211,11 +211,11 @@ def test_a_port_that_speaks_something_else_says_so(home: Path) -> None:
         assert reason_of(engine_at(url)) == "does not speak ssh"
 
 
-# an end to every step
+# every step has a limit
 
 
 def drip(connection: socket.socket) -> None:
-    """Say line after line that is no banner, each in time."""
+    """Send line after line that is no banner, each of them in time."""
     for _ in range(40):
         connection.sendall(b"patience\r\n")
         time.sleep(SHORT_SECONDS / 5)
@@ -238,7 +238,7 @@ def test_a_host_that_does_not_come_to_the_point_costs_its_timeout_and_no_more(
 
 
 class Staller(paramiko.ServerInterface):
-    """Lets everybody in, but for one step that it never comes back from."""
+    """A server that lets everybody in, except that it never returns from one step."""
 
     def __init__(self, step: str, released: threading.Event) -> None:
         self._step = step

@@ -1,4 +1,4 @@
-"""A real Docker Engine over TLS on loopback: what works, and in which words each thing fails that can."""
+"""A real Docker Engine over TLS on loopback: what works, and what is said of each thing that can fail."""
 
 import contextlib
 import socket
@@ -43,7 +43,7 @@ def stranger() -> Authority:
 
 @contextlib.contextmanager
 def dockerd(folder: str, *options: str) -> Iterator[str]:
-    """Start a daemon that listens on loopback; give its URL."""
+    """Start a daemon that listens on loopback; yield its URL."""
     url = f"tcp://127.0.0.1:{free_port()}"
     engine = DockerEngine(DIRECTORY / folder, hosts=[url], extra_args=options)
     try:
@@ -63,14 +63,14 @@ def server_options(authority: Authority, name: str = "server") -> tuple[str, ...
 
 @pytest.fixture(scope="module")
 def url(authority: Authority) -> Iterator[str]:
-    """A daemon that wants to see a certificate of every client."""
+    """A daemon that asks every client for a certificate."""
     with dockerd("t", "--tlsverify", *server_options(authority)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def open_url(authority: Authority) -> Iterator[str]:
-    """A daemon that shows its certificate and wants to see none."""
+    """A daemon that shows its certificate and asks for none."""
     with dockerd("o", "--tlsverify=false", *server_options(authority)) as url:
         yield url
 
@@ -91,7 +91,7 @@ def plain_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def modern_url(authority: Authority) -> Iterator[str]:
-    """A server that says precisely what is wrong with a client's certificate, as daemons since Go 1.21 do."""
+    """A server that says exactly what is wrong with a client's certificate, as newer daemons do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server = authority.files("server")
     context.load_cert_chain(str(server.cert), str(server.key))
@@ -194,7 +194,7 @@ def test_over_tls_a_port_that_has_none_says_so(plain_url: str, authority: Author
 
 @pytest.fixture(params=["url", "modern_url"])
 def any_url(request: pytest.FixtureRequest) -> str:
-    """Engines of both generations."""
+    """An Engine of either generation."""
     found: str = request.getfixturevalue(request.param)
     return found
 
@@ -227,7 +227,7 @@ def test_a_client_of_another_authority_is_told_so(any_url: str, authority: Autho
 
 
 def test_a_refusal_reads_the_same_each_time(any_url: str, authority: Authority) -> None:
-    """Whether the alert or the end of the connection comes first is chance, and no news."""
+    """Whether the alert or the end of the connection comes first is chance; it must not look like a new error."""
     assert len({reason_at(any_url, TlsFiles(ca=authority.ca)) for _ in range(20)}) == 1
     assert len({reason_at(any_url, authority.files("late-client")) for _ in range(20)}) == 1
 
@@ -242,14 +242,14 @@ def test_a_daemon_that_hangs_up_over_an_expired_certificate_is_understood_withou
     assert tls_words(ConnectionResetError(), authority.files("client"), "") == ""
 
 
-# what is wrong with the files, which is told before anybody is asked
+# what is wrong with the files, which is found before anything connects
 
 NOBODY = "tcp://127.0.0.1:1"
 
 
 @pytest.fixture
 def spoiled(authority: Authority, tmp_path: Path) -> Path:
-    """A folder with the right files under the names that tests spoil."""
+    """A folder with the right files, which tests then spoil."""
     client = authority.files("client")
     for name, path in (("ca", authority.ca), ("cert", client.cert), ("key", client.key)):
         (tmp_path / f"{name}.pem").write_bytes(path.read_bytes() if path else b"")

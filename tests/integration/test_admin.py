@@ -26,14 +26,14 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def _quick_and_alone(settings, tmp_path):
-    """Hash passwords quickly, for nobody's is at stake, and depend on nothing that collectstatic left."""
+    """Hash passwords quickly, because none is secret here, and do not depend on what collectstatic has left."""
     settings.STATIC_ROOT = tmp_path
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
 def staff(django_user_model, db):
-    """Make a client of a person on the staff who has these permissions and no others."""
+    """Return the client of a staff member who has these permissions and no others."""
 
     def log_in(*codenames):
         user = django_user_model.objects.create_user("sam", password="x", is_staff=True)
@@ -76,7 +76,7 @@ def rows(client, **query):
 
 
 def cell(html, column):
-    """Return what a list of one row shows in a column."""
+    """Return what a list with a single row shows in a column."""
     return re.search(rf'class="field-{column}[^"]*">(.*?)</t[dh]>', html, re.DOTALL)[1]
 
 
@@ -88,7 +88,7 @@ def messages(answer):
     return [(message.level_tag, message.message) for message in answer.context["messages"]]
 
 
-# Containers are there to be looked at
+# Containers can be looked at and not changed
 
 
 @pytest.mark.parametrize("url", ["list", "detail"])
@@ -327,7 +327,7 @@ def test_a_host_s_error_is_shown_as_text(admin_client, local):
     assert "&lt;script&gt;" in html
 
 
-# What is deployed is there to be edited
+# What is deployed can be edited
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_editing_a_host_leaves_its_fence_alone(admin_client, local):
 
 
 def test_a_pass_made_while_a_host_is_edited_is_not_taken_back(admin_client, local):
-    """I6: the host was read before the pass minted its token, and is written after."""
+    """I6: the form read the host before the pass took its token, and is saved after that."""
 
     def mint_before_update(execute, sql, *more):
         if sql.startswith('UPDATE "reconciler_host" SET "url"'):
@@ -486,7 +486,7 @@ def test_strangers_are_sent_to_the_login(client, db, url):
 
 @pytest.fixture
 def fresh_shop(shop):
-    """The same, on a host that answers."""
+    """A row whose workload is there, on a host that answers."""
     Host.objects.update(last_success_at=timezone.now())
     return shop
 

@@ -50,7 +50,7 @@ def busy(valkey, engine):
 
 
 def run(*arguments):
-    """Return exit status, what was printed, and what was said of errors."""
+    """Return the exit status, the standard output and the errors."""
     out, err = io.StringIO(), io.StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out, stderr=err)
@@ -60,7 +60,7 @@ def run(*arguments):
 
 
 def run_process(*arguments, **variables):
-    """Return the same of a real process, on the tests' database."""
+    """Run the command in a process of its own, on the tests' database; return the same."""
     name = str(django_settings.DATABASES["default"]["NAME"])
     base = urlsplit(os.environ["DATABASE_URL"])
     url = f"sqlite:///{name}" if base.scheme == "sqlite" else base._replace(path=f"/{name}").geturl()
@@ -81,7 +81,7 @@ def passes(printed):
 
 
 def tables():
-    """Return everything the app's tables hold."""
+    """Return everything that the app's tables hold."""
     return {
         model.__name__: list(model.objects.order_by("pk").values())
         for model in apps.get_app_config("reconciler").get_models()
@@ -277,7 +277,7 @@ def test_a_failed_host_counts_more_than_a_busy_one(busy, edge):
 
 
 def test_what_was_asked_in_its_last_round_is_not_dropped(local, monkeypatch, valkey):
-    """I12: after its last round the command is told to start a pass for the request that still stands."""
+    """I12: after its last pass the command is told to start another one for the request that still stands."""
     lister = FakeEngine(meanwhile=lambda: lister.listings > 1 or lock_of("local").request(PassRequest(Trigger.EVENT)))
     monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
     monkeypatch.setattr(single_flight, "MOST_ROUNDS", 1)

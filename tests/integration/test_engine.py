@@ -1,4 +1,4 @@
-"""The client against a simulated daemon that fails in every way, and what a pass makes of it."""
+"""The Engine's adapter with a simulated daemon that fails in every way, and what a pass makes of that."""
 
 import json
 import socket
@@ -89,7 +89,7 @@ FAILURES = {
 
 @pytest.fixture(params=FAILURES)
 def failing(request: pytest.FixtureRequest, daemon: Engine, client: Client) -> tuple[Client, str]:
-    """A client whose daemon, with one container, fails in one of the ways there are; and the reason to expect."""
+    """An Engine whose daemon fails in one of the possible ways, and the reason that is expected."""
     (failure, path, params), reason = FAILURES[request.param]
     add(daemon, "web")
     daemon.fail(failure, path, **params)
@@ -111,7 +111,7 @@ def test_a_failure_that_lasts_reads_the_same_each_time(failing: tuple[Client, st
 
 
 def test_a_connection_cut_early_or_late_reads_the_same(daemon: Engine, client: Client) -> None:
-    """Whether the request was already sent is chance, and no news."""
+    """Whether the request was already sent is chance; it must not look like a new error."""
     daemon.fail(Failure.REFUSED)
     assert len({str(failure_of(client)) for _ in range(30)}) == 1
 
@@ -176,7 +176,7 @@ def test_a_redirect_is_not_followed(daemon: Engine, client: Client) -> None:
     assert failure_of(client).reason.startswith("answered HTTP 302")
 
 
-# what is right after all
+# what looks wrong and is right
 
 
 def test_an_answer_that_is_slow_but_right_is_accepted(daemon: Engine, client: Client) -> None:
@@ -187,7 +187,7 @@ def test_an_answer_that_is_slow_but_right_is_accepted(daemon: Engine, client: Cl
 
 @pytest.fixture
 def slow_body_url() -> Iterator[str]:
-    """A daemon that sends a right body in pieces, longer than a timeout in all but never silent for one."""
+    """A daemon that sends a right body in pieces: the whole takes longer than a timeout, no single piece does."""
     body = json.dumps([{"Id": "a" * 64, "State": "running"}]).encode()
 
     def serve(listener: socket.socket) -> None:
@@ -272,7 +272,7 @@ def test_the_version_is_asked_for_anew_after_an_error(simulator: Server, before:
 
 
 def test_a_daemon_that_came_back_newer_is_refused_once_at_most(simulator: Server) -> None:
-    """Nobody looked while it was away: the refusal itself makes the next pass ask anew."""
+    """Nobody looked while the daemon was away, so its refusal makes the next pass ask for the version again."""
     old, new = Engine(api_version="1.41"), Engine(api_version="1.52", min_api_version="1.44")
     client = client_of(simulator.serve(old))
     client.listing()
@@ -329,7 +329,7 @@ NO_ID = {
 
 
 def spoil(daemon: Engine, client: Client, raw: bytes) -> Report:
-    """Make a pass over three sound containers, then spoil one, lose one and make the next pass."""
+    """Make a pass over three good containers, then spoil one, remove one and make the next pass."""
     bad, gone, _ = [add(daemon, role) for role in ("bad", "gone", "good")]
     assert look(client).created == 3
     daemon.destroy(gone)
@@ -349,7 +349,7 @@ def test_a_malformed_item_is_refused_keeps_its_row_and_hides_no_other(daemon: En
 @pytest.mark.django_db
 @pytest.mark.parametrize("raw", NO_ID.values(), ids=NO_ID)
 def test_an_item_without_a_readable_id_withholds_the_sweep_alone(daemon: Engine, client: Client, raw: str) -> None:
-    """I3: it could be any container."""
+    """I3: the item could be any container."""
     report = spoil(daemon, client, raw.encode())
     assert (report.outcome, report.unchanged, [skip.reason for skip in report.skips]) == ("applied", 1, ["malformed"])
     assert set(states().values()) == {"running"}

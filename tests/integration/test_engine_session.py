@@ -57,7 +57,7 @@ def no_details(session: Session, container_id: str = "c" * 64, seconds: float = 
 
 @contextmanager
 def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1", name: str = "") -> Iterator[str]:
-    """Serve JSON documents by the end of their paths, under no server's name or a given one."""
+    """Serve JSON documents by the end of their paths, with or without the name of a server."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = protocol
@@ -72,7 +72,7 @@ def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1", name: str = "") 
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -87,7 +87,7 @@ def canned(answers: dict[str, Any], protocol: str = "HTTP/1.1", name: str = "") 
 
 @contextmanager
 def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve one connection, whose first request has been read."""
+    """Serve one connection; its first request has been read already."""
 
     def serve(listener: socket.socket) -> None:
         with closing(listener.accept()[0]) as connection:
@@ -114,7 +114,7 @@ def test_a_session_tells_what_is_there_who_says_so_and_what_became_of_it(daemon:
 
 
 def test_no_answer_comes_from_another_daemon_than_the_first(simulator: Server, daemon: Engine, client: Client) -> None:
-    """I1: one that took the address over in mid-session does not answer for the one that was asked."""
+    """I1: if another daemon takes over the address during a session, it does not answer for the first one."""
     with client.session() as session:
         session.listing()
         simulator.close(daemon)
@@ -146,7 +146,7 @@ def test_podman_has_no_identity_that_lasts(simulator: Server) -> None:
 
 
 def test_podman_in_the_place_of_docker_is_known_by_its_answer(client: Client) -> None:
-    """What /version said is remembered from a daemon that nobody saw going."""
+    """What /version said is still remembered from a daemon whose end nobody noticed."""
     assert identity_of(client) == "THIS:ONE"
     with canned({"/info": {"ID": "INVENTED"}}, name="Libpod/5.4.0 (linux)") as url:
         engine._negotiated[url] = engine._negotiated[client.url]
@@ -246,7 +246,7 @@ def test_an_answer_that_comes_too_late_answers_no_other_inspect(daemon: Engine, 
 
 
 def drip(connection: socket.socket) -> None:
-    """Begin an answer that never comes to its body."""
+    """Begin an answer whose body never comes."""
     with suppress(OSError):
         for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 100:
             connection.sendall(bytes([byte]))
@@ -254,7 +254,7 @@ def drip(connection: socket.socket) -> None:
 
 
 def pause(connection: socket.socket) -> None:
-    """Begin an answer just in time, and say no more."""
+    """Begin an answer just in time, and send nothing after that."""
     time.sleep(INSPECT_SECONDS * 0.8)
     connection.sendall(b"HTTP/1.1 200")
     connection.recv(1)
@@ -294,7 +294,7 @@ def test_sessions_leave_no_connection_and_no_thread(daemon: Engine, client: Clie
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only counted
 
     client.listing()
-    # what earlier tests left, and the daemon's side of that session, is gone before anything is counted
+    # what earlier tests and the daemon's side of that session left is gone before anything is counted
     gc.collect()
     time.sleep(0.3)
     before, threads = open_files(), threading.active_count()

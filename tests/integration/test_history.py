@@ -1,4 +1,4 @@
-"""Transitions, details and the signal: what a pass writes besides the rows."""
+"""Transitions, details and the signal: what a pass writes in addition to the rows."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -202,7 +202,7 @@ def test_an_inspect_gets_no_more_than_what_is_left(local: Host, settings: Any, m
 
 
 def test_a_redeploy_beside_an_old_container_whose_details_are_owed_is_one_change(local: Host) -> None:
-    """I5: a row twice in one upsert is refused by PostgreSQL, and by nobody else."""
+    """I5: PostgreSQL, unlike SQLite, refuses an upsert that holds a row twice."""
     old = container("old", WEB, created=1)
     look(local, old, details={"old": NoDetails(cid("old"), "answered HTTP 500")})
     report = look(local, old, container("new", WEB, created=2))

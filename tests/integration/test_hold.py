@@ -177,7 +177,7 @@ def test_another_engines_listing_does_not_confirm_the_first_ones(full: Host) -> 
 
 
 def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
-    """I7: the older pass has lifted the hold that the younger one goes by."""
+    """I7: the older pass has lifted the hold on which the younger one relies."""
     look(full, [])
     age_hold(6)
     older = store.next_fence("local", timezone.now())

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("local")
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    """Return exit status, what was printed and the error."""
+    """Return the exit status, the standard output and the error."""
     out = io.StringIO()
     try:
         call_command("host", *arguments, stdout=out)

@@ -1,4 +1,4 @@
-"""Every way in which a daemon can fail or lie, once and then no more: never a false missing."""
+"""In every way in which a daemon can fail or lie once: no row is falsely called missing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ NO_ID = b'{"Names": ["/nameless"], "State": "running"}'
 
 
 class World:
-    """A simulated daemon with fifty containers, the host it is, and its rows."""
+    """A simulated daemon with fifty containers, its host and its rows."""
 
     def __init__(self, simulator: Server, host: Host) -> None:
         self.simulator = simulator
@@ -69,7 +69,7 @@ def replaced(world: World) -> None:
 
 
 def nearly_all_there_but_another(world: World) -> None:
-    """Let another daemon answer that lacks but one container."""
+    """Let another daemon answer that has all containers but one."""
     world.engine.engine_id = "SIM:OTHER"
     world.lose(1)
 
@@ -111,7 +111,7 @@ def test_nothing_goes_missing_because_a_daemon_failed_or_lied_once(world: World,
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nor_if_it_does_so_again_at_once(world: World, way: str) -> None:
-    """I1, I3: passes in quick succession are no second look."""
+    """I1, I3: a pass that follows at once does not count as the second listing."""
     WAYS[way](world)
     for _ in range(3):
         world.look()

@@ -16,13 +16,13 @@ LOCK, ASKED = "tinyforge:{local}:lock", "tinyforge:{local}:asked"
 
 @pytest.fixture
 def lock_of(valkey):
-    """Make a lock, as another process would, with a token of its own."""
+    """Return a lock with a token of its own, as another process would have it."""
     return lambda host="local", ttl_seconds=60.0: HostLock(valkey, host, ttl_seconds)
 
 
 @pytest.fixture
 def own(tmp_path):
-    """A Valkey that may be killed."""
+    """A Valkey of its own, which a test may kill."""
     with Valkey(tmp_path) as server:
         yield server
 

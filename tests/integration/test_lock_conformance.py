@@ -1,4 +1,4 @@
-"""The model that proves single flight, held to reconciler.lock on a real Valkey: same operations, same answers."""
+"""The model that proves single flight, compared with reconciler.lock on a real Valkey: they must answer alike."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ operations = st.one_of(
 
 
 class Modelled:
-    """The model behind the interface of locks by token."""
+    """The model, with one lock for each token."""
 
     def __init__(self) -> None:
         self.keys = model.Keys()
@@ -48,7 +48,7 @@ class Modelled:
 
 
 class Real:
-    """HostLocks by token."""
+    """The real thing: one HostLock for each token."""
 
     def __init__(self, client) -> None:
         self.client = client
@@ -70,7 +70,7 @@ class Real:
 
     @property
     def keys(self):
-        """What is left; whose lock it is shows in who may renew it."""
+        """Return what is left in the keys; the owner of a lock is the one who may renew it."""
         holder = "".join(token for token, lock in self.locks.items() if lock.renew())
         asked = {key.decode(): value.decode() for key, value in self.client.hgetall(KEYS[1]).items()}
         standing = (asked["trigger"], asked.get("event_ns", "")) if asked else None

@@ -1,4 +1,4 @@
-"""One pass after another over a daemon that says what a test wants, on a real database."""
+"""Passes over an Engine that says what a test wants, on a real database."""
 
 import logging
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def look(host: Host, *containers: Observation, dry_run: bool = False, **daemon: 
 
 
 def bind(row_id: str, name: str = "", **columns: Any) -> Container:
-    """Make a row as a deployer does: running in the container of that name, or a placeholder."""
+    """Make a row as a deployer does: bound to the running container of that name, or a placeholder."""
     bound = {"container_id": cid(name), "state": "running"} if name else {}
     return Container.objects.create(id=row_id, workload_id=row_id.partition(":")[0], **(bound | columns))
 

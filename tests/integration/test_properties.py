@@ -1,4 +1,4 @@
-"""For any world of containers and rows. What is right is worked out here, without dispatch or plan."""
+"""What holds for any world of containers and rows. The tests work out what is right without dispatch or plan."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def containers() -> st.SearchStrategy[list[Observation]]:
 
 @st.composite
 def any_rows(draw: st.DrawFn) -> list[Row]:
-    """Rows under identities that containers of the world may ask for, and under others."""
+    """Rows with ids that containers of the world may stand for, and with other ids."""
     plain = ["shop:web", "shop:db", "blog:site", "blog:web", "gone:web", "mail:smtp", "mail:smtp:2", "mail:c0"]
     drawn = []
     for host in HOSTS:
@@ -115,7 +115,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def identity(seen: Observation, host: str) -> str | None:
-    """Return the id of the row a container stands for, as DESIGN §5 has it, or None."""
+    """Return the id of the row that a container stands for, by docs/labels.md, or None."""
     get = seen.labels.get
     if any(len(value) > 128 or "\0" in value for value in seen.labels.values()):
         return None
@@ -145,7 +145,7 @@ def place(get: Callable[..., str], seen: Observation) -> tuple[str | None, bool]
 
 
 def winners(world: World) -> dict[str, Observation]:
-    """Return, by row id, the container that row shall show: live first, then newest, then by id."""
+    """Return by row id the container that the row has to show: live first, then newest, then by id."""
     won: dict[str, Observation] = {}
     for seen in sorted(world.containers, key=lambda c: (c.state in LIVE, c.created, c.container_id)):
         row_id = identity(seen, world.host)
@@ -157,7 +157,7 @@ def winners(world: World) -> dict[str, Observation]:
 
 
 def check(world: World, after: Iterable[Row]) -> None:
-    """Assert everything a pass owes, given the rows it leaves."""
+    """Assert everything that has to be true of the rows after a pass."""
     won, left = winners(world), {each.id: each for each in after}
     event(f"{len(won)} rows won")
     for row_id, seen in won.items():
@@ -171,7 +171,7 @@ def check(world: World, after: Iterable[Row]) -> None:
 
 
 def check_unclaimed(world: World, before: Row, after: Row) -> None:
-    """Assert what becomes of a row that no listed container stands for."""
+    """Assert what has become of a row that no listed container stands for."""
     if before.host != world.host or not before.container_id:
         assert after == before
     elif before.container_id in world.listed or "" in world.listed:
@@ -182,7 +182,7 @@ def check_unclaimed(world: World, before: Row, after: Row) -> None:
 
 
 def check_state(world: World, won: dict[str, Observation], before: Row, after: Row) -> None:
-    """Assert that a row whose container now stands for another row shows no stale state."""
+    """Assert that a row whose container now stands for another row shows no outdated state."""
     seen = next((each for each in won.values() if each.container_id == before.container_id), None)
     if seen and before.state != "missing" and before.host == world.host:
         assert after.state == seen.state
@@ -283,7 +283,7 @@ def a_container(of: Row) -> Container:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds())
 def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: None, world: World) -> None:
-    """I3, I4, I10, I14; a sweep that is held is one once a second listing agrees."""
+    """I3, I4, I10, I14: a sweep that is held is carried out once a second listing agrees."""
     furnish(world)
     daemon = FakeEngine(world.containers, world.refusals)
     first = reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL)

@@ -1,4 +1,4 @@
-"""What goes when it is old enough, and what never does."""
+"""What is deleted when it is old enough, and what never is."""
 
 import io
 from datetime import timedelta
@@ -109,7 +109,7 @@ def test_it_goes_in_chunks_until_nothing_is_left(local: Host, monkeypatch: pytes
 
 
 def test_a_row_bound_anew_while_it_is_pruned_stays(local: Host) -> None:
-    """I5, in its own way: the delete asks again."""
+    """I5: the delete itself asks again whether the row is still missing."""
     row("old", days=31)
 
     def bind_before_delete(execute: Any, sql: str, *more: Any) -> Any:

@@ -37,7 +37,7 @@ SITUATIONS = [COLD, STEADY, DUE, OWED, CHANGED, GONE, SWEPT]
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """Give the statements that the block sends, without their values."""
+    """Yield the statements that the block sends, without their values."""
     statements: list[str] = []
 
     def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -49,7 +49,7 @@ def recorded() -> Iterator[list[str]]:
 
 
 def statement_of(sql: str) -> object:
-    """Return what the chunks of one INSERT have in common; any other statement has nothing in common with any."""
+    """Return a name that the chunks of one INSERT share, and that no other statement has."""
     return re.split(" VALUES | SELECT ", sql)[0] if sql.startswith("INSERT") else object()
 
 
@@ -61,7 +61,7 @@ def count(statements: list[str]) -> int:
 
 
 class Fleet:
-    """A host with so many containers, and the tables that belong to them."""
+    """A host with some number of containers, and the tables that belong to them."""
 
     def __init__(self, simulator: Server, size: int) -> None:
         self.engine = Engine()
@@ -76,7 +76,7 @@ class Fleet:
         return report
 
     def get_into(self, situation: str) -> None:
-        """Make passes and changes until the next pass finds this situation."""
+        """Make passes and changes so that the next pass finds this situation."""
         if situation != COLD:
             self.look()
             # a large host is inspected in many passes
@@ -118,7 +118,7 @@ def test_queries_are_few(simulator: Server, situation: str, most: int) -> None:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_chunks_are_as_large_as_the_backend_allows(simulator: Server, situation: str) -> None:
-    """I11: a parameter limit is no excuse for a query per container."""
+    """I11: a limit of parameters does not lead to a query for each container."""
     fleet = Fleet(simulator, MANY)
     fleet.get_into(situation)
     with recorded() as statements:

@@ -1,4 +1,4 @@
-"""Races, each made to happen: deployers and other passes act while a pass is under way."""
+"""Races that are made to happen: deployers and other passes act while a pass is under way."""
 
 import contextlib
 import threading
@@ -39,13 +39,13 @@ def look(host: Host, *containers: Observation, meanwhile: Callable[[], object] |
 
 
 def bind(row_id: str, name: str = "", **columns: Any) -> Container:
-    """Make a row as a deployer does: running in the container of that name, or a placeholder."""
+    """Make a row as a deployer does: bound to the running container of that name, or a placeholder."""
     bound = {"container_id": cid(name), "state": "running"} if name else {}
     return Container.objects.create(id=row_id, workload_id=row_id.partition(":")[0], **(bound | columns))
 
 
 def rebind(row_id: str, name: str, **columns: Any) -> int:
-    """Bind an existing row, as a deployer does whose container has been created."""
+    """Bind an existing row, as a deployer does when its container has been created."""
     return Container.objects.filter(id=row_id).update(container_id=cid(name), **({"state": "running"} | columns))
 
 
@@ -64,7 +64,7 @@ def shown(row_id: str = "shop:web") -> tuple[str, str]:
 
 
 def in_thread(work: Callable[[], Any]) -> Any:
-    """Do work that uses the database in a thread, which gives its connection back."""
+    """Do work that uses the database in a thread, which closes its connection afterwards."""
     try:
         return work()
     finally:
@@ -115,7 +115,7 @@ def test_a_row_rebound_while_the_pass_lists_keeps_its_new_container(local: Host)
 
 
 def test_a_row_rebound_while_the_pass_lists_was_not_seen(local: Host) -> None:
-    """I5: the refresh of sightings goes by container."""
+    """I5: sightings are refreshed by container id, not by row id."""
     look(local, WEB)
     Host.objects.update(sightings_at=None)
     before = Container.objects.get().last_seen_at
@@ -152,14 +152,14 @@ def test_a_row_deleted_before_the_sweep_is_no_trouble(local: Host) -> None:
 
 @pytest.mark.parametrize("containers", [[STOPPED], []])
 def test_a_row_declared_failed_meanwhile_stays_failed(local: Host, containers: list[Observation]) -> None:
-    """I5: the same container, another state."""
+    """I5: the row has the same container and another state."""
     bind("shop:web", "web")
     report = look(local, *containers, meanwhile=lambda: Container.objects.update(state="failed"))
     assert (report.conflicts, shown()) == (1, (cid("web"), "failed"))
 
 
 def test_an_instance_row_bound_elsewhere_meanwhile_does_not_move(local: Host) -> None:
-    """I5, I20: it was free before the daemon was asked."""
+    """I5, I20: the row was free to move before the daemon was asked."""
     bind("i1", "old", state="missing", host=Host.objects.create(name="west"))
     claim = workload("shop", kind="project", instance="i1")
     look(local, container("web", claim), meanwhile=lambda: rebind("i1", "new"))
@@ -191,7 +191,7 @@ def test_the_pass_after_a_conflict_puts_it_right(local: Host) -> None:
 def open_transaction(
     threads: ThreadPoolExecutor, work: Callable[[], object], *, commit: bool = True
 ) -> Iterator[Callable[[], None]]:
-    """Do work in another connection's transaction; what it gives starts it, and it ends once the pass waits."""
+    """Do work in another connection's transaction. Calling what is yielded begins it; it ends once the pass waits."""
     done = threading.Event()
 
     def deploy() -> None:
@@ -212,7 +212,7 @@ def open_transaction(
 
 
 def wait_until_blocked() -> None:
-    """Wait until somebody waits for this connection's locks; SQLite cannot tell."""
+    """Wait until somebody waits for this connection's locks; SQLite cannot say, so there wait a moment."""
     if connection.vendor == "sqlite":
         time.sleep(0.3)
         return
@@ -228,7 +228,7 @@ def wait_until_blocked() -> None:
 def test_a_row_inserted_but_not_committed_when_the_pass_applies_stays_the_deployers(
     local: Host, threads: ThreadPoolExecutor
 ) -> None:
-    """I5: the lock finds no row, the insert waits for the other's."""
+    """I5: there is no row to lock yet, so the pass's insert waits for the deployer's."""
     with open_transaction(threads, lambda: bind("shop:web", "new", image_tag="v2")) as begin:
         report = look(local, WEB, meanwhile=begin)
     assert (report.outcome, report.created, report.conflicts) == ("applied", 0, 1)
@@ -285,7 +285,7 @@ def test_an_older_pass_refreshes_no_sighting(local: Host) -> None:
 
 
 def test_a_younger_pass_that_failed_does_not_stand_in_the_way(local: Host) -> None:
-    """I1, I6: only what was applied counts."""
+    """I1, I6: only passes that applied count."""
     failing = FakeEngine(failure="sent nothing")
     report = look(local, WEB, meanwhile=lambda: reconcile(local, failing, trigger=Trigger.TICK))
     assert (report.outcome, shown()) == ("applied", (cid("web"), "running"))
@@ -299,7 +299,7 @@ def test_passes_of_other_hosts_do_not_stand_in_the_way(local: Host) -> None:
 
 
 def overlap(host: Host, threads: ThreadPoolExecutor, *, older: Observation, younger: Observation) -> Report:
-    """Let a younger pass read and list while an older one does, and apply after it; return its report."""
+    """Let a younger pass read and list while an older one does, and apply after it; return the younger one's report."""
     applied, listed = threading.Event(), threading.Event()
 
     def wait_for_the_older() -> None:
@@ -335,7 +335,7 @@ def test_two_passes_that_make_the_same_row_make_it_once(local: Host, threads: Th
 def test_a_younger_pass_that_saw_no_change_does_not_hide_that_the_older_made_one(
     local: Host, threads: ThreadPoolExecutor
 ) -> None:
-    """I5: the older saw it stopped, the younger saw it run again, as the row said."""
+    """I5: the older pass saw the container stopped; the younger saw it running again, as the row said."""
     look(local, WEB)
     report = overlap(local, threads, older=STOPPED, younger=WEB)
     assert report.conflicts or shown() == (cid("web"), "running")
@@ -373,7 +373,7 @@ def run_in_turn() -> Flight:
 
 
 def begin_and_hang(daemon: Engine, threads: ThreadPoolExecutor) -> Any:
-    """Start passes in a thread and return once the first waits for its listing."""
+    """Start passes in a thread and return when the first one waits for its listing."""
     daemon.reset_requests()
     daemon.fail(Failure.HANG, times=1)
     run = threads.submit(run_in_turn)
@@ -440,7 +440,7 @@ def test_each_host_has_its_own_tokens(local: Host) -> None:
 
 
 def test_tokens_survive_the_loss_of_valkey(local: Host, valkey: redis.Redis) -> None:
-    """I6, I7: they are minted in the database."""
+    """I6, I7: tokens are made in the database."""
     first = store.next_fence("local", timezone.now()).token
     valkey.flushall()
     assert store.next_fence("local", timezone.now()).token > first

@@ -1,4 +1,4 @@
-"""Settings out of the environment: the readers alone, and start-up as a person meets it."""
+"""Settings from the environment: the readers alone, and start-up as a person sees it."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ PASSWORD = "hunter2"
 
 
 def start(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program with these variables and no others of the project."""
+    """Run a program with these variables and no other variables of the project."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "SECRET_KEY": KEY, "HTTPS": "0"} | variables
     command = [sys.executable, "-W", "error", *program.split(" ", 1)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)

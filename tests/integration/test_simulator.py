@@ -48,7 +48,7 @@ def client(url):
 
 @pytest.fixture
 def watch(url, engine):
-    """Open a stream of decoded events; what it yields ends with the stream."""
+    """Yield the decoded events of a stream until it ends."""
     with requests.Session() as session:
 
         def open_stream(**filters):
@@ -629,7 +629,7 @@ def connect(url):
 
 
 def row_id(labels, rows):
-    """Return the row that DESIGN §5 gives a container on the host `local`, failing if a join finds nothing."""
+    """Return the row id that docs/labels.md gives a container on the host `local`; fail if a join finds nothing."""
     workloads = {(row["kind"], row["ref_id"]): row["id"] for row in rows["workloads"]}
     if workload := labels.get("tinyforge.workload.id"):
         assert workload in workloads.values()

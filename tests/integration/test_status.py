@@ -36,7 +36,7 @@ def set_local(**columns):
 
 
 def run(*arguments):
-    """Return exit status, what was printed and the error."""
+    """Return the exit status, the standard output and the error."""
     out = io.StringIO()
     try:
         call_command("status", *arguments, stdout=out)
@@ -46,7 +46,7 @@ def run(*arguments):
 
 
 def status(name="local"):
-    """Return what --json says of a host."""
+    """Return what --json says about a host."""
     _, printed, _ = run("--json")
     return next(host for host in json.loads(printed)["hosts"] if host["host"] == name)
 
@@ -247,7 +247,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_hosts():
 
 @pytest.fixture
 def engine(simulator, monkeypatch):
-    """The Engine of host local, watched since before its last success, with one container that a row shows running."""
+    """The Engine of host local: it has been watched since before its last success, and has one running container."""
     monkeypatch.setattr(single_flight, "LATE_EVENTS_SECONDS", 0.01)
     engine = Engine()
     engine.add("shop-web", id=cid("shop-web"), created=1_700_000_000, labels=workload("shop", role="web"))

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("valkey")
 
 
 class Message(NamedTuple):
-    """What a worker would get."""
+    """A message as a worker would get it."""
 
     task: str
     args: list
@@ -118,7 +118,7 @@ def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
     Host.objects.create(name="soon", failures=3, retry_at=now + timedelta(seconds=60))
     Host.objects.create(name="due", failures=3, retry_at=now - timedelta(seconds=1))
     tasks.reconcile()
-    # what fails comes last
+    # failing hosts come last
     assert [message.args for message in queue()] == [["local", "tick"], ["due", "tick"]]
 
 

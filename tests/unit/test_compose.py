@@ -16,7 +16,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROXY = "socket-proxy"
 INDEX = {"migrate", "web", "worker", "watch", "beat"}
-# The volumes that images declare: each that is not mounted would be made anew, without a name, for every container.
+# The volumes that images declare. Unless something is mounted there, each container gets a new volume without a name.
 VOLUMES_OF_IMAGES = {"valkey/valkey": "/data", "postgres": "/var/lib/postgresql/data"}
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -86,7 +86,7 @@ def test_the_health_check_asks_for_a_page_that_is_there() -> None:
 
 
 def test_the_databases_health_is_asked_over_tcp() -> None:
-    """The server that makes the database answers on its socket only, and goes away again."""
+    """The server that first makes the database answers on its socket only, and then goes away."""
     assert "--host 127.0.0.1" in " ".join(SERVICES["postgres"]["healthcheck"]["test"])
 
 
@@ -201,7 +201,7 @@ def test_no_secret_is_written_into_the_file() -> None:
 
 
 def allowed(path: str, command: list[str] = SERVICES[PROXY]["command"]) -> bool:
-    """Tell whether the proxy lets a GET of this path through; it anchors the pattern at both ends."""
+    """Tell whether the proxy lets a GET of this path through; its pattern has to fit the whole path."""
     patterns = [flag.partition("=")[2] for flag in command if flag.startswith("-allow")]
     return any(re.fullmatch(pattern, path) for pattern in patterns if pattern.startswith("("))
 

@@ -1,4 +1,4 @@
-"""Which containers are worth an inspect, and what its answer changes."""
+"""Which containers are worth an inspect, and what the answer changes."""
 
 from datetime import timedelta
 
@@ -84,7 +84,7 @@ def test_a_container_that_is_gone_is_not_inspected() -> None:
 def test_a_container_younger_than_its_known_start_was_restarted_between_two_looks(
     age: int, up_seconds: int | None, is_younger: bool
 ) -> None:
-    """Both are by the daemon's clock, to the second."""
+    """Age and start are both by the daemon's clock, in whole seconds."""
     known = LastInspect(0, ANSWERED - timedelta(seconds=age))
     names = asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], web=known)
     assert names == (["web"] if is_younger else [])
@@ -176,7 +176,7 @@ def test_a_restart_by_hand_is_one_restart() -> None:
 
 
 def test_the_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
-    """The count grows when a container ends, its start moves when it is up again."""
+    """The count grows when a container ends; its start changes later, when it is up again."""
     answers = {cid("web"): details(restart_count=2, started_at=ANSWERED)}
     plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(2, STARTED))
     change = only_change(plan)
@@ -204,7 +204,7 @@ def test_what_was_owed_is_paid_without_being_a_transition(answer: object) -> Non
 
 
 def test_an_exit_code_that_only_an_inspect_tells_is_kept_by_the_next_listing() -> None:
-    """I10: a container that could not be started lists no exit code, and has one."""
+    """I10: a container that could not be started has an exit code, which its listing does not tell."""
     created = container("web", WEB, state="created")
     first = only_change(learnt([], [created], {cid("web"): details(exit_code=127, started_at=None)}))
     assert first.after.exit_code == 127
@@ -236,7 +236,7 @@ def test_details_go_out_of_date_with_the_life_they_tell_of() -> None:
 
 
 def test_an_old_container_beside_its_successor_is_none_of_the_rows() -> None:
-    """Owed, young or restarting: the row is the new one's."""
+    """The row belongs to the new container, so the old one is not inspected, whether owed, young or restarting."""
     old = container("old", WEB, state="restarting", created=1, up_seconds=0)
     new = container("new", WEB, created=2)
     before = row("shop:web", "old", details_of="")
@@ -246,7 +246,7 @@ def test_an_old_container_beside_its_successor_is_none_of_the_rows() -> None:
 
 
 def test_what_an_inspect_tells_goes_with_what_the_listing_has_changed() -> None:
-    """A restart takes back no other column."""
+    """A restart that an inspect finds does not undo what the listing changed."""
     before = row("shop:web", "web", health="healthy")
     now = container("web", WEB, up_seconds=2, health="starting")
     answers = {cid("web"): details(restart_count=1, started_at=ANSWERED)}

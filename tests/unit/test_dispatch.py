@@ -22,7 +22,7 @@ REPLICA_2 = {labels.COMPOSE_NUMBER: "2"}
 
 
 def dispatched(*label_maps: dict[str, str], host: str = "local", name: str = "c", port: int = 0) -> object:
-    """Return the row, the reason of the skip, or None for a container that is not ours."""
+    """Return the row, the reason for the skip, or None for a container that is not ours."""
     managed, skips = claim_all([container(name, *label_maps, port=port)])
     if skips:
         return skips[0].reason

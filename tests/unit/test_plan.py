@@ -96,7 +96,7 @@ def test_a_placeholder_is_bound_by_its_container() -> None:
 
 
 def test_a_container_listed_but_not_dispatched_keeps_its_row() -> None:
-    """I3: the instance is unknown, yet its container is there."""
+    """I3: the instance is unknown, but its container is there."""
     plan = plan_of([row("i9", "web")], [container("web", instance("i9"))])
     assert (str(plan), reasons(plan)) == ("", [("web", Reason.UNKNOWN_INSTANCE)])
 
@@ -178,7 +178,7 @@ def test_a_row_present_on_another_host_stays_there() -> None:
 
 
 def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -> None:
-    """I3: its workload became known: the identity moved, and the old row may not show a stale running."""
+    """I3: the workload became known, so the row id changed; the old row must not go on showing an outdated state."""
     plan = plan_of([row("shop:old-identity", "web")], [container("web", WEB, state="stopped")])
     assert str(plan) == (
         f"update shop:old-identity: container {cid('web')[:12]} now stands for shop:web; state running → stopped\n"
@@ -187,7 +187,7 @@ def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -
 
 
 def test_a_row_whose_container_lost_the_contest_for_its_new_row_keeps_a_true_state() -> None:
-    """I3, as above: whoever wins the new row, the old one may not show a stale running."""
+    """I3: whichever container wins the new row, the old row must not go on showing an outdated state."""
     old = container("x", WEB, state="stopped", created=1)
     plan = plan_of([row("w:X", "x")], [old, container("y", WEB, created=2)])
     assert {change.after.id: change.after.state for change in plan.changes} == {"w:X": "stopped", "shop:web": "running"}
@@ -195,7 +195,7 @@ def test_a_row_whose_container_lost_the_contest_for_its_new_row_keeps_a_true_sta
 
 
 def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true_state() -> None:
-    """I3, I20, as above."""
+    """I3, I20: the old row must not go on showing an outdated state here either."""
     moved = container("c", instance("i1"), state="stopped")
     plan = plan_of([row("w:X", "c")], [moved], elsewhere=[row("i1", "old", host="west")])
     assert [(change.after.id, change.after.state) for change in plan.changes] == [("w:X", "stopped")]
@@ -204,7 +204,7 @@ def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true
 
 @pytest.mark.parametrize("state", ["missing", "failed", "Missing", "FAILED"])
 def test_a_state_that_is_ours_to_say_is_refused_from_a_daemon(state: str) -> None:
-    """I3: refused, and listed all the same."""
+    """I3: the container is refused, and counts as listed all the same."""
     items = [{"Id": cid("liar"), "Names": ["/liar"], "State": state}, {"Id": cid("web"), "State": "running"}]
     snapshot = decode_listing(json.dumps(items).encode())
     assert [(skip.name, skip.reason) for skip in snapshot.refusals] == [("liar", Reason.MALFORMED)]

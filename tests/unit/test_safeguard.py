@@ -134,7 +134,7 @@ def test_a_hold_that_is_due_goes_on_with_what_is_newly_lacking() -> None:
 
 
 def test_a_container_bound_to_a_row_meanwhile_was_never_lacking() -> None:
-    """A hold is of containers, not of rows: a row bound anew is another case."""
+    """A hold remembers containers, not rows: a row that was bound to another container is another case."""
     held = look(rows(6), []).hold
     rebound = [replace_container(each) for each in rows(6)]
     assert swept(look(rebound, [], hold=held, at=LATER)) == []
@@ -164,7 +164,7 @@ def test_a_hold_of_the_future_or_of_long_ago_is_no_first_of_two(seconds: float) 
 
 
 def test_a_listing_that_cannot_sweep_neither_confirms_nor_lifts() -> None:
-    """I3: one of its ids was unreadable."""
+    """I3: one id in the listing was unreadable."""
     held = look(rows(50), []).hold
     safeguarded = look(rows(50), listed(*names(50)), hold=held, at=LATER, can_sweep=False)
     assert safeguarded.hold == held

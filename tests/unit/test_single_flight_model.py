@@ -59,7 +59,7 @@ def renew(keys, token):
 
 
 class Process(NamedTuple):
-    """One requester, command or worker; `memo` carries a half-done operation of a mutant over to its second half."""
+    """One requester, command or worker; `memo` is what a mutant's operation in two steps remembers between them."""
 
     step: str
     half: int = 0
@@ -72,7 +72,7 @@ class Process(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How many of each may still happen."""
+    """How many faults of each kind may still happen."""
 
     kill: int = 0
     slow: int = 0
@@ -125,7 +125,7 @@ def world(*, requests=0, commands=0, workers=2, ticks=0, asked_messages=0, **fau
 
 
 class Actor:
-    """One process about to take its next step."""
+    """One process that is about to take its next step."""
 
     def __init__(self, world: World, index: int, rules: Rules) -> None:
         self.world, self.index, self.rules = world, index, rules
@@ -240,7 +240,7 @@ def steps(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
 
 
 def accidents(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
-    """Yield what can befall the processes: expiry, and faults while any are left."""
+    """Yield what can happen to the processes: expiry, and faults while any are left."""
     faults, keys = world.faults, world.keys
     if keys.called and rules.calls_expire:
         yield "call expires", world._replace(keys=keys._replace(called=False))
@@ -283,13 +283,13 @@ def lose_lock(world: World) -> World:
 
 
 def alone(world: World, rules: Rules, at_rest: bool) -> str:
-    """Say so if two passes are under way that both believe in their lock, and none has lost it by a fault."""
+    """Return a sentence if two passes are under way that both believe in their lock, and no fault took it away."""
     believers = [process for process in world.processes if process.step in UNDER_WAY and not process.lost]
     return "two passes overlap" if len(believers) > 1 else ""
 
 
 def answered(world: World, rules: Rules, at_rest: bool) -> str:
-    """Say so if, at rest, some request was not followed by a listing; after a fault, the next tick may answer it."""
+    """Return a sentence if, at rest, no listing followed some request; after a fault, the next tick may answer it."""
     if not at_rest:
         return ""
     if not world.is_faulty:
@@ -302,7 +302,7 @@ def answered(world: World, rules: Rules, at_rest: bool) -> str:
 
 
 def passes(most: int, least: int = 0):
-    """Return a check of how many passes were made."""
+    """Return a check for the number of passes that were made."""
 
     def check(world: World, rules: Rules, at_rest: bool) -> str:
         if world.passes > most:

@@ -1,4 +1,4 @@
-"""When the watcher asks for passes, and what for."""
+"""When the watcher asks for passes, and with which event's time."""
 
 import threading
 import time
@@ -94,7 +94,7 @@ def test_of_a_burst_the_first_events_time_is_kept(asker: Asker, asks: Asks) -> N
 def test_an_event_is_looked_at_at_once_after_the_window_and_once_more(
     asker: Asker, asks: Asks, is_early: bool, events: list[int | None]
 ) -> None:
-    """I13: what a daemon says early is answered by the second look, which carries its time; all else by the first."""
+    """I13: an event that a daemon sends early gives its time to the second look, any other event to the first."""
     asker.want_settled("local", 7, is_early=is_early)
     wait(lambda: len(asks.made) == 3)
     assert asks.events() == events
