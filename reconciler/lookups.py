@@ -1,4 +1,4 @@
-"""The lookup `among`: as `in`, with all values in one parameter, so that no number of them needs a second query."""
+"""The lookup `among`: like `in`, but with all values in one parameter, so that any number of them is one query."""
 
 import json
 from typing import Any
@@ -16,11 +16,11 @@ class Among(Lookup):
     prepare_rhs = False
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        """Unfold a JSON array."""
+        """Return the SQL that compares with the values of a JSON array."""
         column, params = self.process_lhs(compiler, connection)
         return " ".join([column, "IN (SELECT value FROM json_each(%s))"]), (*params, json.dumps(list(self.rhs)))
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        """Compare with an array."""
+        """Return the SQL that compares with an array."""
         column, params = self.process_lhs(compiler, connection)
         return f"{column} = ANY(%s)", (*params, list(self.rhs))

@@ -1,4 +1,4 @@
-"""A report as a person reads it in a terminal. Pure."""
+"""A report as text for a terminal. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from reconciler.core.report import Outcome, Report
 
 
 def report_text(report: Report) -> str:
-    """Return a headline, then a table of the changes and one of the containers left alone."""
+    """Return a headline, a table of the changes, and a table of the containers that were skipped."""
     return "\n".join(_lines(report))
 
 
@@ -20,7 +20,7 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
 
 
 def _plain(cell: str) -> str:
-    """Keep a terminal from obeying what a container is called."""
+    """Escape a text that is not printable, so that a container's name cannot control the terminal."""
     return cell if cell.isprintable() else ascii(cell)[1:-1]
 
 

@@ -1,4 +1,4 @@
-"""The admin: containers and their history to look at, hosts and what is deployed to edit."""
+"""The admin: containers and their history can be looked at; hosts and what is deployed can be edited."""
 
 from reconciler.admin import containers, deployed, hosts, transitions
 

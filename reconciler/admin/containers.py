@@ -1,4 +1,4 @@
-"""The index, for looking only."""
+"""Containers in the admin: they can be looked at and not changed."""
 
 import re
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
 
 
 class TroubleFilter(SimpleListFilter):
-    """Containers that want a second look, whatever their state."""
+    """Filter for containers that somebody should look at, whatever their state."""
 
     title = "trouble"
     parameter_name = "truth"
@@ -53,7 +53,7 @@ class TroubleFilter(SimpleListFilter):
 
 
 class OrphanFilter(SimpleListFilter):
-    """Containers whose workload does not exist."""
+    """Filter for containers whose workload does not exist."""
 
     title = "workload"
     parameter_name = "orphan"
@@ -67,12 +67,12 @@ class OrphanFilter(SimpleListFilter):
 
 @admin.register(Container)
 class ContainerAdmin(ReadOnlyAdmin):
-    """The index: its rows belong to the reconciler and the deployer."""
+    """Containers: their rows belong to the reconciler and the deployer."""
 
     list_title = "Containers"
     list_display = ("id", "shown_state", "seen", "shown_workload", "role", "host", "image", "shown_port", "container")
     list_filter = (TroubleFilter, "state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
-    # a join would hide orphans, and Django makes one for every relation shown unless told which
+    # a join would hide orphans, and unless told which, Django joins every relation that is shown
     list_select_related = ("host",)
     search_fields = ("id", "container_id", "image_ref", "workload__id", "workload_name", "role")
     search_help_text = "Search by row id, container id, image, workload or role"
@@ -107,7 +107,7 @@ class ContainerAdmin(ReadOnlyAdmin):
         return rows.annotate(workload_name=Subquery(name)).order_by(*self.get_ordering(request))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show what became of the row: nobody edits it, so Django's own history of it is always empty."""
+        """Lead to the row's transitions, because Django's own history of it is always empty: nobody edits rows."""
         return HttpResponseRedirect(history_url(unquote(object_id)))
 
     @admin.display(description="state", ordering="state")
@@ -150,7 +150,7 @@ class ContainerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="image", ordering="image_ref")
     def image(self, row: Container) -> SafeString:
-        # a long name is cut off by the style sheet, at its beginning: the tag is what changes
+        # the style sheet cuts off a long name at its beginning, because the tag is what changes
         name = REGISTRY.sub("", row.image_ref, count=1)
         return format_html('<span class="cut" title="{}"><bdi>{}</bdi></span>', row.image_ref, name or "—")
 
@@ -172,5 +172,5 @@ class ContainerAdmin(ReadOnlyAdmin):
 
 
 def history_url(row_id: str) -> str:
-    """Return where the history of a row is."""
+    """Return the address of a row's history."""
     return f"{reverse('admin:reconciler_transition_changelist')}?{urlencode({'row__exact': row_id})}"

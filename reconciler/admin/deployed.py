@@ -1,4 +1,4 @@
-"""What is deployed: workloads, instances and stacks, to edit."""
+"""What is deployed: workloads, instances and stacks. All of them can be edited."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""What changed, in words that a person can read and every database can store.
+"""Why a row changes, in words that a person can read and every database can store.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -11,7 +11,7 @@ from reconciler.core.observation import Observation
 
 
 def differences(before: Row, after: Row) -> str:
-    """Return each column that differs, with its old and new value."""
+    """Return in words each column that differs, with its old and new value."""
     parts = []
     for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
         if old == new or column == "details_of":
@@ -24,7 +24,7 @@ def differences(before: Row, after: Row) -> str:
 
 
 def display_name(observation: Observation) -> str:
-    """Return a container's name as every database stores it: a daemon may say any bytes."""
+    """Return a container's name in a form that every database can store, since a daemon may send any bytes."""
     name = observation.name or "no name"
     return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]
 

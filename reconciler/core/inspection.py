@@ -1,4 +1,4 @@
-"""An inspect's body → Details, what a listing does not tell of a container.
+"""The body of an inspect → Details: what a listing does not tell about a container.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -12,13 +12,13 @@ from reconciler.core.listing import begins
 from reconciler.core.observation import MAX_NUMBER, Details
 
 FIRST_YEAR = 1970
-"""A moment before it never was: Go's zero time is in the year 1."""
+"""A moment before this year means that nothing happened: Go's zero time is in the year 1."""
 
 _RFC3339 = re.compile(r"((\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class BadInspection(ValueError):
-    """The body is not one container's, or a field of it cannot be stored."""
+    """The body does not describe a container, or one of its fields cannot be stored."""
 
 
 class _State(msgspec.Struct):
@@ -39,15 +39,15 @@ _container = msgspec.json.Decoder(_Container)
 
 
 def decode_details(body: bytes) -> Details:
-    """Return what an inspect says. Raises BadInspection, naming the field that is amiss."""
+    """Return what an inspect says. Raises BadInspection, which names the field that is wrong."""
     try:
         said = _container.decode(body)
     except (ValueError, RecursionError) as error:
         raise BadInspection(f"answered an inspect with something unusable: {error}{begins(body)}") from None
     state = said.State
     started_at = _moment("State.StartedAt", state.StartedAt)
-    # a container between two attempts is running by its daemon's count, and has ended all the same
-    # and one that could not be started has a code of its own, 127 say; 0 means nothing there
+    # A container between two attempts counts as running for its daemon, but its process has ended. A container that
+    # could not be started has an exit code that is not 0, such as 127; there, 0 means nothing.
     has_ended = state.Restarting or (not state.Running and (started_at is not None or state.ExitCode != 0))
     return Details(
         exit_code=_number("State.ExitCode", state.ExitCode, -MAX_NUMBER) if has_ended else None,
@@ -59,13 +59,14 @@ def decode_details(body: bytes) -> Details:
 
 
 def _number(field: str, value: int, least: int) -> int:
+    """Return a number that every database can store. Raises BadInspection for any other."""
     if not least <= value <= MAX_NUMBER:
         raise BadInspection(f"answered an inspect with {field} out of range: {value}")
     return value
 
 
 def _moment(field: str, text: str | None) -> datetime | None:
-    """Read RFC 3339, to the microsecond, with any offset; None for a moment that never was."""
+    """Read a moment by RFC 3339, to the microsecond, with any offset; None if it is absent or a zero time."""
     if not text:
         return None
     found = _RFC3339.fullmatch(text)

@@ -11,7 +11,7 @@ from reconciler.core.plan import Change, Kind
 
 
 class Trigger(StrEnum):
-    """What a pass was asked for by."""
+    """What asked for a pass."""
 
     BOOT = "boot"
     TICK = "tick"
@@ -21,7 +21,7 @@ class Trigger(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a pass ended; PLANNED is a dry run's, and SUPERSEDED means that a younger pass had applied."""
+    """How a pass ended. PLANNED: it was a dry run. SUPERSEDED: a younger pass had applied before."""
 
     APPLIED = "applied"
     PLANNED = "planned"
@@ -34,11 +34,11 @@ class Outcome(StrEnum):
 class Report:
     """What one pass did; built once, when it has ended.
 
-    `conflicts` counts changes dropped
-    because somebody was faster; it is at least 1 if an older pass applied meanwhile. Another pass then
-    looks again. `held` counts rows that would go missing if a second listing agreed, `hold_reason` says
-    why; `confirm_after` is in how many seconds that listing is due, None if another pass has seen to it.
-    `inspected` counts the containers asked for details. `event_at` is the event that the pass answers.
+    `conflicts` counts changes that were dropped because somebody was faster; it is at least 1 if an older
+    pass applied meanwhile. Another pass then looks again. `held` counts rows that will go missing if a
+    second listing agrees, and `hold_reason` says why. `confirm_after` is in how many seconds that listing
+    is due; None if an earlier pass has already asked for it. `inspected` counts inspected containers.
+    `event_at` is the time of the event that the pass answers.
     """
 
     host: str
@@ -81,7 +81,7 @@ class Report:
 
     @property
     def latency_ms(self) -> float | None:
-        """How long after the event that it answers the pass was committed."""
+        """How long after the event that it answers this pass was committed; None if there was no event."""
         if self.event_at is None or self.started_at is None or self.outcome != Outcome.APPLIED:
             return None
         lasted = self.started_at - self.event_at + timedelta(seconds=self.seconds)
@@ -104,7 +104,7 @@ class Report:
         return sum(1 for change in self.changes if change.kind is kind)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report in JSON's terms."""
+        """Return the report as a dictionary that JSON can hold."""
         plain = {name: getattr(self, name) for name in _IN_JSON}
         for name in ("started_at", "event_at"):
             plain[name] = plain[name] and plain[name].isoformat()
@@ -126,5 +126,5 @@ _IN_JSON = (
 
 
 def served(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Return the changes of what is served to readers; new details alone are none."""
+    """Return the changes that readers see; a change of details alone does not count."""
     return tuple(change for change in changes if change.kind is not Kind.DETAIL)

@@ -1,7 +1,7 @@
-"""What goes wrong between here and a daemon, in stable words, whichever library said it first.
+"""What goes wrong on the way to a daemon, in words of our own, whichever library raised the error.
 
-Does no I/O. Nothing of chance gets into the words, such as an object's address: a host's trouble is
-compared from tick to tick.
+Does no I/O. The words hold nothing that changes by chance, such as the address of an object, because a
+host's trouble is compared from tick to tick.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MAX_SAID_CHARS = 300
 
 
 class Trouble(Exception):
-    """What is wrong, in words that go on from `the Engine at URL`; `stuck`: it took all the time it was given."""
+    """What is wrong, in words that continue `the Engine at URL …`; `stuck` means that the time was up."""
 
     def __init__(self, reason: str, *, stuck: bool = False) -> None:
         super().__init__(reason)
@@ -24,7 +24,7 @@ class Trouble(Exception):
 
 
 LIBRARY_ERRORS = (Trouble, urllib3.exceptions.HTTPError, DockerException, HTTPException, OSError, ValueError)
-"""Everything that the way to a daemon may raise."""
+"""All errors that may be raised on the way to a daemon."""
 
 _NO_CONNECTION = urllib3.exceptions.ConnectTimeoutError
 _TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
@@ -32,7 +32,7 @@ _BROKEN_OFF = (IncompleteRead, urllib3.exceptions.IncompleteRead)
 
 
 def reason_of(error: BaseException, timeout_seconds: float) -> str:
-    """Say what an exception means."""
+    """Return in words what an exception means."""
     links = list(chain(error))
     for link in links:
         if reason := _known_reason(link, timeout_seconds):
@@ -41,13 +41,13 @@ def reason_of(error: BaseException, timeout_seconds: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the beginning of what others said as something that can be stored and read."""
+    """Return the beginning of somebody else's text on one line, in a form that can be stored and read."""
     text = " ".join(text.split())[:MAX_SAID_CHARS]
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def is_stuck(error: BaseException) -> bool:
-    """Tell whether an exception means that a time was up."""
+    """Tell whether an exception means that the time for an answer was up."""
     return any(link.stuck if isinstance(link, Trouble) else _is_timeout(link) for link in chain(error))
 
 
@@ -57,7 +57,7 @@ def is_hang_up(error: BaseException) -> bool:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Return an exception and everything it was made of."""
+    """Yield an exception, and every exception that it was made from."""
     seen: set[int] = set()
     pending: list[BaseException] = [error]
     while pending:
@@ -71,6 +71,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
+    """Return in words what this one exception means, or None if it says nothing that we know."""
     reasons: tuple[tuple[bool, str], ...] = (
         (isinstance(link, Trouble), getattr(link, "reason", "")),
         (

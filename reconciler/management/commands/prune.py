@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete what is past its retention."""
+"""`manage.py prune`: delete history and missing rows that are older than they have to be kept."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from reconciler.prune import prune
 
 
 class Command(BaseCommand):
-    """Delete old transitions, and rows missing for long."""
+    """Delete old transitions, and rows that have been missing for a long time."""
 
     help = (
         "Delete transitions older than TRANSITION_DAYS and rows missing for more than MISSING_DAYS; 0 keeps all. "
