@@ -6,8 +6,9 @@ from django.utils import timezone
 from msgspec.structs import astuple
 
 from reconciler.conf import engine_of
-from reconciler.core.dispatch import LOCAL_HOST, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.dispatch import claim_all, dispatch_all, lookup_keys
 from reconciler.core.observation import Observation, normalise_state
+from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.models import Container, Host
 from reconciler.store import ROW_COLUMNS, catalogue
 
@@ -31,13 +32,11 @@ def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int 
             0,
         )
         managed, _ = claim_all([observation])
-        for container in managed:
-            found = dispatch(container, catalogue(lookup_keys(managed)), host)
-            if isinstance(found, Sighting):
-                values = dict(zip(ROW_COLUMNS, astuple(found.row), strict=True))
-                row_id = values.pop("id")
-                Container.objects.update_or_create(id=row_id, defaults={**values, "last_seen_at": timezone.now()})
-                seen.add(found.row.id)
+        for sighting in dispatch_all(managed, catalogue(lookup_keys(managed)), host)[0]:
+            values = dict(zip(ROW_COLUMNS, astuple(sighting.row), strict=True))
+            row_id = values.pop("id")
+            Container.objects.update_or_create(id=row_id, defaults={**values, "last_seen_at": timezone.now()})
+            seen.add(row_id)
     for row in Container.objects.filter(host=host):
         if row.id not in seen and row.container_id and row.state != "missing":
             row.state = "missing"

@@ -19,7 +19,7 @@ from reconciler.apply import PassContext, Verdict, apply
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.core.backoff import pause_seconds
 from reconciler.core.details import Question, merge_details, questions, worth_asking
-from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all, lookup_keys
 from reconciler.core.observation import Details, Snapshot
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.report import Outcome, Report, Trigger, served
@@ -135,15 +135,8 @@ def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
 def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
     """Dispatch and plan a snapshot."""
     managed, skips = claim_all(snapshot.observations, settings.INSTALL_ID)
-    skips += snapshot.refusals
-    joins = store.catalogue(lookup_keys(managed))
-    sightings: list[Sighting] = []
-    for container in managed:
-        found = dispatch(container, joins, host)
-        if isinstance(found, Sighting):
-            sightings.append(found)
-        else:
-            skips.append(found)
+    sightings, lost = dispatch_all(managed, store.catalogue(lookup_keys(managed)), host)
+    skips = [*skips, *lost, *snapshot.refusals]
     own = {row.id for row in rows}
     elsewhere = store.rows_elsewhere((s.row.id for s in sightings if s.row.id not in own), host)
     listed_ids = snapshot.listed_ids if snapshot.names_every_container else None

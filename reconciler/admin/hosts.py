@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from reconciler.admin.shown import age, moment_of
 from reconciler.api import request_pass
-from reconciler.core.dispatch import LOCAL_HOST
+from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.exceptions import LockUnavailable
 from reconciler.models import Host
 from reconciler.status import Condition, condition, condition_text

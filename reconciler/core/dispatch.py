@@ -12,8 +12,16 @@ from msgspec.structs import replace
 
 from reconciler.core.labels import BadLabel, Claim, Path, read_claim, text_problem
 from reconciler.core.observation import Observation, Reason, Skip
+from reconciler.core.row_ids import (
+    MAX_ROW_ID_CHARS,
+    SITE_WORD,
+    complete_row_id,
+    container_row_id,
+    instance_row_id,
+    role_row_id,
+    site_row_id,
+)
 
-LOCAL_HOST = "local"
 PROJECT, SITE, STACK = "project", "site", "stack"
 
 
@@ -121,34 +129,54 @@ def lookup_keys(managed: Iterable[Managed]) -> LookupKeys:
     )
 
 
-def dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
-    """Return the row this container stands for on `host`, or a skip that says which join found nothing."""
+def dispatch_all(managed: Iterable[Managed], catalogue: Catalogue, host: str) -> tuple[list[Sighting], list[Skip]]:
+    """Return the rows that these containers stand for on `host`, in the listing's order, and skips for the others."""
+    sightings: list[Sighting] = []
+    skips: list[Skip] = []
+    for container in managed:
+        found = _dispatch(container, catalogue, host)
+        if isinstance(found, Sighting):
+            sightings.append(found)
+        else:
+            skips.append(found)
+    return sightings, skips
+
+
+def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
+    """Return the row this container stands for on `host`, or a skip that says why there is none."""
     observation, claim = container.observation, container.claim
-    place = _IDENTITIES[claim.path](observation, claim, catalogue)
-    if isinstance(place, Skip):
-        return place
-    row_id = place.row_id
-    if claim.replica > 1:
-        row_id = f"{row_id}:{claim.replica}"
-    if host != LOCAL_HOST and not place.is_instance:
-        row_id = f"{row_id}@{host}"
+    identity = _IDENTITIES[claim.path](observation, claim, catalogue)
+    if isinstance(identity, Skip):
+        return identity
+    row_id = complete_row_id(identity.row_id, claim.replica, None if identity.is_instance else host)
+    if len(row_id) > MAX_ROW_ID_CHARS:
+        return _skip(observation, Reason.BAD_LABEL, _TOO_LONG)
     row = Row(
         row_id,
         host,
         observation.container_id,
         observation.state,
-        place.workload_id,
-        place.kind,
-        place.role,
+        identity.workload_id,
+        identity.kind,
+        identity.role,
         observation.image,
         observation.port,
         observation.health,
         observation.exit_code,
         details_of=observation.container_id,
     )
-    if place.instance:
-        return Sighting(_with_copies(row, place.instance), observation, copies=True)
+    if identity.instance:
+        return Sighting(_with_copies(row, identity.instance), observation, copies=True)
     return Sighting(row, observation, copies=False)
+
+
+_TOO_LONG = (
+    f"the row id would be longer than {MAX_ROW_ID_CHARS} characters, because each %, : and @ in an id or a role takes"
+    " three; use fewer of them"
+)
+_NOTHING_TO_TELL_BY = (
+    "it has no role, and its id is not 64 hexadecimal digits to tell it by; give it the label tinyforge.role"
+)
 
 
 def _with_copies(row: Row, instance: InstanceFacts) -> Row:
@@ -173,16 +201,19 @@ class RowIdentity(Struct, frozen=True, gc=False):
     instance: InstanceFacts | None = None
 
 
-def _by_workload(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity:
-    workload_id = claim.key
+def _by_workload(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
+    workload_id, role = claim.key, claim.role
     kind = claim.kind or catalogue.workload_kinds.get(workload_id, "")
     if kind == PROJECT and claim.instance_id:
-        return RowIdentity(claim.instance_id, workload_id, kind, claim.role, is_instance=True)
-    if claim.role:
-        return RowIdentity(f"{workload_id}:{claim.role}", workload_id, kind, claim.role)
-    if kind == SITE:
-        return RowIdentity(f"{workload_id}:site", workload_id, kind, "")
-    return RowIdentity(f"{workload_id}:{observation.container_id}", workload_id, kind, "")
+        return RowIdentity(instance_row_id(claim.instance_id), workload_id, kind, role, is_instance=True)
+    if kind == SITE and role in ("", SITE_WORD):
+        return RowIdentity(site_row_id(workload_id), workload_id, kind, role)
+    if role:
+        return RowIdentity(role_row_id(workload_id, role), workload_id, kind, role)
+    row_id = container_row_id(workload_id, observation.container_id)
+    if row_id is None:
+        return _skip(observation, Reason.NO_NAME, _NOTHING_TO_TELL_BY)
+    return RowIdentity(row_id, workload_id, kind, "")
 
 
 def _by_instance(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
@@ -192,14 +223,16 @@ def _by_instance(observation: Observation, claim: Claim, catalogue: Catalogue) -
     workload_id = catalogue.workloads.get((PROJECT, instance.project_id))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no project workload for {instance.project_id}")
-    return RowIdentity(claim.key, workload_id, PROJECT, claim.role, is_instance=True, instance=instance)
+    return RowIdentity(
+        instance_row_id(claim.key), workload_id, PROJECT, claim.role, is_instance=True, instance=instance
+    )
 
 
 def _by_site(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
     workload_id = catalogue.workloads.get((SITE, claim.key))
     if workload_id is None:
         return _skip(observation, Reason.UNKNOWN_WORKLOAD, f"no site workload for {claim.key}")
-    return RowIdentity(f"{workload_id}:site", workload_id, SITE, "")
+    return RowIdentity(site_row_id(workload_id), workload_id, SITE, "")
 
 
 def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) -> RowIdentity | Skip:
@@ -214,7 +247,7 @@ def _by_compose(observation: Observation, claim: Claim, catalogue: Catalogue) ->
         return _skip(observation, Reason.NO_NAME, "neither a service label nor a container name to tell it by")
     if problem := text_problem(role):
         return _skip(observation, Reason.NO_NAME, f"no service label, and the container name is {problem}")
-    return RowIdentity(f"{workload_id}:{role}", workload_id, STACK, role)
+    return RowIdentity(role_row_id(workload_id, role), workload_id, STACK, role)
 
 
 _IDENTITIES: Mapping[Path, Callable[[Observation, Claim, Catalogue], RowIdentity | Skip]] = {

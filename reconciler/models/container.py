@@ -9,14 +9,12 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value,
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from reconciler.core.dispatch import LOCAL_HOST
 from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
-from reconciler.models.host import MAX_HOST_CHARS, Host
+from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
+from reconciler.models.host import Host
 from reconciler.models.workload import Deployed, Workload, WorkloadKind
 
-MAX_ROW_ID_CHARS = 2 * MAX_VALUE_CHARS + MAX_HOST_CHARS + len("::99999@")
-"""The longest identity of DESIGN §5: workload:role:number@host."""
 UNKNOWN = "unknown"
 """The effective state of a row whose host cannot be asked; never stored."""
 

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-MAX_HOST_CHARS = 63
+from reconciler.core.row_ids import MAX_HOST_CHARS
+
 MAX_ENGINE_ID_CHARS = 255
 ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 WATCHER_SILENT_AFTER = timedelta(seconds=30)

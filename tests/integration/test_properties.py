@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core import labels
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all
 from reconciler.core.observation import Observation, Reason, Skip
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.report import Trigger
@@ -193,9 +193,8 @@ def check_state(world: World, won: dict[str, Observation], before: Row, after: R
 
 def plan_of(world: World, rows: Iterable[Row]) -> Plan:
     managed, skips = claim_all(world.containers)
-    found = [dispatch(each, CATALOGUE, world.host) for each in managed]
-    sightings = [each for each in found if isinstance(each, Sighting)]
-    skips += [each for each in found if not isinstance(each, Sighting)] + world.refusals
+    sightings, lost = dispatch_all(managed, CATALOGUE, world.host)
+    skips += lost + world.refusals
     listed = None if "" in world.listed else frozenset(world.listed)
     elsewhere = {each.id: each for each in rows if each.host != world.host}
     return make_plan([each for each in rows if each.host == world.host], sightings, skips, listed, elsewhere)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.details import Answers, LastInspect, Question, merge_details, questions, worth_asking
-from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
+from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch_all
 from reconciler.core.observation import Observation
 from reconciler.core.plan import Change, Kind, Plan, make_plan
 from tests.builders import STARTED, cid, container, details, row, workload
@@ -18,7 +18,7 @@ RUNNING_WEB = row("shop:web", "web")
 
 def sightings_of(containers: list[Observation]) -> list[Sighting]:
     managed, _ = claim_all(containers)
-    return [found for each in managed if isinstance(found := dispatch(each, Catalogue(), "local"), Sighting)]
+    return dispatch_all(managed, Catalogue(), "local")[0]
 
 
 def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:

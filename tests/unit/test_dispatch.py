@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.core import labels
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch, lookup_keys
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all, lookup_keys
 from reconciler.core.observation import Observation, Reason
 from tests.builders import cid, compose, container, instance, site, workload
 
@@ -28,8 +28,8 @@ def dispatched(*label_maps: dict[str, str], host: str = "local", name: str = "c"
         return skips[0].reason
     if not managed:
         return None
-    found = dispatch(managed[0], KNOWN, host)
-    return found.row if isinstance(found, Sighting) else found.reason
+    sightings, skips = dispatch_all(managed, KNOWN, host)
+    return sightings[0].row if sightings else skips[0].reason
 
 
 def place(found: object) -> object:
@@ -161,7 +161,7 @@ def test_the_legacy_path_copies_the_deployers_columns() -> None:
 
 def test_only_the_legacy_path_copies() -> None:
     managed, _ = claim_all([container("c", workload("shop", kind="project", instance="i1"))])
-    assert dispatch(managed[0], KNOWN, "local").copies is False  # type: ignore[union-attr]
+    assert [found.copies for found in dispatch_all(managed, KNOWN, "local")[0]] == [False]
 
 
 def test_a_compose_container_without_service_or_name_is_skipped() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, Sighting, claim_all, dispatch
+from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all
 from reconciler.core.listing import decode_listing
 from reconciler.core.observation import Observation, Reason
 from reconciler.core.plan import Plan, make_plan
@@ -29,11 +29,9 @@ def plan_of(
     """Plan a listing against rows."""
     containers = list(containers)
     managed, skips = claim_all(containers)
-    found = [dispatch(each, CATALOGUE, host) for each in managed]
-    sightings = [each for each in found if isinstance(each, Sighting)]
-    skips += [each for each in found if not isinstance(each, Sighting)]
+    sightings, lost = dispatch_all(managed, CATALOGUE, host)
     listed = frozenset(each.container_id for each in containers) if sweep else None
-    return make_plan(rows, sightings, skips, listed, {each.id: each for each in elsewhere})
+    return make_plan(rows, sightings, [*skips, *lost], listed, {each.id: each for each in elsewhere})
 
 
 def reasons(plan: Plan) -> list[tuple[str, Reason]]:

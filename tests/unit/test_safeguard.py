@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch
+from reconciler.core.dispatch import Catalogue, Row, claim_all, dispatch_all
 from reconciler.core.observation import Observation
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.safeguard import Evidence, Held, Limits, Safeguarded, present_rows, safeguard
@@ -31,7 +31,7 @@ def listed(*present: str, state: str = "running") -> list[Observation]:
 
 def plan_of(before: list[Row], containers: list[Observation]) -> Plan:
     managed, skips = claim_all(containers)
-    sightings = [found for each in managed if isinstance(found := dispatch(each, Catalogue(), "local"), Sighting)]
+    sightings, _ = dispatch_all(managed, Catalogue(), "local")
     return make_plan(before, sightings, skips, frozenset(each.container_id for each in containers), {})
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from reconciler.conf import engine_of, named_hosts
-from reconciler.core.dispatch import LOCAL_HOST
+from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.exceptions import EngineUnavailable, UnknownHost
 from reconciler.models import Container, Host
 from reconciler.report_text import table
