@@ -11,7 +11,7 @@ from django.core.checks import Warning as CheckWarning
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Report settings that are each allowed but do not fit together or cannot work."""
+    """Report settings that are allowed one by one, but do not fit together or cannot work."""
     return [*_database(), *_engine(), *_lock()]
 
 

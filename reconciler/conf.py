@@ -1,4 +1,4 @@
-"""The app's settings as the objects the code works with; read when asked for, never at import."""
+"""The app's settings, as the objects that the code works with. They are read when asked for, never at import."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ def engine_of(host: Host) -> Engine:
 
 
 def _tls_of(host: Host, url: str) -> TlsFiles | None:
-    """Return the host's own TLS files, or else the environment's; neither serves a socket or ssh."""
+    """Return the host's own TLS files, or else the environment's; None for a socket or ssh, which use no TLS."""
     if urlsplit(url).scheme not in ("tcp", "https"):
         return None
     if host.tls_ca:
@@ -30,7 +30,7 @@ def _tls_of(host: Host, url: str) -> TlsFiles | None:
 
 
 def lock_of(host: str) -> HostLock:
-    """Return the lock of a host, on the Redis that Celery uses too."""
+    """Return the lock of a host, on the Redis that Celery uses as well."""
     return HostLock(connect(settings.REDIS_URL), host, settings.LOCK_TTL)
 
 
@@ -40,12 +40,12 @@ def hold_limits() -> Limits:
 
 
 def refresh_after() -> timedelta:
-    """Return how old sightings may get before a pass over an unchanged world refreshes them (I11)."""
+    """Return how old sightings may become before a pass over an unchanged world refreshes them (I11)."""
     return timedelta(seconds=settings.RECONCILE_INTERVAL / 2)
 
 
 def named_hosts(names: list[str]) -> list[Host]:
-    """Return the hosts of these names, or every enabled one if none is named. Raises UnknownHost."""
+    """Return the hosts with these names, or all enabled hosts if none is named. Raises UnknownHost."""
     if not names:
         return list(Host.objects.filter(enabled=True))
     found = Host.objects.in_bulk(names)

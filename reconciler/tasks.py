@@ -1,4 +1,4 @@
-"""Celery shims: the fan-out over hosts and one host's pass."""
+"""Thin layers for Celery: tasks that send a message for each host, make a host's pass, and prune."""
 
 import contextlib
 import logging
@@ -20,17 +20,18 @@ from reconciler.single_flight import Flight, reconcile_in_turn
 logger = logging.getLogger(__name__)
 
 MOST_LOGGED = 20
-"""Changes of one pass that are logged one by one; the summary counts them all."""
+"""At most this many changes of one pass are logged one by one; the summary counts all of them."""
 
 
 @shared_task(name="reconcile")
 def reconcile(trigger: Trigger = Trigger.TICK) -> None:
-    """Start one pass for every enabled host: a tick leaves where one is under way, other requests stand (I12).
+    """Start one pass for every enabled host.
 
-    A tick passes over hosts that fail, until their next try is due.
+    A tick does nothing where a pass is under way, and leaves out hosts that fail until their next try is
+    due. Requests with other triggers stand until they are answered (I12).
     """
     hosts = Host.objects.due(timezone.now()) if trigger == Trigger.TICK else Host.objects.filter(enabled=True)
-    # what fails may hang: it comes last, so that it holds up nobody else's pass
+    # a host that fails may hang, so it comes last and does not delay the others
     for host in hosts.order_by("failures", "name").values_list("name", flat=True):
         with _unless_redis_is_down(host):
             if trigger == Trigger.TICK:
@@ -41,7 +42,7 @@ def reconcile(trigger: Trigger = Trigger.TICK) -> None:
 
 @shared_task(name="reconcile_host")
 def reconcile_host(host: str, trigger: Trigger) -> None:
-    """Make one host's next pass, in turn."""
+    """Make one host's next pass, unless one is under way."""
     row = Host.objects.filter(name=host).first()
     if row is None:
         return
@@ -54,7 +55,7 @@ def reconcile_host(host: str, trigger: Trigger) -> None:
 
 @shared_task(name="prune")
 def prune_old() -> None:
-    """Delete what is past its retention."""
+    """Delete what is older than it has to be kept."""
     pruned = prune(timezone.now())
     logger.info("pruned: %s", pruned, extra={"action": "pruned"})
 
@@ -69,7 +70,7 @@ def ask(host: str, request: PassRequest) -> None:
 
 
 def follow_up(host: str, run: Flight) -> None:
-    """Start the passes that a holder has left to others. Raises kombu's OperationalError."""
+    """Start the passes that a flight has left to others. Raises kombu's OperationalError."""
     if run.again:
         _start(host, run.again.trigger)
     if run.confirm_after is not None:
@@ -77,14 +78,14 @@ def follow_up(host: str, run: Flight) -> None:
 
 
 def _start(host: str, trigger: Trigger, after_seconds: float = 0) -> None:
-    """Send the message; a backlog expires, since what is asked stands in Redis, and the next tick answers it."""
+    """Send the message. It may expire, because the request stands in Redis and the next tick answers it."""
     expires = after_seconds + settings.RECONCILE_INTERVAL
     reconcile_host.apply_async((host, trigger), countdown=after_seconds or None, expires=expires)
 
 
 @contextlib.contextmanager
 def _unless_redis_is_down(host: str) -> Iterator[None]:
-    """Warn and go on: whatever brings the next message brings the next try."""
+    """Log a warning if Redis fails, and go on: the next message is the next try."""
     try:
         yield
     except (LockUnavailable, OperationalError) as error:
@@ -92,6 +93,7 @@ def _unless_redis_is_down(host: str) -> Iterator[None]:
 
 
 def _log(report: Report) -> None:
+    """Log what a pass did: as news if something changed, for debugging otherwise."""
     extra = {"action": "pass", "host": report.host, "trigger": report.trigger, "outcome": report.outcome}
     for change in report.changes[:MOST_LOGGED]:
         logger.info("host %s: %s", report.host, change, extra=extra)

@@ -16,11 +16,11 @@ app.autodiscover_tasks()
 
 @task_prerun.connect
 def check_connections(**_: Any) -> None:
-    """Let go of a database connection that is too old or broken, as Django does before a request."""
+    """Close a database connection that is too old or broken, as Django does before each request."""
     close_old_connections()
 
 
 @worker_ready.connect
 def fire_boot_pass(**_: Any) -> None:
-    """Enqueue the boot pass as soon as a worker can take it; the signal comes once per worker."""
+    """Ask for the boot pass as soon as a worker can make it; the signal is sent once for each worker."""
     app.send_task("reconcile", kwargs={"trigger": "boot"})

@@ -114,7 +114,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     )
 else:
     DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
-    # no call to the outside without a bound: a server that vanished must not hold a pass, and its lock, for ever
+    # every call to the outside has a bound: a server that has vanished must not hold a pass and its lock for ever
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         connect_timeout=5,
         keepalives_idle=10,
@@ -139,7 +139,7 @@ LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
 # a failing host is tried again after an interval at first, and every five minutes in the end
 LONGEST_BACKOFF = 300.0
 
-# the breaker: how much of a host may go missing on the word of a single listing
+# the safeguard: how much of a host may go missing after a single listing
 HOLD_SHARE = env.number("HOLD_SHARE", 0.5, above=0, most=1)
 HOLD_LEAST = env.whole("HOLD_LEAST", 5, least=1, most=1_000_000)
 HOLD_SECONDS = env.number("HOLD_SECONDS", 5, above=0, most=300)
@@ -188,7 +188,7 @@ CELERY_RESULT_BACKEND = None
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = False
-# the last resort against a call that hangs in spite of its own timeout
+# the last resort against a call that hangs although it has a timeout of its own
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_DEFAULT_QUEUE = "reconcile"
 CELERY_TASK_PUBLISH_RETRY = False
@@ -214,7 +214,7 @@ CELERY_BEAT_SCHEDULE = {
         # a tick that is not consumed before the next one is of no use
         "options": {"expires": RECONCILE_INTERVAL},
     },
-    # by the clock on the wall: an interval would begin anew whenever beat does
+    # at a time of day: an interval would begin again whenever beat is restarted
     "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
 }
 
@@ -229,7 +229,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING" if LOG_LEVEL in ("INFO", "DEBUG") else LOG_LEVEL},
     "loggers": {
         **{name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "celery", "django")},
-        # two lines per task say nothing that a pass does not say itself
+        # Celery's two lines for each task say nothing that a pass does not say itself
         **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
     },
 }

@@ -23,12 +23,12 @@ COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
 STACK_PREFIX = "tinyforge-"
 
 MAX_VALUE_CHARS = 128
-"""Longest identity, role, stage or kind: the columns they go into are this long."""
+"""The longest id, role, stage or kind: the columns for them are this long."""
 MAX_REPLICA = 99_999
 
 
 class Path(StrEnum):
-    """Which label decided; the order is the precedence."""
+    """Which label decided; the earlier one has precedence."""
 
     WORKLOAD = "workload"
     INSTANCE = "instance"
@@ -53,9 +53,9 @@ class BadLabel(ValueError):
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """What a container's labels say it is; `key` is the value of the deciding label, `role` its path's role.
+    """What a container's labels say it is; `key` is the value of the label that decides.
 
-    Kind and instance are read on the workload's path only.
+    `role` comes from the role label of the path. Kind and instance are read on the workload's path only.
     """
 
     path: Path
@@ -70,8 +70,8 @@ class Claim(Struct, frozen=True, gc=False):
 def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
     """Return what the labels claim, or None for a container that is not ours.
 
-    With an `install_id`, a container whose label names another installation is not ours, whatever
-    else it says; one without that label is. Without, the label says nothing.
+    With an `install_id`, a container whose label names another installation is not ours, whatever its other
+    labels say; a container without that label is. Without an `install_id` the label is not looked at.
 
     Raises BadLabel if a label that takes part in the decision is unusable.
     """
@@ -98,7 +98,7 @@ def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
 
 
 def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:
-    """Say why a text cannot be stored on every database, or None if it can."""
+    """Return in words why a text cannot be stored on every database, or None if it can."""
     if len(value) > max_chars:
         return f"longer than {max_chars} characters"
     if not value.isprintable():
@@ -107,6 +107,7 @@ def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:
 
 
 def _deciding(labels: Mapping[str, str]) -> tuple[str, Path] | None:
+    """Return the first label that is present and not empty, with its path."""
     for label, path in _DECIDING:
         if labels.get(label):
             return label, path
@@ -121,6 +122,7 @@ def _text(labels: Mapping[str, str], label: str) -> str:
 
 
 def _replica(labels: Mapping[str, str]) -> int:
+    """Return Compose's number of the container. Raises BadLabel if it is no number."""
     value = labels[COMPOSE_NUMBER]
     if not value:
         return 1

@@ -1,4 +1,4 @@
-"""What a daemon says of itself and of its errors, decoded. Does no I/O."""
+"""Decodes what a daemon says about itself and about its errors. Does no I/O."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,7 @@ class Version(msgspec.Struct):
 
     @property
     def is_podmans(self) -> bool:
-        """Tell whether Podman answered, by its API that is compatible with Docker's."""
+        """Tell whether Podman answered, which has an API that is compatible with Docker's."""
         return any(component.Name == "Podman Engine" for component in self.Components or ())
 
 
@@ -52,7 +52,7 @@ def decode_version(body: bytes) -> Version:
 
 
 def decode_engine_id(body: bytes) -> str:
-    """Return the ID that /info tells, or nothing if it tells none. Raises Trouble."""
+    """Return the ID in the answer of /info; empty if there is none. Raises Trouble."""
     try:
         engine_id = _info.decode(body).ID
     except (ValueError, RecursionError) as error:
@@ -63,7 +63,7 @@ def decode_engine_id(body: bytes) -> str:
 
 
 def said(body: bytes) -> str:
-    """Return the message of an error, or how its body begins."""
+    """Return the message in the body of an error, or else the beginning of that body."""
     try:
         return f": {one_line(_message.decode(body).message)}"
     except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def said(body: bytes) -> str:
 
 
 def decode_date(header: str) -> datetime | None:
-    """Return the moment that a `Date` header tells, to the second; None if it tells none."""
+    """Return the moment in a `Date` header, to the second; None if it cannot be read."""
     try:
         return parsedate_to_datetime(header).astimezone(UTC)
     except (ValueError, OverflowError):

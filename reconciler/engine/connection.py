@@ -1,7 +1,7 @@
-"""I/O: one HTTP connection to an Engine, of whatever kind its URL names, with an end to every wait.
+"""I/O: one HTTP connection to an Engine, of the kind that its URL names. Every wait has a bound.
 
-Knows HTTP and nothing of what is asked for. The SDK's transports are used for what urllib3 lacks; its
-client is not: what it and requests do around one request costs more than the request.
+It knows HTTP, and nothing about what is asked for. The SDK's transports are used where urllib3 has none.
+The SDK's client is not used: what it and requests do around one request costs more than the request.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ _KEEPALIVE = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
 ]
-"""Let the kernel notice within half a minute that a peer has vanished."""
+"""With these the kernel notices within half a minute that the other side has vanished."""
 
 
 class Deadline:
-    """How long a request may take, in seconds: so long a silence, and so much in all."""
+    """How long a request may take in seconds: how long a silence may be, and how long the whole answer."""
 
     def __init__(self, silence_seconds: float, total_seconds: float = float("inf")) -> None:
         self._silence = silence_seconds
@@ -53,14 +53,14 @@ class Deadline:
         return min(self._silence, left)
 
     def trouble(self) -> Trouble:
-        """Return what a wait that was too long means."""
+        """Return the error for a wait that was too long."""
         if time.monotonic() >= self._deadline:
             return Trouble(f"did not finish its answer within {self._total:g} s", stuck=True)
         return Trouble(f"sent nothing for {self._silence:g} s", stuck=True)
 
 
 class Answer(NamedTuple):
-    """A whole answer; `server` and `date` are what the headers of these names say."""
+    """A whole answer; `server` and `date` are the values of the headers with these names."""
 
     status: int
     server: str
@@ -69,7 +69,7 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A connection that is opened when it is needed, and anew after a failure; for one thread, but for `end`."""
+    """A connection that opens when it is needed, and again after a failure. For one thread only, except `end`."""
 
     def __init__(self, url: str, tls: TlsFiles | None, timeout_seconds: float) -> None:
         self._url = url
@@ -79,7 +79,7 @@ class Connection:
         self._socket: DeadlineSocket | None = None
 
     def get(self, path: str, deadline: Deadline) -> Answer:
-        """Return the answer to a GET. Raises one of LIBRARY_ERRORS, and is closed then."""
+        """Return the answer to a GET. Raises one of LIBRARY_ERRORS; the connection is closed then."""
         with self._closed_on_error():
             response = self._ask(path, deadline)
             body = b"".join(iter(partial(response.read1, CHUNK_BYTES, decode_content=True), b""))
@@ -87,12 +87,12 @@ class Connection:
             return Answer(response.status, headers.get("Server", ""), headers.get("Date", ""), body)
 
     def stream(self, path: str, deadline: Deadline) -> HTTPResponse:
-        """Return the answer to a GET, its body yet to come. Raises one of LIBRARY_ERRORS, and is closed then."""
+        """Return the answer to a GET before its body. Raises one of LIBRARY_ERRORS; the connection is closed then."""
         with self._closed_on_error():
             return self._ask(path, deadline)
 
     def end(self) -> None:
-        """End what is being read, from whatever thread: the read returns."""
+        """End a read that is under way, so that it returns. May be called from any thread."""
         transport, socket_ = self._transport, self._socket
         if transport and transport.end:
             transport.end()
@@ -100,7 +100,7 @@ class Connection:
             socket_.end()
 
     def close(self) -> None:
-        """Let go of everything; the next request opens it anew."""
+        """Close the connection; the next request opens a new one."""
         transport, self._transport, self._socket = self._transport, None, None
         if transport:
             transport.http.close()
@@ -113,15 +113,16 @@ class Connection:
             transport = self._open(deadline)
         if self._socket:
             self._socket.deadline = deadline
-        # what a daemon said before it hung up can still be read, and says more than a broken pipe
+        # what a daemon sent before it hung up can still be read, and says more than a broken pipe
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             transport.http.request("GET", transport.prefix + path, preload_content=False)
         return transport.http.getresponse()
 
     def _open(self, deadline: Deadline) -> "Transport":
+        """Connect, and bind the socket's waits to the deadline."""
         self.close()
         transport = self._transport = _transport_to(self._url, self._tls)
-        # whatever http.client opened by itself would wait as long as it likes
+        # a connection that http.client opened by itself would have no bound for its waits
         transport.http.auto_open = 0
         transport.http.timeout = min(self._timeout, deadline.left())
         transport.http.connect()
@@ -130,6 +131,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
+        """Close the connection after any error, and raise Trouble if the transport knows what the error means."""
         try:
             yield
         except BaseException as error:
@@ -141,7 +143,7 @@ class Connection:
 
 
 class DeadlineSocket:
-    """A connected socket of whatever kind, as http.client wants one; its waits are bounded by a deadline."""
+    """A connected socket of any kind, in the form that http.client wants; a deadline bounds its waits."""
 
     def __init__(self, sock: Any, deadline: Deadline) -> None:
         self.sock = sock
@@ -155,7 +157,7 @@ class DeadlineSocket:
         return io.BufferedReader(_Reads(self))
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Ignore what is no more than the sum of one wait."""
+        """Do nothing: the deadline bounds the waits, and http.client only knows a timeout for each single wait."""
 
     def close(self) -> None:
         self.sock.close()
@@ -166,7 +168,7 @@ class DeadlineSocket:
 
 
 class _Reads(io.RawIOBase):
-    """What such a socket receives: every wait takes from the same time, so that dripping gains nothing."""
+    """What such a socket receives. All waits share the deadline's time, so that dripping does not extend it."""
 
     def __init__(self, socket_: DeadlineSocket) -> None:
         self._socket = socket_
@@ -191,7 +193,7 @@ class _Reads(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """A connection of one kind, not yet made: how its errors read, and what more it takes to end or to close it."""
+    """A connection of one kind before it is made: what its errors mean, and how to end and to close it."""
 
     http: HTTPConnection
     prefix: str = ""
@@ -201,6 +203,7 @@ class Transport:
 
 
 def _transport_to(url: str, tls: TlsFiles | None) -> Transport:
+    """Return the transport for a URL. Raises Trouble if it is of a kind that is not known."""
     base = str(parse_host(url, tls=tls is not None))
     scheme, _, rest = base.partition("://")
     if scheme == "http+unix":
@@ -228,5 +231,5 @@ def _ssh_transport(url: str) -> Transport:
 
 
 def _plain_words(error: BaseException) -> str:
-    """Recognise a TLS alert where HTTP was expected."""
+    """Return in words that the answer was a TLS alert instead of HTTP, or nothing."""
     return SPEAKS_TLS if isinstance(error, BadStatusLine) and str(error).startswith("\x15\x03") else ""

@@ -1,8 +1,7 @@
-"""I/O: ask one Engine: for a complete listing, who it is, what became of one container, its events.
+"""I/O: ask one Engine for a complete listing, for its identity, for a container's details and for its events.
 
-Whatever goes wrong between here and the daemon becomes one `EngineUnavailable`; a listing is
-complete or it does not exist (I1). What libraries and daemons say goes no further than this file
-and those beside it that begin with `engine_`.
+Whatever goes wrong on the way to the daemon becomes one `EngineUnavailable`; a listing is complete or
+it does not exist (I1). The types of libraries and daemons do not leave this package.
 """
 
 import contextlib
@@ -24,19 +23,19 @@ from reconciler.exceptions import EngineUnavailable, NoDetails
 __all__ = ["About", "Engine", "EventStream", "Session", "TlsFiles"]
 
 TOTAL_TIMEOUT_FACTOR = 3
-"""A body may take this many timeouts in all, so that a drip-feeding daemon cannot hold a pass for ever."""
+"""How many timeouts a whole body may take, so that a daemon which drips cannot hold a pass for ever."""
 
 _OK = 200
 _BAD_REQUEST = 400
 _CONTAINER_EVENTS = quote('{"type":["container"]}')
 
 _negotiated: dict[str, Version] = {}
-"""What /version said, by Engine URL; forgotten after any error, for a daemon may come back newer."""
+"""What /version said, by Engine URL. It is forgotten after any error, because a daemon may come back newer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What an Engine is, for a person; `engine_id` is empty where it has none that lasts."""
+    """What an Engine is, for a person; `engine_id` is empty if it has no lasting one."""
 
     product: str
     version: str
@@ -47,7 +46,7 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """One host's Engine, by its URL; timeouts in seconds."""
+    """One host's Engine, by its URL."""
 
     host: str
     url: str
@@ -72,7 +71,7 @@ class Engine:
             return session.listing()
 
     def about(self) -> About:
-        """Return what the Engine is, having asked it for all that a pass needs. Raises EngineUnavailable."""
+        """Ask the Engine for everything that a pass needs, and return what it is. Raises EngineUnavailable."""
         _negotiated.pop(self.url, None)
         with self.session() as session:
             containers = session.listing().size
@@ -87,7 +86,7 @@ class Engine:
         )
 
     def events(self, silence_seconds: float) -> "EventStream":
-        """Subscribe to the daemon's container events; a read fails after so long a silence.
+        """Subscribe to the daemon's container events; a read fails after a silence of `silence_seconds`.
 
         Raises EngineUnavailable.
         """
@@ -99,12 +98,12 @@ class Engine:
             raise
 
     def unavailable(self, reason: str) -> EngineUnavailable:
-        """Return the one error there is, naming host and URL."""
+        """Return the only error that leaves this package for a failed Engine; it names the host and the URL."""
         return EngineUnavailable(self.host, self.url, reason)
 
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Let nothing out but EngineUnavailable, and forget what the daemon said of itself."""
+        """Turn every error of a library into EngineUnavailable, and forget what /version said."""
         try:
             yield
         except LIBRARY_ERRORS as error:
@@ -113,10 +112,10 @@ class Engine:
 
 
 class Session:
-    """A conversation over one connection, so that every answer is the same daemon's; for one thread.
+    """A conversation over one connection, so that every answer is the same daemon's. For one thread only.
 
-    A connection that the daemon has closed fails the next listing or question for its identity, and
-    is opened anew after any failure. (A server that closes after every answer gets one for each.)
+    If the daemon has closed the connection, the next listing or question for the identity fails. After any
+    failure a new connection is opened. (A server that closes after every answer gets one for each.)
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -133,9 +132,9 @@ class Session:
                 raise Trouble(str(error)) from error
 
     def identity(self, timeout_seconds: float) -> str:
-        """Return the daemon's own ID, within so long in all; empty if it has none that lasts. Raises EngineUnavailable.
+        """Return the daemon's own ID within a time; empty if it has no lasting one. Raises EngineUnavailable.
 
-        Podman invents one for every answer: pkg/api/handlers/compat/info.go.
+        Podman makes up a new one for each answer: pkg/api/handlers/compat/info.go.
         """
         with self._engine.translate_errors():
             answer = self._ask("/info", Deadline(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds))
@@ -144,7 +143,7 @@ class Session:
             return decode_engine_id(answer.body)
 
     def inspect(self, container_id: str, timeout_seconds: float) -> Details:
-        """Return what only an inspect tells, within so long in all. Raises NoDetails, which spoils no later request."""
+        """Return what only an inspect tells, within `timeout_seconds`. Raises NoDetails; later requests still work."""
         deadline = Deadline(timeout_seconds, timeout_seconds)
         try:
             return decode_details(self._ask(f"/containers/{quote(container_id, safe='')}/json", deadline).body)
@@ -155,7 +154,7 @@ class Session:
             raise NoDetails(container_id, f"the Engine {reason}", stuck=is_stuck(error)) from error
 
     def version(self, deadline: Deadline | None = None) -> Version:
-        """Return what the daemon said of itself, which it is asked once, and again after every error."""
+        """Return what /version says; the daemon is asked once, and again after every error."""
         url = self._engine.url
         if url not in _negotiated:
             _negotiated[url] = decode_version(self._get("/version", deadline).body)
@@ -175,9 +174,11 @@ class Session:
         self._connection.close()
 
     def _ask(self, path: str, deadline: Deadline | None = None) -> Answer:
+        """Return the daemon's answer to a path, asked in the negotiated version of the API."""
         return self._get(f"/v{self.version(deadline).ApiVersion}{path}", deadline)
 
     def _get(self, path: str, deadline: Deadline | None) -> Answer:
+        """Return the answer to a whole path. Raises Trouble if its status is not 200."""
         seconds = self._engine.timeout_seconds
         answer = self._connection.get(path, deadline or Deadline(seconds, seconds * TOTAL_TIMEOUT_FACTOR))
         if answer.status == _BAD_REQUEST and b"HTTPS" in answer.body and self._engine.tls is None:
@@ -188,7 +189,7 @@ class Session:
 
 
 class EventStream:
-    """A subscription: an iterator over the daemon's bytes, which another thread may end."""
+    """A subscription to events: an iterator over the daemon's bytes, which another thread may end."""
 
     def __init__(self, engine: Engine, connection: Connection, response: HTTPResponse) -> None:
         self._engine = engine
@@ -203,12 +204,12 @@ class EventStream:
                 yield chunk
 
     def end(self) -> None:
-        """End the stream, from whatever thread: a read under way returns."""
+        """End the stream; a read that is under way returns. May be called from any thread."""
         self._ended = True
         self._connection.end()
 
     def close(self) -> None:
-        """Let go of the connection; for the reading thread."""
+        """Close the connection. Only the thread that reads may call this."""
         self._response.close()
         self._connection.close()
 

@@ -1,7 +1,7 @@
-"""I/O: an HTTP connection through `docker system dial-stdio` on the far side of ssh, with an end to every step.
+"""I/O: an HTTP connection through `docker system dial-stdio` on the other side of ssh. Every step has a bound.
 
-By the SDK's paramiko transport, which alone would wait without end for a host that says nothing, for
-the reply to its command, and for an agent. Imported for an ssh:// URL only: paramiko is an extra.
+It uses the SDK's paramiko transport. That alone would wait for ever for a host that says nothing, for the
+reply to its command, and for an agent. Imported for an ssh:// URL only, because paramiko is an extra.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _COMMAND = "`docker system dial-stdio`"
 
 
 class SshConnection(SSHConnection):
-    """An ssh session of its own, one channel in it, and HTTP over that."""
+    """HTTP over the only channel of an ssh session of its own."""
 
     sock: Any
 
@@ -39,7 +39,7 @@ class SshConnection(SSHConnection):
         self._channel: Any = None
 
     def connect(self) -> None:
-        """Connect, within the timeout in all. Raises Trouble or OSError."""
+        """Connect; all steps together take no longer than the timeout. Raises Trouble or OSError."""
         alarm = _Alarm(float(self.timeout))
         adapter = self._adapter = _Adapter(self._url, alarm)
         self.ssh_transport = adapter.transport
@@ -52,7 +52,7 @@ class SshConnection(SSHConnection):
         self.sock = _ChannelSocket(self._channel)
 
     def words(self, error: BaseException) -> str:
-        """Say what became of the command, if an error comes of its end, or nothing."""
+        """Return in words how the command ended, if its end caused the error, or nothing."""
         channel = self._channel
         if channel is None or is_stuck(error) or not channel.status_event.wait(LAST_WORDS_SECONDS):
             return ""
@@ -63,7 +63,7 @@ class SshConnection(SSHConnection):
         return f"gave no answer over ssh: {_COMMAND} ended with {channel.exit_status}{colon}{one_line(said)}"
 
     def end(self) -> None:
-        """End whatever waits, from any thread; never blocks."""
+        """End every wait. May be called from any thread, and never blocks."""
         if self._adapter:
             self._adapter.hang_up()
 
@@ -74,7 +74,7 @@ class SshConnection(SSHConnection):
 
 
 class _Adapter(SSHHTTPAdapter):
-    """The SDK's adapter, which reads ~/.ssh and logs in; given its time here, and words for what goes wrong."""
+    """The SDK's adapter, which reads ~/.ssh and logs in; here it gets bounds, and words for what goes wrong."""
 
     ssh_client: Any
     ssh_params: dict[str, Any]
@@ -90,7 +90,7 @@ class _Adapter(SSHHTTPAdapter):
 
     def hang_up(self) -> None:
         if transport := self.transport:
-            # its thread looks up ten times a second, or at once when its socket ends
+            # its thread looks whether it has to end ten times a second, or at once when its socket is shut down
             with contextlib.suppress(OSError, AttributeError):
                 transport.sock.shutdown(socket.SHUT_RDWR)
             transport.close()
@@ -108,21 +108,21 @@ class _Adapter(SSHHTTPAdapter):
 
     def _create_paramiko_client(self, base_url: str) -> None:
         super()._create_paramiko_client(base_url)  # type: ignore[misc]
-        # what it has to say is in its exceptions; the SDK has just set the level of its log
+        # its exceptions say everything; the SDK has just set the level of paramiko's log
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         self.ssh_client.set_missing_host_key_policy(_Refusal())
         given = self.ssh_params
         given["port"] = int(given["port"] or paramiko.config.SSH_PORT)
-        # as ssh itself, and unlike paramiko, pass over files that are not there
+        # ssh itself ignores key files that do not exist, and paramiko does not
         given["key_filename"] = [name for name in given.get("key_filename", ()) if Path(name).is_file()]
-        # each step has its own end as well, for an alarm that rings before there is anything to cut
+        # each step has a bound of its own too, in case the alarm rings before there is anything to cut off
         longest = 2 * self._alarm.seconds
         given |= {"timeout": longest, "banner_timeout": longest, "auth_timeout": longest, "channel_timeout": longest}
 
     def _connect(self) -> None:
         try:
             with self._alarm.cutting(self.hang_up):
-                # given to the client, for its own has no timeout; there is no public way
+                # the client's own agent has no timeout, and there is no public way to give it another one
                 self.ssh_client._agent = self._agent = _Agent(self._alarm.seconds)
                 super()._connect()  # type: ignore[misc]
         except BaseException as error:
@@ -133,6 +133,7 @@ class _Adapter(SSHHTTPAdapter):
             raise
 
     def _words(self, error: BaseException) -> str:
+        """Return in words why the login failed, or nothing if the error does not come from ssh."""
         if isinstance(error, paramiko.BadHostKeyException):
             key = f"{error.key.get_name()} {error.key.fingerprint}"
             return f"shows another host key than ~/.ssh/known_hosts has for {self._known_name()}: {key}"
@@ -144,17 +145,18 @@ class _Adapter(SSHHTTPAdapter):
         if self.transport and self.transport.initial_kex_done:
             user = self.ssh_params["username"] or getuser()
             return f"does not let {user} in with any key of the ssh agent or of ~/.ssh: {said}"
-        # what follows these words is chance, or not to be believed
+        # what follows these words changes by chance, or cannot be trusted
         is_other = "protocol banner" in said or "protocol version" in said
         return "does not speak ssh" if is_other else f"failed over ssh: {said}"
 
     def _known_name(self) -> str:
+        """Return the host's name in the form that known_hosts uses."""
         host, port = self.ssh_params["hostname"], self.ssh_params["port"]
         return f"{host}" if port == paramiko.config.SSH_PORT else f"[{host}]:{port}"
 
 
 class _Agent(paramiko.Agent):
-    """The user's agent, which answers within a time."""
+    """The user's ssh agent, with a bound for its answers."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -170,7 +172,7 @@ class _Agent(paramiko.Agent):
 
 
 class _Refusal(paramiko.MissingHostKeyPolicy):
-    """Refuses a host whose key nobody has vouched for."""
+    """Refuses a host whose key is not in known_hosts."""
 
     def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         raise Trouble(
@@ -179,7 +181,7 @@ class _Refusal(paramiko.MissingHostKeyPolicy):
 
 
 class _Alarm:
-    """A time for all of several steps, each of which is cut off when it rings; made when the time begins."""
+    """A time for several steps together. The step that is under way when the time is up is cut off."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -187,7 +189,7 @@ class _Alarm:
 
     @contextlib.contextmanager
     def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
-        """Cut a step off at the end of the time. Raises Trouble then, whatever the step made of it."""
+        """Cut the step in this block off when the time is up. Raises Trouble then, whatever the step raised."""
         rung = threading.Event()
 
         def ring() -> None:
@@ -215,9 +217,9 @@ class _Alarm:
 
 
 class _ChannelSocket:
-    """A paramiko channel that reads as a socket does: what is there, once something is there.
+    """A paramiko channel that reads like a socket: it returns what is there as soon as something is there.
 
-    Closing it leaves the channel open: http.client closes before the last answer has been read.
+    Closing it leaves the channel open, because http.client closes before the last answer has been read.
     """
 
     def __init__(self, channel: paramiko.Channel) -> None:
@@ -229,7 +231,7 @@ class _ChannelSocket:
         return _ChannelFile(self._channel)
 
     def close(self) -> None:
-        """Leave it to the session."""
+        """Do nothing: the session closes the channel."""
 
 
 class _ChannelFile(io.RawIOBase):

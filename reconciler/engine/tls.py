@@ -1,4 +1,4 @@
-"""I/O: TLS to an Engine: the files that a host names, and in words what is wrong with them or the other side."""
+"""I/O: TLS to an Engine: reads the files that a host names, and says what is wrong with them or with the other side."""
 
 import re
 import ssl
@@ -14,7 +14,7 @@ SPEAKS_TLS = "speaks TLS, and was asked without"
 
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"})
 _ALERT = re.compile(r".*[_ ]ALERT[_ ]", re.IGNORECASE)
-# what OpenSSL calls the errors of verification: x509_vfy.h
+# OpenSSL's numbers for errors of verification, from x509_vfy.h
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _OF_ANOTHER_CA = frozenset({2, 7, 18, 19, 20, 21})
 _OF_ANOTHER_NAME = frozenset({62, 64})
@@ -37,7 +37,7 @@ _ABOUT_THE_CLIENT = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """PEM files for a verified TLS connection; without the latter two the client shows no certificate."""
+    """PEM files for a verified TLS connection; without `cert` and `key` the client shows no certificate."""
 
     ca: Path
     cert: Path | None = None
@@ -48,7 +48,7 @@ def context_of(files: TlsFiles | None) -> ssl.SSLContext:
     """Return a context that verifies the server against these files, or the system's CAs. Raises Trouble."""
     if files is None:
         return ssl.create_default_context()
-    # not the default context: that of Python 3.13 refuses what Docker's own instructions make
+    # not the default context: in Python 3.13 it refuses certificates that are made by Docker's own instructions
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(files.ca)
@@ -56,7 +56,7 @@ def context_of(files: TlsFiles | None) -> ssl.SSLContext:
         raise _unusable(_certificate_defect(files.ca, "the CA"), error) from error
     if files.cert and files.key:
         try:
-            # any password: without one OpenSSL would ask a terminal for it, and wait
+            # without any password OpenSSL would ask for one on the terminal, and wait
             context.load_cert_chain(files.cert, files.key, password="")
         except OSError as error:
             raise _unusable(_pair_defect(files.cert, files.key), error) from error
@@ -66,11 +66,11 @@ def context_of(files: TlsFiles | None) -> ssl.SSLContext:
 
 
 def tls_words(error: BaseException, files: TlsFiles | None, name: str) -> str:
-    """Say what an error of a TLS connection to a server of that name means, or nothing."""
+    """Return in words what an error of a TLS connection to a server called `name` means, or nothing."""
     now = datetime.now(UTC)
     found = next((link for link in chain(error) if isinstance(link, ssl.SSLError)), None)
     if isinstance(found, ssl.SSLEOFError) or (found is None and is_hang_up(error)):
-        # a daemon that refuses a certificate may hang up before its alert has been read
+        # a daemon that refuses our certificate may hang up before we have read its alert
         dates = _dates(files.cert, now) if files and files.cert else ""
         return f"refused {files.cert} (the client's certificate): it {dates}" if files and dates else ""
     if found is None:
@@ -85,6 +85,7 @@ def tls_words(error: BaseException, files: TlsFiles | None, name: str) -> str:
 
 
 def _server_words(error: ssl.SSLCertVerificationError, files: TlsFiles | None, name: str, now: datetime) -> str:
+    """Return in words why the server's certificate was refused."""
     ca = files.ca if files else None
     if error.verify_code in _OF_ANOTHER_CA:
         trusted = f"the CA in {ca}" if ca else "any CA that this machine trusts"
@@ -100,6 +101,7 @@ def _server_words(error: ssl.SSLCertVerificationError, files: TlsFiles | None, n
 
 
 def _client_words(alert: str, files: TlsFiles | None, now: datetime) -> str:
+    """Return in words why the server refused the client's certificate."""
     if files is None or files.cert is None:
         return f"demands a client certificate, and none is named (TLS alert: {alert})"
     fault = f"it {dates}" if (dates := _dates(files.cert, now)) else "it is not one that this Engine's CA signed"
@@ -107,7 +109,7 @@ def _client_words(alert: str, files: TlsFiles | None, now: datetime) -> str:
 
 
 def _dates(path: Path, now: datetime) -> str:
-    """Say how the dates of a file's first certificate are wrong, or nothing."""
+    """Return in words how the dates of a file's first certificate are wrong, or nothing."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
@@ -125,6 +127,7 @@ def _unusable(defect: str, error: OSError) -> Trouble:
 
 
 def _pair_defect(cert: Path, key: Path) -> str:
+    """Return in words what is wrong with a certificate and its key."""
     return (
         _certificate_defect(cert, "the client's certificate")
         or _key_defect(key)
@@ -133,6 +136,7 @@ def _pair_defect(cert: Path, key: Path) -> str:
 
 
 def _certificate_defect(path: Path, role: str) -> str:
+    """Return in words what is wrong with a file of certificates, or nothing."""
     data = _read(path, role)
     if isinstance(data, str):
         return data
@@ -144,6 +148,7 @@ def _certificate_defect(path: Path, role: str) -> str:
 
 
 def _key_defect(path: Path) -> str:
+    """Return in words what is wrong with a file of a key, or nothing."""
     data = _read(path, "the client's key")
     if isinstance(data, str):
         return data
@@ -153,7 +158,7 @@ def _key_defect(path: Path) -> str:
 
 
 def _read(path: Path, role: str) -> bytes | str:
-    """Return a file's bytes, or what keeps them from being read."""
+    """Return a file's bytes, or in words why it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
