@@ -5,7 +5,11 @@ import subprocess
 import sys
 
 MEASUREMENTS = (
-    ("one pass, beyond the listing request and its decoding, beside a straightforward Django task", "passes", "sqlite"),
+    (
+        "one pass, beside its listing alone and beside a straightforward Django task",
+        "passes",
+        "sqlite",
+    ),
     ("10,000 containers, 100 of them changed, with inspects that fail at random", "inspects", "postgres"),
     ("a fleet: rounds over 10, 200 and 1,000 hosts, with 1 in 100 hanging", "fleet", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),

@@ -38,3 +38,7 @@ class UnknownHost(ReconcilerError):
 
     def __init__(self, names: list[str], known: list[str]) -> None:
         super().__init__(f"unknown host {', '.join(names)}; known: {', '.join(known) or 'none'}")
+
+
+class CannotWatch(ReconcilerError):
+    """The watcher can no longer do its work."""

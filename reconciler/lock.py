@@ -122,13 +122,13 @@ class HostLock:
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
 
     def note_event(self, event_ns: int) -> None:
-        """Remember the daemon's time of an event that was announced, among the last few."""
-        self._command("LPUSH", self._events, event_ns)
-        self._command("LTRIM", self._events, 0, EVENTS_KEPT - 1)
+        """Remember the daemon's time of an event that was announced, once, among the last few."""
+        self._command("ZADD", self._events, event_ns, event_ns)
+        self._command("ZREMRANGEBYRANK", self._events, 0, -EVENTS_KEPT - 1)
 
     def events(self) -> list[int]:
         """Return the remembered times of announced events, latest first."""
-        return [int(each) for each in cast("list[bytes]", self._command("LRANGE", self._events, 0, -1))]
+        return [int(each) for each in cast("list[bytes]", self._command("ZREVRANGE", self._events, 0, -1))]
 
     def note_latency(self, milliseconds: float) -> None:
         """Remember how long a pass came after the event that it answers, among the last few hundred."""

@@ -14,7 +14,6 @@ _COUNTING = frozenset(
     {"create", "start", "restart", "die", "died", "stop", "pause", "unpause", "destroy", "remove", "rename"}
 )
 """Lifecycle, in Docker's words and Podman's; `died` and `remove` are Podman's."""
-_EARLY = frozenset({"die", "died"})
 _LATEST_NS = 1 << 62
 _HEALTH = "health_status"
 
@@ -24,14 +23,6 @@ class Event(NamedTuple):
 
     action: str
     at_ns: int | None
-
-    @property
-    def is_early(self) -> bool:
-        """Tell whether a listing made at once is likely not to show it yet.
-
-        Measured: Docker 20.10 says `die` some tens of milliseconds before its listing does.
-        """
-        return self.action in _EARLY
 
 
 class BadStream(ValueError):

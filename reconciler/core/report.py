@@ -81,8 +81,11 @@ class Report:
 
     @property
     def latency_ms(self) -> float | None:
-        """How long after the event that it answers this pass was committed; None if there was no event."""
-        if self.event_at is None or self.started_at is None or self.outcome != Outcome.APPLIED:
+        """How long after the event that it shows this pass was committed; None if it shows none.
+
+        Several looks follow one event, for an Engine may announce it early: the one that found a change shows it.
+        """
+        if self.event_at is None or self.started_at is None or self.outcome != Outcome.APPLIED or not self.changes:
             return None
         lasted = self.started_at - self.event_at + timedelta(seconds=self.seconds)
         # a daemon on another machine has another clock

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from reconciler.core.events import MAX_LINE_BYTES, BadStream, Event, EventReader
-from reconciler.watch.supervisor import BACKOFF_SECONDS, Backoff
+from reconciler.watch.stream import BACKOFF_SECONDS, Backoff
 
 
 def line(action: str, **fields: object) -> bytes:

@@ -36,16 +36,22 @@ def test_latency_is_from_the_event_to_the_end_of_the_pass_and_never_negative(
     event_ms_earlier: int, latency_ms: float
 ) -> None:
     event_at = AT - timedelta(milliseconds=event_ms_earlier)
-    assert report(started_at=AT, seconds=0.025, event_at=event_at).latency_ms == latency_ms
+    told = report(started_at=AT, seconds=0.025, event_at=event_at, changes=(change(Kind.UPDATE, "a"),))
+    assert told.latency_ms == latency_ms
 
 
-@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.APPLIED})
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.APPLIED}))
 def test_a_pass_that_applied_nothing_has_no_latency(outcome: Outcome) -> None:
-    assert report(outcome, started_at=AT, event_at=AT).latency_ms is None
+    assert report(outcome, started_at=AT, event_at=AT, changes=(change(Kind.UPDATE, "a"),)).latency_ms is None
 
 
 def test_a_pass_that_answers_no_event_has_no_latency() -> None:
-    assert report(started_at=AT).latency_ms is None
+    assert report(started_at=AT, changes=(change(Kind.UPDATE, "a"),)).latency_ms is None
+
+
+def test_a_look_that_came_too_early_to_show_its_event_has_no_latency() -> None:
+    """An Engine may announce an event before its listing shows it; the look that finds the change counts."""
+    assert report(started_at=AT, event_at=AT).latency_ms is None
 
 
 def test_json_leaves_out_nothing_that_a_report_holds() -> None:

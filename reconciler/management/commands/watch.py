@@ -9,9 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from reconciler import tasks
-from reconciler.conf import named_hosts
-from reconciler.exceptions import UnknownHost
-from reconciler.watch.supervisor import CannotWatch, Watcher
+from reconciler.exceptions import ReconcilerError
+from reconciler.watch.supervisor import Watcher
 
 
 class Command(BaseCommand):
@@ -26,10 +25,6 @@ class Command(BaseCommand):
         parser.add_argument("--host", action="append", default=[], metavar="NAME", help="only this host; repeatable")
 
     def handle(self, *_: Any, host: list[str], **__: Any) -> None:
-        try:
-            named_hosts(host)
-        except UnknownHost as error:
-            raise CommandError(str(error)) from error
         # a connection and a thread per host, and the usual limit is 1,024 files
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -39,5 +34,5 @@ class Command(BaseCommand):
         self.stdout.write(f"watching {', '.join(host) or 'all enabled hosts'}")
         try:
             watcher.run()
-        except CannotWatch as error:
+        except ReconcilerError as error:
             raise CommandError(str(error)) from error

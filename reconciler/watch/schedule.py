@@ -1,0 +1,110 @@
+"""What is due when: the looks at a host that its events lead to. Pure: time is an argument, chance plays no part.
+
+Times are in seconds of any one clock that only moves forward. An Engine may announce an event before its listing
+shows it (Docker 20.10 says `die` 20 to 60 ms early, on a busy machine up to 250 ms), so one event leads to several
+looks. No number of events leads to more than one look a window, and one more in the first of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+SETTLED_SECONDS = 0.5
+"""When the last look follows the last event, for an Engine under load whose listing is slow to show it."""
+
+
+class Look(Enum):
+    """One of the looks that follow an event."""
+
+    NOW = "at once, or as soon as a window has passed since the last look"
+    SOON = "half a window after the first event of a burst"
+    WINDOW = "a window after the event"
+    SETTLED = "when nothing has happened for SETTLED_SECONDS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueLook:
+    """A look to make now; `event_ns` is the Engine's own time of the first event that it may show, if there is one."""
+
+    host: str
+    event_ns: int | None
+
+
+@dataclass(slots=True)
+class _Want:
+    """One kind of look at one host: for its first event, and again for the last one that came since."""
+
+    due: float
+    event_ns: int | None
+    last_due: float
+    last_event_ns: int | None
+
+
+class Schedule:
+    """The looks that are wanted, by host; for one thread, or behind a lock."""
+
+    def __init__(self, window_seconds: float) -> None:
+        self._window = window_seconds
+        self._wants: dict[str, dict[Look, _Want]] = {}
+        self._not_before: dict[str, float] = {}
+
+    def want(self, host: str, at: float, event_ns: int | None = None) -> None:
+        """Want one look at a host, as soon as its window allows."""
+        self._add(host, Look.NOW, at, event_ns)
+
+    def note_event(self, host: str, at: float, event_ns: int | None) -> None:
+        """Want every look that an event leads to."""
+        is_first_of_burst = at >= self._not_before.get(host, at) and Look.NOW not in self._wants.get(host, {})
+        if is_first_of_burst:
+            self._add(host, Look.SOON, at + self._window / 2, event_ns)
+        self._add(host, Look.NOW, at, event_ns)
+        self._add(host, Look.WINDOW, at + self._window, event_ns)
+        self._wants[host][Look.SETTLED] = _Want(at + SETTLED_SECONDS, event_ns, at + SETTLED_SECONDS, event_ns)
+
+    def try_again(self, host: str, at: float, event_ns: int | None) -> None:
+        """Want the look that could not be made once more, at a moment and none earlier."""
+        self._not_before[host] = at
+        self._add(host, Look.NOW, at, event_ns)
+        self._wants[host].pop(Look.SOON, None)
+
+    def forget(self, host: str) -> None:
+        """Drop what is wanted of a host that is not watched any longer."""
+        self._wants.pop(host, None)
+        self._not_before.pop(host, None)
+
+    def next_due(self) -> float | None:
+        """Return when the next look is due, or None if none is wanted."""
+        return min(map(self._host_due, self._wants), default=None)
+
+    def take(self, at: float) -> DueLook | None:
+        """Return the look that has been due longest; take it and all other due looks at its host off the schedule."""
+        host = min(self._wants, key=self._host_due, default=None)
+        if host is None or self._host_due(host) > at:
+            return None
+        wants = self._wants[host]
+        taken = {look: wants.pop(look) for look in list(wants) if self._look_due(host, look) <= at}
+        for look, want in taken.items():
+            # an event of the same moment has just had its look
+            if want.last_due > at + self._window / 2:
+                wants[look] = _Want(want.last_due, want.last_event_ns, want.last_due, want.last_event_ns)
+        if not wants:
+            del self._wants[host]
+        if taken.keys() != {Look.SOON}:
+            self._not_before[host] = at + self._window
+        return DueLook(host=host, event_ns=_first(want.event_ns for want in taken.values()))
+
+    def _add(self, host: str, look: Look, due: float, event_ns: int | None) -> None:
+        want = self._wants.setdefault(host, {}).setdefault(look, _Want(due, event_ns, due, event_ns))
+        want.event_ns = event_ns if want.event_ns is None else want.event_ns
+        want.last_due, want.last_event_ns = max(want.last_due, due), event_ns
+
+    def _host_due(self, host: str) -> float:
+        return min(self._look_due(host, look) for look in self._wants[host])
+
+    def _look_due(self, host: str, look: Look) -> float:
+        due = self._wants[host][look].due
+        return due if look is Look.SOON else max(due, self._not_before.get(host, due))
+
+
+def _first(event_times: Iterable[int | None]) -> int | None:
+    return min((event_ns for event_ns in event_times if event_ns is not None), default=None)

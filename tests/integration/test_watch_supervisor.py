@@ -1,0 +1,183 @@
+"""I15: one host's trouble, of whatever kind, ends neither the watcher nor the watch of any other host."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import OperationalError
+
+from dev.process import wait_until
+from reconciler.exceptions import CannotWatch, UnknownHost
+from reconciler.lock import PassRequest
+from reconciler.models import Host
+from reconciler.watch import stream, supervisor
+from reconciler.watch.supervisor import Watcher
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAIT_SECONDS = 60.0
+
+
+class ReadyStream:
+    """A stream that says nothing until it is ended."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._ended.wait(WAIT_SECONDS)
+        yield from ()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def close(self) -> None:
+        self._ended.set()
+
+
+class FakeEngine:
+    """An Engine whose subscriptions fail as often as told, with whatever the test wants."""
+
+    def __init__(self, host: str, failures: list[BaseException]) -> None:
+        self.host = host
+        self._failures = failures
+
+    def events(self, silence_seconds: float) -> ReadyStream:
+        if self._failures:
+            raise self._failures.pop()
+        return ReadyStream()
+
+
+class Watched:
+    """A watcher of the hosts in the database, and what it asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        self.watcher = Watcher(self._ask, 0.1)
+        self.errors: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> "Watched":
+        self._thread.start()
+        return self
+
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
+    def wait_for_ask(self, host: str) -> None:
+        wait_until(lambda: host in self.asked, timeout_seconds=WAIT_SECONDS)
+
+    def stop(self) -> None:
+        self.watcher.stopping.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    def _ask(self, host: str, request: PassRequest) -> None:
+        self.asked.add(host)
+
+    def _run(self) -> None:
+        try:
+            self.watcher.run()
+        except Exception as error:  # noqa: BLE001 - kept for the test to judge
+            self.errors.append(error)
+
+
+@pytest.fixture
+def watched(local: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    monkeypatch.setattr(supervisor, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(stream, "BACKOFF_SECONDS", (0.01, 0.02))
+    made = Watched()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give each host a fake Engine, whose first subscriptions may fail."""
+
+    def give(**failures: list[BaseException]) -> None:
+        made = {name: FakeEngine(name, given) for name, given in failures.items()}
+        monkeypatch.setattr(supervisor, "engine_of", lambda host: made[host.name])
+
+    return give
+
+
+@pytest.mark.parametrize("error", [KeyError("/version"), ValueError("not a config"), RecursionError(), MemoryError()])
+def test_whatever_an_engine_raises_is_tried_again(
+    watched: Watched, engines: Callable[..., None], error: Exception
+) -> None:
+    engines(local=[error, error])
+    watched.start().wait_for_ask("local")
+    assert (watched.is_running(), watched.errors) == (True, [])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_whose_thread_has_died_is_begun_anew(watched: Watched, engines: Callable[..., None]) -> None:
+    engines(local=[SystemExit("its thread ends")])
+    watched.start().wait_for_ask("local")
+    assert (watched.is_running(), watched.errors) == (True, [])
+
+
+def test_a_host_whose_engine_cannot_be_named_leaves_the_others_alone(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Host.objects.create(name="bad")
+    good = FakeEngine("local", [])
+
+    def engine(host: Host) -> object:
+        if host.name == "bad":
+            raise ValueError("Invalid IPv6 URL")
+        return good
+
+    monkeypatch.setattr(supervisor, "engine_of", engine)
+    with caplog.at_level(logging.WARNING, "reconciler.watch.supervisor"):
+        watched.start().wait_for_ask("local")
+        wait_until(lambda: Host.objects.get(name="local").watching_since is not None, timeout_seconds=WAIT_SECONDS)
+    assert caplog.messages == ["host bad: cannot be watched: Invalid IPv6 URL"]
+
+
+def test_a_host_without_trouble_is_watched_beside_one_that_fails_for_ever(
+    watched: Watched, engines: Callable[..., None]
+) -> None:
+    Host.objects.create(name="edge")
+    engines(local=[], edge=[KeyError("again") for _ in range(10_000)])
+    watched.start().wait_for_ask("local")
+    wait_until(lambda: Host.objects.get(name="local").watching_since is not None, timeout_seconds=WAIT_SECONDS)
+    assert Host.objects.get(name="edge").watching_since is None
+
+
+def test_the_watcher_starts_while_the_database_is_down_and_works_when_it_is_back(
+    watched: Watched, engines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines(local=[])
+    outage = [OperationalError("connection refused") for _ in range(3)]
+    monkeypatch.setattr(supervisor, "_read_hosts", _failing(supervisor._read_hosts, outage))
+    watched.start().wait_for_ask("local")
+    assert (outage, watched.errors) == ([], [])
+
+
+def _failing(act: Callable[[], list[Host]], failures: list[Exception]) -> Callable[[], list[Host]]:
+    def tried() -> list[Host]:
+        if failures:
+            raise failures.pop()
+        return act()
+
+    return tried
+
+
+def test_a_database_that_stays_down_ends_the_watcher_with_a_message(
+    watched: Watched, engines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines(local=[])
+    monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "_read_hosts", _failing(list, [OperationalError("gone")] * 10_000))
+    watched.start()
+    wait_until(lambda: not watched.is_running(), timeout_seconds=WAIT_SECONDS)
+    assert [type(error) for error in watched.errors] == [CannotWatch]
+    assert "the database has not answered for 0.2 s" in str(watched.errors[0])
+
+
+def test_a_name_that_no_host_has_is_an_error(local: Host) -> None:
+    with pytest.raises(UnknownHost, match="unknown host nobody; known: local"):
+        Watcher(lambda *_: None, 0.1, only=["nobody"]).run()
