@@ -12,7 +12,7 @@ import pytest
 from django.core.management import BaseCommand, get_commands, load_command_class
 
 from reconciler.core.observation import Reason
-from reconciler.core.report import Outcome, Trigger
+from reconciler.core.report import Outcome, Report, Trigger
 from reconciler.models import State
 from reconciler.status import Condition
 from tinyforge.env import Env
@@ -149,6 +149,12 @@ def test_the_commands_page_tells_every_command_and_its_options(name: str) -> Non
 def test_a_page_tells_every_word_of_its_kind(page: str, words: list[str]) -> None:
     text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
     assert [word for word in words if not re.search(rf"[|`] ?{word}[ `]", text)] == []
+
+
+def test_the_commands_page_shows_every_field_of_a_report() -> None:
+    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^      "(\w+)":', page, re.MULTILINE)
+    assert shown == list(Report(host="local", trigger=Trigger.MANUAL, outcome=Outcome.APPLIED).as_dict())
 
 
 HOUSE = PROJECT / "reconciler"
