@@ -1,4 +1,4 @@
-"""Every error this app raises on purpose."""
+"""All errors that this app raises on purpose."""
 
 
 class ReconcilerError(Exception):
@@ -6,7 +6,7 @@ class ReconcilerError(Exception):
 
 
 class EngineUnavailable(ReconcilerError):
-    """A host's Engine gave no complete, usable listing: nothing is known of its containers."""
+    """A host's Engine gave no complete and usable answer, so nothing is known about its containers."""
 
     def __init__(self, host: str, url: str, reason: str) -> None:
         self.trouble = f"the Engine at {url} {reason}"
@@ -17,7 +17,7 @@ class EngineUnavailable(ReconcilerError):
 
 
 class NoDetails(ReconcilerError):
-    """An inspect told nothing of a container; `stuck`: the daemon took all the time it was given."""
+    """An inspect gave no details of a container; `stuck` means that the daemon did not answer in time."""
 
     def __init__(self, container_id: str, reason: str, *, stuck: bool = False) -> None:
         super().__init__(f"no details of container {container_id[:12]}: {reason}")
@@ -27,18 +27,18 @@ class NoDetails(ReconcilerError):
 
 
 class LockUnavailable(ReconcilerError):
-    """Redis cannot be asked for the lock; passes stay correct under the database fence alone (I7)."""
+    """Redis does not answer, so there is no lock; the database's fence alone keeps passes correct (I7)."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"Redis at {url} does not answer ({reason})")
 
 
 class UnknownHost(ReconcilerError):
-    """A host was named that the index does not know."""
+    """Somebody named a host that the index does not know."""
 
     def __init__(self, names: list[str], known: list[str]) -> None:
         super().__init__(f"unknown host {', '.join(names)}; known: {', '.join(known) or 'none'}")
 
 
 class CannotWatch(ReconcilerError):
-    """The watcher can no longer do its work."""
+    """The watcher cannot do its work any more."""

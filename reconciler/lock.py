@@ -1,13 +1,13 @@
 """I/O: single flight with a trailing edge, per host, on Redis. The only importer of redis.
 
-Two keys a host: `lock`, the holder's token with a time to live, and `asked`, the request that no
-pass has taken on yet. A request made while a pass is under way is found by its holder on release,
-who then makes exactly one more pass; a request made while idle tells its maker to start one. Every
-operation is one Lua script, so nothing can come between its question and its answer; a third key,
-`called`, keeps a thousand requesters from starting a thousand passes and expires by itself in case
-the one who was told to start one died.
+Each host has three keys. `lock` holds the holder's token, with a time to live. `asked` holds the request
+that no pass has taken yet: if a pass is under way, its holder finds the request on release and makes
+exactly one more pass; if none is, whoever asks is told to start one. `called` says that somebody has been
+told so, which keeps a thousand requesters from starting a thousand passes. It expires by itself, in case
+the one who was told dies. Each operation is one Lua script, so nothing can come between its question and
+its answer.
 
-The lock is for efficiency, the database fence for safety (I7): losing all of this is harmless.
+The lock is for efficiency, the database's fence for safety (I7): losing all of this does no harm.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from reconciler.core.report import Trigger
 from reconciler.exceptions import LockUnavailable
 
 CALL_TTL_MS = 2_000
-"""How long one told to start a pass is believed to be about to: then the next requester is told, too."""
+"""How long we believe that whoever was told to start a pass will do so. After that the next requester is told."""
 ASKED_TTL_MS = 3_600_000
 LATENCIES_KEPT = 500
 EVENTS_KEPT = 50
@@ -63,14 +63,14 @@ _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPI
 
 
 class PassRequest(NamedTuple):
-    """A request for a pass; `event_ns` is the daemon's time of the first event it is to answer."""
+    """A request for a pass; `event_ns` is the daemon's time of the first event that the pass answers."""
 
     trigger: Trigger
     event_ns: int | None = None
 
 
 class Lease(NamedTuple):
-    """Leave to make a pass, and the request it answers, if there was one."""
+    """The permission to make a pass, and the request that the pass answers, if there was one."""
 
     asked: PassRequest | None
 
@@ -78,7 +78,7 @@ class Lease(NamedTuple):
 @cache
 def connect(url: str) -> redis.Redis:
     """Return this process's client for a Redis URL; it connects when used, and again after a failure."""
-    # a unix socket has no TCP to keep alive
+    # keepalive is for TCP only; a unix socket has none
     tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=10, **tcp)
 
@@ -100,25 +100,25 @@ class HostLock:
         return bool(self._run(_REQUEST, ask.trigger, event_ns, ASKED_TTL_MS, CALL_TTL_MS))
 
     def acquire(self, *, only_if_asked: bool = False) -> Lease | None:
-        """Take the lock and the standing request, without waiting; None if it is held (or nothing was asked)."""
+        """Take the lock and the standing request without waiting; None if the lock is held (or nothing was asked)."""
         try:
             return _lease(self._run(_ACQUIRE, self._token, self._ttl_ms, int(only_if_asked)))
         except LockUnavailable:
-            # the answer may have been lost, not the question: a lock nobody knows of would last its whole life
+            # perhaps only the answer was lost: then we hold a lock that would last until it expires
             with contextlib.suppress(LockUnavailable):
                 self.release()
             raise
 
     def release_unless_asked(self) -> Lease | None:
-        """Release; or, if a request has come since the last grant, keep the lock and return it."""
+        """Release the lock; but if a request has come since it was taken, keep the lock and return the request."""
         return _lease(self._run(_RELEASE_UNLESS_ASKED, self._token, self._ttl_ms))
 
     def release(self) -> bool:
-        """Release if still the owner, leaving requests standing; return whether it was."""
+        """Release the lock if it is still ours, and leave requests standing; return whether it was ours."""
         return bool(self._run(_RELEASE, self._token))
 
     def renew(self) -> bool:
-        """Set the full time to live again if still the owner; return whether it was."""
+        """Give the lock its full time to live again if it is still ours; return whether it was."""
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
 
     def note_event(self, event_ns: int) -> None:
@@ -131,13 +131,13 @@ class HostLock:
         return [int(each) for each in cast("list[bytes]", self._command("ZREVRANGE", self._events, 0, -1))]
 
     def note_latency(self, milliseconds: float) -> None:
-        """Remember how long a pass came after the event that it answers, among the last few hundred."""
+        """Remember how long after its event a pass was committed, among the last few hundred."""
         self._command("LPUSH", self._latencies, f"{milliseconds:.3f}")
         self._command("LTRIM", self._latencies, 0, LATENCIES_KEPT - 1)
 
     @contextlib.contextmanager
     def renewed(self) -> Iterator[None]:
-        """Renew from a thread, three times in a lifetime, while the body works."""
+        """Renew the lock from a thread, three times in its lifetime, while the body works."""
         stop = threading.Event()
 
         def renew_until_stopped() -> None:
@@ -176,6 +176,7 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
 
 @contextlib.contextmanager
 def _translated_errors(client: redis.Redis) -> Iterator[None]:
+    """Turn every error of Redis into LockUnavailable, which names the server without its password."""
     try:
         yield
     except (redis.RedisError, OSError) as error:
@@ -189,6 +190,7 @@ def _latencies_key(host: str) -> str:
 
 
 def _lease(answer: object) -> Lease | None:
+    """Return a script's answer as a lease, or None if the lock was not granted."""
     if not answer:
         return None
     trigger, event_ns = (part.decode() for part in cast("list[bytes]", answer))

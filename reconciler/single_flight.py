@@ -1,4 +1,4 @@
-"""The single flight that passes of a host take turns in: one at a time, and one more for what is asked meanwhile."""
+"""Single flight: of each host's passes one is made at a time, and one more for what is asked meanwhile."""
 
 import contextlib
 import logging
@@ -19,21 +19,21 @@ from reconciler.reconcile import reconcile
 logger = logging.getLogger(__name__)
 
 MOST_ROUNDS = 10
-"""Passes one holder makes in a row before it leaves further requests to the next worker."""
+"""How many passes one holder makes in a row before it leaves further requests to another worker."""
 LATE_EVENTS_SECONDS = 0.5
-"""How long after a tick an event may still come in that announces what the tick found."""
+"""How long after a tick an event may still arrive that announces what the tick found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """The passes one holder made; `again` is a request that still stands: the caller has to start a pass for it."""
+    """The passes that one holder made; if `again` is a request, the caller has to start a pass for it."""
 
     reports: tuple[Report, ...] = ()
     again: PassRequest | None = None
 
     @property
     def confirm_after(self) -> float | None:
-        """In how many seconds the caller has to start a pass that confirms what is held, if it has to."""
+        """In how many seconds the caller has to start a pass that confirms what is held, or None."""
         due = [report.confirm_after for report in self.reports if report.confirm_after is not None]
         return due[-1] if due else None
 
@@ -41,7 +41,7 @@ class Flight:
 def reconcile_in_turn(host: Host, *, trigger: Trigger, only_if_asked: bool = False) -> Flight:
     """Make the host's next pass if none is under way, and one more for what is asked meanwhile (I12).
 
-    With `only_if_asked` it makes none if the request has been answered already. Raises LockUnavailable.
+    With `only_if_asked`, no pass is made if nothing is asked any more. Raises LockUnavailable.
     """
     lock = lock_of(host.name)
     grant = lock.acquire(only_if_asked=only_if_asked)
@@ -52,6 +52,7 @@ def reconcile_in_turn(host: Host, *, trigger: Trigger, only_if_asked: bool = Fal
 
 
 def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> Flight:
+    """Make passes until nothing is asked any more, then let go of the lock."""
     reports: list[Report] = []
     again: PassRequest | None = None
     lister = engine_of(host)
@@ -60,7 +61,7 @@ def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> 
             ask = grant.asked or PassRequest(trigger)
             report = reconcile(host, lister, trigger=ask.trigger, event_at=_moment(ask.event_ns))
             reports.append(report)
-            # told to start a pass while holding the lock: it was lost
+            # whoever holds the lock is never told to start a pass: if that happens, the lock was lost
             again = ask if report.conflicts and lock.request(ask) else again
             if report.latency_ms is not None:
                 lock.note_latency(report.latency_ms)
@@ -68,7 +69,7 @@ def _hold(host: Host, lock: HostLock, grant: Lease | None, trigger: Trigger) -> 
         if grant and grant.asked:
             again = _hand_over(lock, grant.asked)
     except LockUnavailable as error:
-        # the fence keeps overlapping passes correct; what was asked meanwhile, the next tick answers
+        # the fence keeps overlapping passes correct, and the next tick answers what was asked meanwhile
         logger.warning("%s; passes of host %s go on without it", error, host.name, extra={"action": "lock_lost"})
     finally:
         with contextlib.suppress(LockUnavailable):
@@ -83,9 +84,9 @@ def _moment(at_ns: int | None) -> datetime | None:
 
 
 def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
-    """Count what a tick found although the host's events were followed and none had announced it.
+    """Count changes that a tick found although the host was watched and no event had announced them.
 
-    Called with the lock released; an event may come a moment later than the tick that it announces.
+    Called when the lock has been released, because an event may come a moment after the tick.
     """
     since, looked_at = host.last_success_at, report.started_at
     if report.trigger != Trigger.TICK or host.watching_since is None or since is None or looked_at is None:
@@ -102,7 +103,7 @@ def _note_drift(host: Host, lock: HostLock, report: Report) -> None:
 
 
 def _hand_over(lock: HostLock, ask: PassRequest) -> PassRequest | None:
-    """Leave the request just taken to another holder; return it if one has to be started."""
+    """Leave the request that was just taken to another holder; return it if the caller has to start a pass for it."""
     lock.request(ask)
     lock.release()
     return ask if lock.request(ask) else None

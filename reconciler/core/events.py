@@ -1,6 +1,6 @@
-"""A daemon's event stream: which events say *look now*, and when the daemon says they happened.
+"""A daemon's event stream: which events say *look now*, and when they happened by the daemon's own clock.
 
-Pure: imports no framework, reads no clock, does no I/O. An event is never trusted with more (I13).
+Pure: imports no framework, reads no clock, does no I/O. Nothing else is taken from an event (I13).
 """
 
 from typing import NamedTuple
@@ -13,13 +13,13 @@ MAX_LINE_BYTES = 1 << 20
 _COUNTING = frozenset(
     {"create", "start", "restart", "die", "died", "stop", "pause", "unpause", "destroy", "remove", "rename"}
 )
-"""Lifecycle, in Docker's words and Podman's; `died` and `remove` are Podman's."""
+"""Actions that change a container's life, in Docker's words and in Podman's (`died` and `remove`)."""
 _LATEST_NS = 1 << 62
 _HEALTH = "health_status"
 
 
 class Event(NamedTuple):
-    """An event that counts; `at_ns` is the daemon's own clock, in nanoseconds since 1970, None if it is absurd."""
+    """An event that matters; `at_ns` is in nanoseconds since 1970 by the daemon's clock, None if it makes no sense."""
 
     action: str
     at_ns: int | None
@@ -30,7 +30,7 @@ class BadStream(ValueError):
 
 
 class _Line(Struct, rename={"type_": "Type", "action": "Action", "time_ns": "timeNano"}):
-    """What Docker ≥ 20.10 says; since API 1.52 without `status`, `id` and `from`."""
+    """The fields that Docker sends from 20.10 on; since API 1.52 `status`, `id` and `from` are gone."""
 
     type_: str = "container"
     action: str = ""
@@ -42,13 +42,13 @@ _line = msgspec.json.Decoder(_Line)
 
 
 class EventReader:
-    """Cuts a stream's bytes into events, wherever the chunks were cut."""
+    """Turns a stream's bytes into events, however the bytes are divided into chunks."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events that count among those complete by now. Raises BadStream."""
+        """Take a chunk and return the events that matter among those that are complete now. Raises BadStream."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > MAX_LINE_BYTES:
             raise BadStream(f"a line longer than {MAX_LINE_BYTES} bytes")
@@ -56,6 +56,7 @@ class EventReader:
 
 
 def _event(line: bytes) -> Event | None:
+    """Return the event of a line, or None if it does not matter. Raises BadStream."""
     try:
         read = _line.decode(line)
     except (ValueError, RecursionError):

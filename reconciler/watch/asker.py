@@ -1,4 +1,4 @@
-"""The thread that asks for passes, when the schedule says so."""
+"""The thread that asks for passes when the schedule says so."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ from reconciler.watch.schedule import DueLook, Schedule
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.5
-"""Pause after an ask that failed; longer than Redis remembers who was told to start a pass."""
+"""The pause after a request that failed; it is longer than Redis remembers who was told to start a pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class AskerStatus:
 
 
 class Asker(threading.Thread):
-    """Asks for the passes that are due; whatever threads share of it stands behind one condition."""
+    """Asks for the passes that are due. One condition guards everything that threads share."""
 
     def __init__(self, ask: Callable[[str, PassRequest], None], window_seconds: float) -> None:
         super().__init__(name="asker", daemon=True)
@@ -52,7 +52,7 @@ class Asker(threading.Thread):
             self._changed.notify()
 
     def forget(self, host: str) -> None:
-        """Ask no more for a host."""
+        """Stop asking for passes of a host."""
         with self._changed:
             self._schedule.forget(host)
 
@@ -78,6 +78,7 @@ class Asker(threading.Thread):
                 self._note_success(due)
 
     def _wait_for_look(self) -> DueLook | None:
+        """Return the next look when it is due, or None once the thread has to end."""
         with self._changed:
             while not self._stopped:
                 now = time.monotonic()
@@ -93,6 +94,7 @@ class Asker(threading.Thread):
             self._asked[due.host] = self._asked.get(due.host, 0) + 1
 
     def _note_failure(self, due: DueLook, error: Exception) -> None:
+        """Put the look back onto the schedule; warn at the first failure only."""
         now = time.monotonic()
         with self._changed:
             is_news = self._failing_since is None

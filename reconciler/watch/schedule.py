@@ -1,6 +1,6 @@
-"""What is due when: the looks at a host that its events lead to. Pure: time is an argument, chance plays no part.
+"""Which looks at a host its events lead to, and when they are due. Pure: time is an argument, and nothing is random.
 
-Times are in seconds of any one clock that only moves forward. An Engine may announce an event before its listing
+Times are in seconds, by one clock that only moves forward. An Engine may announce an event before its listing
 shows it (Docker 20.10 says `die` 20 to 60 ms early, on a busy machine up to 250 ms), so one event leads to several
 looks. No number of events leads to more than one look a window, and one more in the first of them.
 """
@@ -32,7 +32,7 @@ class DueLook:
 
 @dataclass(slots=True)
 class _Want:
-    """One kind of look at one host: for its first event, and again for the last one that came since."""
+    """One kind of look at one host: when it is due for the first event, and again for the last event since then."""
 
     due: float
     event_ns: int | None
@@ -41,7 +41,7 @@ class _Want:
 
 
 class Schedule:
-    """The looks that are wanted, by host; for one thread, or behind a lock."""
+    """The looks that are wanted, by host. For one thread only, or behind a lock."""
 
     def __init__(self, window_seconds: float) -> None:
         self._window = window_seconds
@@ -62,13 +62,13 @@ class Schedule:
         self._wants[host][Look.SETTLED] = _Want(at + SETTLED_SECONDS, event_ns, at + SETTLED_SECONDS, event_ns)
 
     def try_again(self, host: str, at: float, event_ns: int | None) -> None:
-        """Want the look that could not be made once more, at a moment and none earlier."""
+        """Want a look again that could not be made, no earlier than `at`."""
         self._not_before[host] = at
         self._add(host, Look.NOW, at, event_ns)
         self._wants[host].pop(Look.SOON, None)
 
     def forget(self, host: str) -> None:
-        """Drop what is wanted of a host that is not watched any longer."""
+        """Drop the looks at a host that is not watched any more."""
         self._wants.pop(host, None)
         self._not_before.pop(host, None)
 
@@ -77,14 +77,14 @@ class Schedule:
         return min(map(self._host_due, self._wants), default=None)
 
     def take(self, at: float) -> DueLook | None:
-        """Return the look that has been due longest; take it and all other due looks at its host off the schedule."""
+        """Return the look that has been due the longest, and take all due looks at its host off the schedule."""
         host = min(self._wants, key=self._host_due, default=None)
         if host is None or self._host_due(host) > at:
             return None
         wants = self._wants[host]
         taken = {look: wants.pop(look) for look in list(wants) if self._look_due(host, look) <= at}
         for look, want in taken.items():
-            # an event of the same moment has just had its look
+            # an event that came at almost the same moment has just had its look
             if want.last_due > at + self._window / 2:
                 wants[look] = _Want(want.last_due, want.last_event_ns, want.last_due, want.last_event_ns)
         if not wants:
@@ -94,6 +94,7 @@ class Schedule:
         return DueLook(host=host, event_ns=_first(want.event_ns for want in taken.values()))
 
     def _add(self, host: str, look: Look, due: float, event_ns: int | None) -> None:
+        """Add a look, or add this event to the look that is wanted already."""
         want = self._wants.setdefault(host, {}).setdefault(look, _Want(due, event_ns, due, event_ns))
         want.event_ns = event_ns if want.event_ns is None else want.event_ns
         want.last_due, want.last_event_ns = max(want.last_due, due), event_ns
@@ -107,4 +108,5 @@ class Schedule:
 
 
 def _first(event_times: Iterable[int | None]) -> int | None:
+    """Return the earliest of the known times."""
     return min((event_ns for event_ns in event_times if event_ns is not None), default=None)

@@ -1,7 +1,7 @@
-"""One host's event stream, followed by a thread, whatever happens to it.
+"""A thread that follows one host's event stream, whatever happens to the stream.
 
-A stream is subscribed to first and followed by a full pass; whatever ends it leads to a new subscription and a full
-pass (I13).
+Each subscription is followed by a full pass. Whatever ends a stream leads to a new subscription, and so to a full pass
+(I13).
 """
 
 import logging
@@ -22,14 +22,14 @@ from reconciler.exceptions import EngineUnavailable
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 45.0
-"""A stream that says nothing for so long may be half open: it is ended and opened anew."""
+"""A stream that is silent for this long may be half open, so it is ended and opened again."""
 STREAM_SECONDS = (120.0, 300.0)
 """A stream is ended deliberately at a random moment of this range."""
 BACKOFF_SECONDS = (1.0, 30.0)
 
 
 class Listener(Protocol):
-    """Who is told that a host wants looking at."""
+    """What is told that somebody should look at a host."""
 
     def want(self, host: str) -> None:
         """Want one look."""
@@ -39,14 +39,14 @@ class Listener(Protocol):
 
 
 class Backoff:
-    """Exponential pauses with jitter, begun anew after a stream that lived longer than the longest of them."""
+    """Pauses that grow exponentially, with jitter. They start again after a stream that outlived the longest pause."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._failures = 0
 
     def after(self, lived_seconds: float) -> float:
-        """Return the pause, in seconds, after a stream that lived so long."""
+        """Return the pause in seconds after a stream that was open for `lived_seconds`."""
         shortest, longest = BACKOFF_SECONDS
         self._failures = 0 if lived_seconds > longest else self._failures + 1
         return pause_seconds(self._failures, 2 * shortest, longest, self._rng.random())
@@ -62,7 +62,7 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
-    """A stream that is being read: when it was last heard, and when it is to end, by the monotonic clock."""
+    """A stream that is being read: when its last bytes came and when it has to end, by the monotonic clock."""
 
     stream: EventStream
     heard_at: float
@@ -70,7 +70,7 @@ class _Open:
 
 
 class HostWatch(threading.Thread):
-    """Follows one host's stream until stopped; whatever threads share of it stands behind one lock."""
+    """Follows one host's stream until stopped. One lock guards everything that threads share."""
 
     def __init__(self, engine: Engine, listener: Listener) -> None:
         super().__init__(name=f"watch-{engine.host}", daemon=True)
@@ -90,7 +90,7 @@ class HostWatch(threading.Thread):
             return self._status
 
     def run(self) -> None:
-        """Follow stream after stream."""
+        """Follow one stream after the other."""
         backoff = Backoff(self._rng)
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -123,8 +123,8 @@ class HostWatch(threading.Thread):
             trouble = error.trouble
         except BadStream as error:
             trouble = f"the event stream holds {error}"
-        except Exception as error:  # one host's trouble, of whatever kind, stays at home (I15)
-            logger.exception("host %s: its watch met what it does not know", self.engine.host)
+        except Exception as error:  # whatever goes wrong with one host must not touch the others (I15)
+            logger.exception("host %s: its watch met an unexpected error", self.engine.host)
             trouble = f"its watch failed with {type(error).__name__}"
         with self._lock:
             return "" if self._ended_by_us or self._stopping.is_set() else trouble
@@ -143,11 +143,12 @@ class HostWatch(threading.Thread):
             stream.close()
 
     def _begin(self, stream: EventStream) -> None:
+        """Note that the stream is open, and ask for a pass."""
         now = time.monotonic()
         with self._lock:
             self._open = _Open(stream=stream, heard_at=now, end_at=now + self._rng.uniform(*STREAM_SECONDS))
             self._status = replace(self._status, watching_since=timezone.now())
-        # only now: what happens from here on is announced, what happened before is in the listing
+        # only now: what happens from here on is announced, and what happened before is in the listing
         self._listener.want(self.engine.host)
         if self._stopping.is_set():
             self._end_stream()
@@ -156,6 +157,7 @@ class HostWatch(threading.Thread):
             self._trouble = ""
 
     def _hear(self, reader: EventReader, chunk: bytes) -> None:
+        """Take a chunk of the stream, and pass its events on."""
         events = reader.feed(chunk)
         with self._lock:
             if self._open:
@@ -165,6 +167,7 @@ class HostWatch(threading.Thread):
             self._listener.note_event(self.engine.host, event.at_ns)
 
     def _end_stream(self) -> None:
+        """End the open stream on purpose, if there is one."""
         with self._lock:
             opened = self._open
             self._ended_by_us = self._ended_by_us or opened is not None
@@ -172,6 +175,7 @@ class HostWatch(threading.Thread):
             opened.stream.end()
 
     def _warn(self, trouble: str, pause: float) -> None:
+        """Warn about trouble when it is new; log it for debugging when it lasts."""
         level = logging.DEBUG if trouble == self._trouble else logging.WARNING
         self._trouble = trouble
         text = "host %s: not watching: %s; trying again in %.1f s"

@@ -1,7 +1,7 @@
-"""The watcher: a thread for each enabled host that follows its events, and the record of how that goes.
+"""The watcher: for each enabled host a thread that follows its events, and a record of how that goes.
 
-One host's trouble never ends it. It ends only when it cannot work at all: its asking thread has died, or Redis or the
-database has not answered for long, also at its start.
+One host's trouble never ends it. It ends only when it cannot work at all: the thread that asks for passes has died, or
+Redis or the database has not answered for a long time, also at the start.
 """
 
 import logging
@@ -27,16 +27,16 @@ from reconciler.watch.stream import HostWatch
 logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 5.0
-"""How often hosts are read and the record of the watch is written; never per event."""
+"""How often hosts are read and the record of the watch is written; an event never leads to a write."""
 JOIN_SECONDS = 3.0
-"""How long to wait, in all, for threads to end that may hang on the network."""
+"""How long to wait for all threads together to end, because they may hang on the network."""
 PATIENCE_SECONDS = 120.0
-"""How long database or Redis may fail before the watcher gives up, for whoever supervises it to see."""
+"""How long the database or Redis may fail before the watcher gives up, so that its supervisor notices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recorded:
-    """What the database was last told of one host's watch."""
+    """What the database was last told about the watch of one host."""
 
     watching_since: datetime | None = None
     events_seen: int = 0
@@ -76,7 +76,7 @@ class Watcher:
             self._shut_down()
 
     def _refresh(self, now: float) -> None:
-        """Pick up hosts that came, went or changed, begin dead watches anew, and write the record."""
+        """Follow new and changed hosts, drop those that are gone, replace dead watches, and write the record."""
         close_old_connections()
         try:
             wanted = self._wanted_engines()
@@ -96,7 +96,7 @@ class Watcher:
                 logger.warning("the database does not answer (%s)", error, extra={"action": "database_failed"})
 
     def _wanted_engines(self) -> dict[str, Engine]:
-        """Return the Engines to watch; a host whose Engine cannot even be named is left out, and said so once."""
+        """Return the Engines to watch. A host whose settings give no Engine is left out, with one warning."""
         hosts = _read_hosts()
         if not self._has_read_hosts:
             self._require_known(hosts)
@@ -108,7 +108,7 @@ class Watcher:
                 continue
             try:
                 engines[host.name] = engine_of(host)
-            except Exception as error:  # noqa: BLE001 - one host's trouble, of whatever kind, stays at home (I15)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one host must not touch the others (I15)
                 unwatchable[host.name] = str(error) or type(error).__name__
         for name, trouble in unwatchable.items():
             if self._unwatchable.get(name) != trouble:
@@ -117,11 +117,13 @@ class Watcher:
         return engines
 
     def _require_known(self, hosts: Iterable[Host]) -> None:
+        """Raise UnknownHost if a host was named that does not exist."""
         known = [host.name for host in hosts]
         if unknown := sorted(self._only.difference(known)):
             raise UnknownHost(unknown, known)
 
     def _drop(self, names: Iterable[str]) -> None:
+        """End the watches of these hosts, and record that the hosts are not watched any more."""
         gone = [self._watches.pop(name) for name in list(names)]
         for watch in gone:
             host = watch.engine.host
@@ -134,12 +136,12 @@ class Watcher:
         store.note_not_watched([watch.engine.host for watch in gone])
 
     def _is_news(self, watch: HostWatch) -> bool:
-        """Tell whether the record says watched of a host that is not, or the other way round."""
+        """Tell whether the record says that the host is watched while it is not, or the other way round."""
         recorded = self._recorded.get(watch.engine.host, _Recorded())
         return (recorded.watching_since is None) != (watch.status().watching_since is None)
 
     def _record(self) -> None:
-        """Write one heartbeat for all, and what is new of single hosts."""
+        """Write one heartbeat for all watched hosts, and what has changed for single hosts."""
         now = timezone.now()
         asked = self._asker.status().asked
         found = {name: watch.status() for name, watch in self._watches.items()}
@@ -155,6 +157,7 @@ class Watcher:
                 self._recorded[name] = news
 
     def _require_health(self, now: float) -> None:
+        """Raise CannotWatch if the watcher cannot do its work any more."""
         if not self._asker.is_alive():
             raise CannotWatch("the thread that asks for passes has died; its error is above")
         failing = {"Redis": self._asker.status().failing_since, "the database": self._database_failing_since}
