@@ -17,8 +17,7 @@ from msgspec.structs import asdict, astuple
 from reconciler.core.plan import MISSING, Change, Kind, Plan
 from reconciler.core.safeguard import Held
 from reconciler.models import Container, Host, Transition
-from reconciler.signals import containers_changed
-from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence
+from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence, write_history
 
 DETAIL_COLUMNS = ("oom_killed", "restart_count", "started_at", "finished_at")
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
@@ -152,12 +151,8 @@ def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
 
 
 def _record(changes: Sequence[Change], host: str, context: PassContext) -> None:
-    """Write the history of these changes; who listens is told after the commit."""
-    transitions = [_transition(change, context) for change in changes if change.is_transition]
-    if transitions:
-        made = tuple(Transition.objects.bulk_create(transitions))
-        # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
-        transaction.on_commit(lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made))
+    """Write the history of these changes."""
+    write_history(host, [_transition(change, context) for change in changes if change.is_transition])
 
 
 def _transition(change: Change, context: PassContext) -> Transition:

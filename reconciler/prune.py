@@ -1,19 +1,22 @@
-"""SHELL: delete what is older than its retention, in chunks, so that nothing waits long for it.
+"""I/O: delete what is older than its retention, in chunks, so that nothing waits long for it.
 
-Placeholders and present rows are never deleted: a row's end is that its container is missing, and
-has been for long. Of a row that exists, the last transition stays, however old it is.
+Placeholders and present rows are never deleted: a row goes only if its container is missing, and has
+been for long. Its history ends with it. Of every history, the last step before the kept time stays
+for as long as a later one does, so that the state at the beginning of that time is known; and of a
+row that exists the last step stays, however old it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from reconciler.models import Container, Transition
+from reconciler.store import end_rows
 
 CHUNK_ROWS = 1_000
 
@@ -31,8 +34,10 @@ def prune(at: datetime, *, dry_run: bool = False) -> Pruned:
     containers, transitions = _missing_too_long(at), _too_old(at)
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
-    # rows first: the last transition of a row that goes is kept for nobody
-    return Pruned(containers=sum(_delete(containers)), transitions=sum(_delete(transitions)))
+    return Pruned(
+        containers=sum(_until_none_is_left(lambda: _end_chunk(containers, at))),
+        transitions=sum(_until_none_is_left(lambda: _delete_chunk(transitions))),
+    )
 
 
 def _missing_too_long(at: datetime) -> QuerySet[Container]:
@@ -43,23 +48,27 @@ def _missing_too_long(at: datetime) -> QuerySet[Container]:
 
 
 def _too_old(at: datetime) -> QuerySet[Transition]:
-    """Return transitions older than TRANSITION_DAYS that a later one, or the end of their row, has outlived."""
+    """Return transitions older than TRANSITION_DAYS that are followed by another such one, or that end a history."""
     if not settings.TRANSITION_DAYS:
         return Transition.objects.none()
-    later = Transition.objects.filter(row_id=OuterRef("row_id")).filter(
-        Q(at__gt=OuterRef("at")) | Q(at=OuterRef("at"), id__gt=OuterRef("id"))
-    )
-    row = Container.objects.filter(id=OuterRef("row_id"))
     old = Transition.objects.filter(at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
-    return old.filter(Exists(later) | ~Exists(row))
+    later = Transition.objects.filter(row_id=OuterRef("row_id"), id__gt=OuterRef("id"))
+    row = Container.objects.filter(id=OuterRef("row_id"))
+    return old.filter(Exists(old & later) | ~Exists(row) & ~Exists(later))
 
 
-def _delete(doomed: QuerySet[Any]) -> Iterator[int]:
+def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:
     """Delete a chunk at a time, each in a transaction of its own; yield how many went."""
-    return takewhile(bool, iter(lambda: _delete_chunk(doomed), None))
+    return takewhile(bool, iter(delete_chunk, None))
 
 
-def _delete_chunk(doomed: QuerySet[Any]) -> int:
+def _end_chunk(doomed: QuerySet[Container], at: datetime) -> int:
+    with transaction.atomic():
+        # what somebody holds is left for the next day, and what was bound anew meanwhile is found to be so
+        chunk = doomed.select_for_update(skip_locked=True).order_by("id")[:CHUNK_ROWS]
+        return end_rows(chunk, f"missing for more than {settings.MISSING_DAYS} days", at)
+
+
+def _delete_chunk(doomed: QuerySet[Transition]) -> int:
     keys = list(doomed.order_by("pk").values_list("pk", flat=True)[:CHUNK_ROWS])
-    # asked again while deleting: a row that was bound anew meanwhile stays
-    return doomed.filter(pk__in=keys).delete()[0] if keys else 0
+    return Transition.objects.filter(pk__in=keys).delete()[0] if keys else 0

@@ -1,6 +1,7 @@
 """I/O: rows, catalogue and the notes on hosts, out of the database and into it, in few queries (I11)."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -15,7 +16,8 @@ from reconciler.core.details import LastInspect
 from reconciler.core.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, LookupKeys, Row
 from reconciler.core.safeguard import Held
 from reconciler.exceptions import UnknownHost
-from reconciler.models import Container, Host, Instance, Stack, Workload
+from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
+from reconciler.signals import containers_changed
 
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
@@ -132,6 +134,28 @@ def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
         return {}
     found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *LastInspect._fields)
     return {row_id: LastInspect(*known) for row_id, *known in found}
+
+
+def write_history(host: str, transitions: Sequence[Transition]) -> None:
+    """Write transitions of one host's rows; who listens is told after the commit."""
+    if transitions:
+        made = tuple(Transition.objects.bulk_create(transitions))
+        # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
+        transaction.on_commit(lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made))
+
+
+def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
+    """Delete rows and end their history with it, in the caller's transaction; `rows` locks them. Return how many."""
+    ends: dict[str, list[Transition]] = defaultdict(list)
+    for row_id, host, state, container_id in rows.values_list("id", "host_id", "state", "container_id"):
+        end = Transition(row_id=row_id, host_id=host, from_state=state, to_state=State.GONE, at=at, cause=cause)
+        end.container_id = container_id
+        ends[host].append(end)
+    for host, transitions in ends.items():
+        write_history(host, transitions)
+    ended = [end.row_id for transitions in ends.values() for end in transitions]
+    Container.objects.filter(id__among=ended).delete()
+    return len(ended)
 
 
 def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:

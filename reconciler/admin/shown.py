@@ -22,6 +22,7 @@ _SIGNS = {
     State.STOPPED: "■",
     State.FAILED: "✗",
     State.MISSING: "?",
+    State.GONE: "∅",
     State.PENDING: "…",
 }
 _OOM = format_html(' <span class="state state-failed" title="killed for want of memory">{}</span>', "OOM")

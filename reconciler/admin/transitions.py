@@ -39,7 +39,7 @@ class TransitionAdmin(ReadOnlyAdmin):
     list_filter = (("to_state", StateFilter), "oom_killed", ("at", WhenFilter))
     search_fields = ("row__id", "container_id", "cause")
     search_help_text = "Search by row id, container id or cause"
-    when = moment_of("at", "when", ordering="at")
+    when = moment_of("at", "when", ordering="id")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say whose history it is."""

@@ -18,8 +18,8 @@ MAX_IMAGE_CHARS = 512
 MAX_STATE_CHARS = 32
 MAX_PORT = 65_535
 
-OWN_STATES = frozenset({"missing", "failed"})
-"""States that the sweep and the deployer say, and no daemon."""
+OWN_STATES = frozenset({"missing", "failed", "gone"})
+"""States that the sweep, the deployer and the history say, and no daemon."""
 
 HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
 MAX_NUMBER = 2**31 - 1

@@ -22,7 +22,8 @@ UNKNOWN = "unknown"
 class State(models.TextChoices):
     """States of a container row; a daemon's unknown state is stored as it is.
 
-    `missing` is set by the sweep alone, `failed` by the deployer alone.
+    `missing` is set by the sweep alone, `failed` by the deployer alone. `gone` is the last state of a
+    row's history, and no row has it.
     """
 
     RUNNING = "running", "running"
@@ -33,7 +34,11 @@ class State(models.TextChoices):
     STOPPED = "stopped", "stopped"
     FAILED = "failed", "failed"
     MISSING = "missing", "missing"
+    GONE = "gone", "gone"
     PENDING = "", "pending"
+
+
+ROW_STATES = [(value, label) for value, label in State.choices if value != State.GONE]
 
 
 def unknown_condition(at: datetime) -> Q:
@@ -126,7 +131,7 @@ class Container(Deployed):
     host = models.ForeignKey(
         Host, on_delete=models.PROTECT, default=LOCAL_HOST, related_name="containers", db_index=False
     )
-    state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
+    state = models.CharField(max_length=MAX_STATE_CHARS, choices=ROW_STATES, blank=True, default=State.PENDING)
     health = models.CharField(
         max_length=16, blank=True, default="", help_text="What its health check says; empty: it has none."
     )

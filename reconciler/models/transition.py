@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from reconciler.core.history import time_in_state
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
 from reconciler.models.container import Container, State
 from reconciler.models.host import Host
@@ -16,8 +17,8 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
     """When did it go down, how often, and how long was it up."""
 
     def of(self, row: "Container | str") -> "TransitionQuerySet":
-        """The history of one row, given as a Container or by id; oldest first."""
-        return self.filter(row_id=row.pk if isinstance(row, Container) else row).order_by("at", "id")
+        """The history of one row, given as a Container or by id; what was committed first comes first."""
+        return self.filter(row_id=row.pk if isinstance(row, Container) else row).order_by("id")
 
     def since(self, at: datetime) -> "TransitionQuerySet":
         """Transitions from a moment on."""
@@ -32,21 +33,17 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
 
         What was pruned, or happened before the index knew the row, counts as not running.
         """
-        until = until or timezone.now()
-        story = self.order_by("at", "id")
-        before = story.filter(at__lte=since).last()
-        state, at, total = before.to_state if before else "", since, timedelta()
-        for moment, to_state in [*story.filter(at__gt=since, at__lt=until).values_list("at", "to_state"), (until, "")]:
-            total += moment - at if state == State.RUNNING else timedelta()
-            state, at = to_state, moment
-        return total
+        steps = list(self.order_by("id").values_list("at", "to_state"))
+        return time_in_state(steps, State.RUNNING, since, until or timezone.now())
 
 
 class Transition(models.Model):
-    """A change of a row's state or container, or a restart; written with the change itself.
+    """A change of a row's state or container, a restart, or the end of the row; written with the change itself.
 
-    Neither row nor host has a database constraint: history outlives both. `at` is the moment the
-    change was written, by the index's clock; `restarts` is by how much the restart count had grown.
+    Neither row nor host has a database constraint: history outlives both. The ids of one row's
+    transitions are in the order of their commits. `at` is the moment the change was written, by the
+    clock of the machine that wrote it, so it orders nothing. `restarts` is by how much the restart
+    count had grown.
     """
 
     row = models.ForeignKey(
@@ -68,8 +65,9 @@ class Transition(models.Model):
     objects = TransitionQuerySet.as_manager()
 
     class Meta:
-        ordering: ClassVar = ["-at", "-id"]
+        ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
+            models.Index(fields=["row", "id"], name="transition_row_id"),
             models.Index(fields=["row", "at"], name="transition_row_at"),
             models.Index(fields=["at"], name="transition_at"),
         ]

@@ -1,14 +1,17 @@
 """Transitions, details and the signal: what a pass writes in addition to the rows."""
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
 from reconciler import apply as applying
+from reconciler import store
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
 from reconciler.exceptions import NoDetails
@@ -325,6 +328,38 @@ def test_uptime_goes_on_until_now(local: Host) -> None:
     assert timedelta() < up <= timezone.now() - began
 
 
+def test_history_is_in_the_order_of_its_commits_whatever_the_clocks_say(local: Host) -> None:
+    """I16: the second worker's clock is behind the first one's."""
+    at(NOON - HOUR, "", "running")
+    at(NOON + timedelta(seconds=0.4), "running", "stopped")
+    at(NOON + timedelta(seconds=0.3), "stopped", "running")
+    story = Transition.objects.of("shop:web")
+    assert [step.to_state for step in story] == ["running", "stopped", "running"]
+    assert story.uptime(NOON, NOON + 10 * HOUR) == 10 * HOUR
+    assert Transition.objects.all()[0].to_state == "running"
+
+
+def test_a_row_whose_host_is_removed_ends_its_history(local: Host) -> None:
+    """I16: it was up until then."""
+    look(Host.objects.create(name="west"), RUNNING)
+    call_command("host", "remove", "west", "--with-rows", stdout=io.StringIO())
+    story = Transition.objects.of("shop:web@west")
+    began, end = story
+    assert (end.from_state, end.to_state, end.container_id, end.host_id) == ("running", "gone", cid("web"), "west")
+    assert end.cause == "host west was removed with its rows"
+    assert story.uptime(began.at, end.at + HOUR) == end.at - began.at
+
+
+def test_the_end_of_a_row_is_written_with_its_removal_or_not_at_all(local: Host) -> None:
+    """I16."""
+    look(local, RUNNING)
+    with transaction.atomic():
+        assert store.end_rows(Container.objects.all(), "a test", timezone.now()) == 1
+        assert history()[-1] == ("running", "gone", "a test")
+        transaction.set_rollback(True)
+    assert (Container.objects.count(), len(history())) == (1, 1)
+
+
 def test_history_is_of_a_row_alone(local: Host) -> None:
     at(NOON, "running", "stopped")
     Transition.objects.create(row_id="shop:db", host_id="local", at=NOON, from_state="running", to_state="stopped")
@@ -355,6 +390,14 @@ def test_who_listens_is_told_after_the_commit(local: Host, heard: list[dict[str,
     assert [(step.row_id, step.to_state, step.pk is not None) for step in told["transitions"]] == [
         ("shop:web", "running", True)
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_listens_is_told_that_a_row_is_gone(local: Host, heard: list[dict[str, Any]]) -> None:
+    look(Host.objects.create(name="west"), RUNNING)
+    call_command("host", "remove", "west", "--with-rows", stdout=io.StringIO())
+    assert [(step.row_id, step.to_state) for step in heard[-1]["transitions"]] == [("shop:web@west", "gone")]
+    assert (heard[-1]["host"], heard[-1]["in_transaction"]) == ("west", False)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from reconciler import store
 from reconciler.conf import engine_of, named_hosts
 from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.exceptions import EngineUnavailable, UnknownHost
@@ -110,7 +111,8 @@ class Command(BaseCommand):
             if not with_rows and (count := rows.count()):
                 text = f"host {name} has {count} rows, which its removal would leave without a host"
                 raise CommandError(f"{text}; disable it, or remove it --with-rows", returncode=1)
-            deleted = rows.delete()[0] if with_rows else 0
+            locked = rows.select_for_update().order_by("id")
+            deleted = store.end_rows(locked, f"host {name} was removed with its rows", timezone.now())
             host.delete()
         self.stdout.write(f"host {name} removed, and {deleted} rows with it")
 

@@ -1,0 +1,55 @@
+"""How long a row was up, from the steps of its history. Pure.
+
+History is in the order of its commits. The moments that stand beside the steps come from the clocks
+of several machines, which differ, and one of which may have been wrong for a while.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def time_in_state(steps: Sequence[tuple[datetime, str]], state: str, since: datetime, until: datetime) -> timedelta:
+    """Return how long a row was in a state between two moments; `steps` are (moment, new state) in commit order."""
+    moments = in_order([moment for moment, _ in steps])
+    spans = zip(pairwise([*moments, _LATEST]), (reached for _, reached in steps), strict=True)
+    shares = (min(end, until) - max(begin, since) for (begin, end), reached in spans if reached == state)
+    return sum((max(share, timedelta()) for share in shares), timedelta())
+
+
+def in_order(moments: Sequence[datetime]) -> list[datetime]:
+    """Return moments of commit order so that none is before the one that precedes it.
+
+    As few as possible are disbelieved, so one wrong clock moves no step but its own: to the nearest
+    moment that lies between its neighbours.
+    """
+    believed = _longest_in_order(moments)
+    latest, limits = _LATEST, []
+    for index in reversed(range(len(moments))):
+        latest = moments[index] if index in believed else latest
+        limits.append(latest)
+    ordered: list[datetime] = []
+    for moment, limit in zip(moments, reversed(limits), strict=True):
+        possible = min(moment, limit)
+        ordered.append(max(possible, ordered[-1]) if ordered else possible)
+    return ordered
+
+
+def _longest_in_order(moments: Sequence[datetime]) -> frozenset[int]:
+    """Return the indexes of the longest choice of moments that do not decrease."""
+    # for each length, the index of the earliest moment that a choice of this length can end with
+    ends: list[int] = []
+    before: list[int | None] = []
+    for index, moment in enumerate(moments):
+        length = bisect_right(ends, moment, key=moments.__getitem__)
+        before.append(ends[length - 1] if length else None)
+        ends[length : length + 1] = [index]
+    chosen: list[int] = []
+    last = ends[-1] if ends else None
+    while last is not None:
+        chosen.append(last)
+        last = before[last]
+    return frozenset(chosen)
