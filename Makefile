@@ -8,13 +8,16 @@ STAMP := $(VENV)/.stamp
 PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	ALLOWED_HOSTS=example.org DATABASE_URL=sqlite:///:memory:
 
+# Several tests at a time, as most of them wait; tests of one group (`xdist_group`) share what is dear to start.
+PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --dist=loadgroup
+
 # What no other database changes is tested once.
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
 	acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-sqlite test-postgres test-elsewhere test-pythons lint format bench sample sample-clean clean
+.PHONY: help up test test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,17 +27,15 @@ up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000, Ctrl-C st
 
 test: $(STAMP) ## Run all tests, on SQLite, PostgreSQL and every newer Python here
 	@$(BIN)/python -m dev.packages
-	@echo "==> both databases at once; the output of each follows when it is done"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-sqlite test-elsewhere
-
-test-elsewhere: test-postgres
+	@$(MAKE) --no-print-directory test-sqlite
+	@$(MAKE) --no-print-directory test-postgres
 	@$(MAKE) --no-print-directory test-pythons
 
 test-sqlite: $(STAMP)
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest
+	TEST_DATABASE=sqlite $(PYTEST)
 
 test-postgres: $(STAMP)
-	TEST_DATABASE=postgres $(BIN)/python -m pytest tests/integration tests/acceptance $(ONCE)
+	TEST_DATABASE=postgres $(PYTEST) tests/integration tests/acceptance $(ONCE)
 
 test-pythons: $(STAMP)
 	@$(BIN)/python -m dev.pythons

@@ -27,8 +27,11 @@ def unavailable(what: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Keep SQLite's test database in a file, because threads and processes share it."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Keep SQLite's test database in a file, because threads and processes share it.
+
+    On PostgreSQL each worker of pytest has a database of its own on one server, named after it.
+    """
     default = settings.DATABASES["default"]
     if default["ENGINE"].endswith("sqlite3"):
         default["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")

@@ -2,6 +2,9 @@
 
 TEST_DATABASE chooses `sqlite` (the default) or `postgres`: a server named by TEST_POSTGRES_URL, or
 one this module starts. Valkey's address is fixed here; the fixture `valkey` starts it.
+
+With `-n` this runs in pytest's own process first, and then in each worker, which inherits the folder and the
+PostgreSQL server of the run. Whatever else a worker needs is its own: a folder, a Valkey, Engines, databases.
 """
 
 import atexit
@@ -10,14 +13,32 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from dev.ports import free_port
 from dev.postgres import Postgres
 
-DIRECTORY = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
+MOST_WORKERS = 16
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 VALKEY_PORT = free_port()
 
-atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers a core for `-n auto`: the tests mostly wait."""
+    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+def _own_directory() -> Path:
+    """Return a folder of this process, with a short path; pytest's own process removes it with all its workers'."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = Path(os.environ["TEST_DIRECTORY"]) / worker
+        folder.mkdir()
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
+    os.environ["TEST_DIRECTORY"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _database_url() -> str:
@@ -27,9 +48,11 @@ def _database_url() -> str:
         raise SystemExit(f"TEST_DATABASE={DATABASE!r} is not usable; allowed: sqlite, postgres")
     server = Postgres(DIRECTORY / "pg").start()
     atexit.register(server.stop)
+    os.environ["TEST_POSTGRES_URL"] = server.url
     return server.url
 
 
+DIRECTORY = _own_directory()
 (DIRECTORY / "static").mkdir()
 for name in [name for name in os.environ if name.startswith("DOCKER_")]:
     del os.environ[name]

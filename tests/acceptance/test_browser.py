@@ -28,6 +28,8 @@ from tests.acceptance.conftest import Containers, eventually
 from tests.builders import cid, workload
 from tests.conftest import unavailable
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 CONTAINERS = reverse("admin:reconciler_container_changelist")
 HISTORY = reverse("admin:reconciler_transition_changelist")
 HOSTS = reverse("admin:reconciler_host_changelist")

@@ -25,6 +25,8 @@ from tests.builders import workload
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 
+pytestmark = pytest.mark.xdist_group("ssh")
+
 TIMEOUT_SECONDS = 10.0
 SHORT_SECONDS = 0.5
 INSPECT_SECONDS = 5.0

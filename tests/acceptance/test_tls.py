@@ -22,6 +22,9 @@ from tests.certificates import FAR, LONG_AGO, TOMORROW, YESTERDAY, Authority
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 
+# one worker starts each of the daemons below
+pytestmark = pytest.mark.xdist_group("tls")
+
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:

@@ -283,6 +283,7 @@ def hundred_thousand(django_db_setup, django_db_blocker):
         Workload.objects.all().delete()
 
 
+@pytest.mark.xdist_group("hundred_thousand")
 @pytest.mark.usefixtures("hundred_thousand")
 class TestAHundredThousandRows:
     @pytest.mark.parametrize("query", [{}, {"q": "r99999"}, {"orphan": "yes"}, {"state__exact": "running", "p": "900"}])
