@@ -4,9 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-STOP_SECONDS = 30.0
+from dev.process import ServiceError
+
+STOP_SECONDS = 60.0
+TAIL_LINES = 20
 
 
 class Processes:
@@ -25,6 +29,8 @@ class Processes:
                 env=os.environ | self._environment | environment,
                 stdout=log,
                 stderr=log,
+                # a group of its own, so that a worker is killed with its children
+                start_new_session=True,
             )
         return self._running[name]
 
@@ -50,18 +56,34 @@ class Processes:
         return {name for name, process in self._running.items() if process.poll() is None}
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """End a process and return its exit status."""
+        """End a process and return its exit status; if it does not end in time, kill it and say so."""
         process = self._running.pop(name)
         process.send_signal(number)
-        return process.wait(STOP_SECONDS)
+        if not _ends(process, STOP_SECONDS):
+            raise ServiceError(self._failure(name, number))
+        return process.returncode
 
     def stop_all(self) -> None:
-        """End every process that still runs."""
+        """End every process that still runs; kill those that do not end in time, and say which."""
         for process in self._running.values():
             process.terminate()
-        for process in self._running.values():
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        deadline = time.monotonic() + STOP_SECONDS
+        killed = [name for name, process in self._running.items() if not _ends(process, deadline - time.monotonic())]
+        self._running.clear()
+        if killed:
+            raise ServiceError("\n".join(self._failure(name, signal.SIGTERM) for name in killed))
+
+    def _failure(self, name: str, number: signal.Signals) -> str:
+        tail = "\n".join(self.log(name).splitlines()[-TAIL_LINES:])
+        return f"{name} did not end within {STOP_SECONDS:g} s of {number.name} and was killed; its log ends with:\n{tail}"
+
+
+def _ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a process to end; kill it, with all it has started, if it does not in time."""
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True

@@ -124,3 +124,12 @@ def test_a_worker_keeps_its_database_connection_and_survives_its_loss(
     lost_at = timezone.now()
     eventually(lambda: last_success() > lost_at, what="a pass after the loss")
     assert "Traceback" not in processes.log("worker")
+
+
+def test_beat_ends_even_if_the_signal_comes_in_the_middle_of_a_send(processes: Processes) -> None:
+    """redis-py can lose the exception of Celery's own signal handler: beat then went on for ever."""
+    processes.start(
+        "beat", "celery", "-A", "tinyforge", "beat", "--scheduler", "tests.acceptance.deaf_scheduler:DeafScheduler"
+    )
+    eventually(lambda: "ticking" in processes.log("beat"), what="a tick")
+    assert processes.stop("beat") == 0

@@ -14,9 +14,12 @@ import psycopg
 import pytest
 import redis
 
+from dev import index
+from dev.index import Processes
 from dev.leftovers import end_recorded
 from dev.services import DockerEngine, Postgres, ServiceError, Valkey, install_docker
 from tests.conftest import unavailable
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -170,23 +173,52 @@ def test_a_run_that_was_killed_is_ended_by_the_next(tmp_path: Path) -> None:
         [sys.executable, "-c", f"{code}; time.sleep(60)", str(tmp_path)], cwd=Path(__file__).parents[2]
     )
     record = tmp_path / "valkey.json"
-    wait_for(record)
+    eventually(lambda: record.exists() and record.read_text(), what="the record of who was started")
     first_run.send_signal(signal.SIGKILL)
     first_run.wait()
     assert len(end_recorded(record)) == 1
     assert not processes_below(tmp_path)
 
 
+DEAF = "; ".join(
+    [
+        "import signal, subprocess, sys, time",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)', sys.argv[-1]])",
+        "print('deaf', flush=True)",
+        "time.sleep(3600)",
+    ]
+)
+
+
+@pytest.fixture
+def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """A process of the index that ignores SIGTERM, and has a child."""
+    monkeypatch.setattr(index, "STOP_SECONDS", 0.2)
+    processes = Processes(tmp_path, {})
+    processes.start("worker", "timeit", "-n1", "-r1", f"{DEAF} # {tmp_path}")
+    eventually(lambda: "deaf" in processes.log("worker"), what="it runs")
+    return processes
+
+
+def test_a_process_that_does_not_end_when_told_is_killed_with_its_children_and_named(
+    deaf: Processes, tmp_path: Path
+) -> None:
+    with pytest.raises(ServiceError, match=r"worker did not end within 0.2 s of SIGTERM and was killed"):
+        deaf.stop("worker")
+    eventually(lambda: not processes_below(tmp_path), what="nothing is left")
+
+
+def test_one_process_that_does_not_end_does_not_keep_the_others_from_being_ended(
+    deaf: Processes, tmp_path: Path
+) -> None:
+    deaf.start("beat", "timeit", "-n1", "-r1", f"import time; time.sleep(3600) # {tmp_path}")
+    with pytest.raises(ServiceError, match="worker did not end"):
+        deaf.stop_all()
+    eventually(lambda: not processes_below(tmp_path), what="nothing is left")
+
+
 def test_a_record_of_another_process_with_that_id_ends_nothing(tmp_path: Path) -> None:
     record = tmp_path / "other.json"
     record.write_text(f'[{{"pid": {os.getpid()}, "started": 1.0, "command": ["/bin/other"]}}]')
     assert end_recorded(record) == []
-
-
-def wait_for(path: Path) -> None:
-    """Wait until a file holds something."""
-    for _ in range(200):
-        if path.exists() and path.read_text():
-            return
-        signal.sigtimedwait([], 0.05)
-    pytest.fail(f"{path} did not appear")
