@@ -8,8 +8,11 @@ from celery import Celery
 from celery.signals import beat_init, task_prerun, worker_ready
 from django.db import close_old_connections
 
+from tinyforge import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tinyforge.settings")
 
+broker.use()
 app = Celery("tinyforge")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

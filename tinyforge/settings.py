@@ -203,9 +203,9 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
-# beat answers `celery inspect ping`, unless it is wedged
-CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
-CELERY_BEAT_REMOTE_CONTROL_MAX_TICK_AGE = 60.0
+# nobody is to end a worker by a message
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "reconcile",

@@ -80,6 +80,13 @@ def test_the_number_of_workers_outlives_an_update() -> None:
     assert SERVICES["worker"]["deploy"]["replicas"] == "${WORKERS:-1}"
 
 
+def test_workers_listen_to_no_other_workers() -> None:
+    """What one says to all, anybody could say."""
+    procfile = yaml.safe_load((ROOT / "Procfile").read_text())
+    for command in (SERVICES["worker"]["command"], procfile["worker"].split()):
+        assert {"--without-gossip", "--without-mingle"} <= set(command)
+
+
 def test_the_health_check_asks_for_a_page_that_is_there() -> None:
     (path,) = re.findall(r"http://127\.0\.0\.1:8000(/[^\"]*)", SERVICES["web"]["healthcheck"]["test"][-1])
     assert resolve(path).view_name == "admin:login"

@@ -1,0 +1,101 @@
+"""What comes out of the queue: only messages of the kind that this index sends itself are handed to Celery.
+
+Celery trusts whoever can write to the queue. A message of another shape would end the worker, and many such messages
+go back into the queue when it ends, so that they would end the next worker, too. Here they are dropped with a warning.
+"""
+
+import base64
+import logging
+import uuid
+from typing import Any, Literal
+
+import msgspec
+from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+logger = logging.getLogger(__name__)
+
+Argument = str | int | float | bool | None
+# Whatever can go wrong with a message; what goes wrong with a connection is none of these.
+UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class Headers(msgspec.Struct):
+    """What Celery is told about a task; times are in ISO 8601."""
+
+    task: str
+    id: str
+    eta: str | None = None
+    expires: str | None = None
+    retries: int = 0
+
+
+class DeliveryInfo(msgspec.Struct):
+    """The way that a message has gone."""
+
+    exchange: str
+    routing_key: str
+
+
+class Properties(msgspec.Struct):
+    """What the transport is told about a message."""
+
+    delivery_info: DeliveryInfo
+    body_encoding: Literal["base64"]
+    priority: int = 0
+    # a new one for each: of two messages with one tag, one would never be done
+    delivery_tag: str = ""
+
+
+class Message(msgspec.Struct, rename="kebab"):
+    """A message as it lies in Redis; what has no name here is left behind."""
+
+    body: str
+    content_type: Literal["application/json"]
+    content_encoding: Literal["utf-8"]
+    headers: Headers
+    properties: Properties
+
+
+class Body(msgspec.Struct, array_like=True):
+    """A task's arguments, and what Celery is to do afterwards, of which nothing is used here."""
+
+    args: list[Argument]
+    kwargs: dict[str, Argument]
+    embedded: dict[str, None] = {}
+
+
+def accepted(raw: object) -> dict[str, Any]:
+    """Return a message, made anew from what is known of its kind. Raises ValueError if it is of another kind."""
+    message = msgspec.convert(raw, Message)
+    body = msgspec.json.decode(base64.b64decode(message.body, validate=True), type=Body)
+    message.properties.delivery_tag = str(uuid.uuid4())
+    message.body = base64.b64encode(msgspec.json.encode(body)).decode()
+    built: dict[str, Any] = msgspec.to_builtins(message)
+    return built
+
+
+class Channel(redis.Channel):
+    """A channel that survives a message it cannot read."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except UNUSABLE as error:
+            text = "a message was dropped, because this index sends no such messages: %.200r"
+            logger.warning(text, error, extra={"action": "message_dropped"})
+            return None
+
+
+class Transport(redis.Transport):
+    """Celery's way to Redis, but for tasks of other kinds."""
+
+    Channel = Channel
+
+    def _deliver(self, message: object, queue: str) -> None:
+        super()._deliver(accepted(message) if queue == settings.CELERY_TASK_DEFAULT_QUEUE else message, queue)
+
+
+def use() -> None:
+    """Have Celery take this transport for every address of Redis."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
