@@ -1,7 +1,8 @@
-"""A private Docker Engine on a unix socket: its own data, its own containerd, no network set-up."""
+"""A private Docker Engine on a unix socket: its own data, its own containerd, its own network namespace."""
 
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from docker.tls import TLSConfig
 from dev.busybox import import_busybox
 from dev.engine_leftovers import end_containerd, end_leftovers, unmount_leftovers
 from dev.packages import SYSTEM_FOLDERS, find_program
+from dev.place import PROJECT
 from dev.process import Child, ServiceError
 
 START_SECONDS = 60.0
@@ -26,7 +28,11 @@ LONGEST_SOCKET_BELOW = "exec/containerd/containerd-debug.sock"
 
 
 class DockerEngine:
-    """A `dockerd` of our own. Containers on it run with `network_mode="none"`; images are imported, not pulled."""
+    """A `dockerd` of our own. Containers on it run with `network_mode="none"`; images are imported, not pulled.
+
+    It has a network namespace of its own. Without one, a daemon without a bridge would delete the bridge `docker0` of
+    the daemon that this machine may have, and with it the network of all containers there.
+    """
 
     def __init__(
         self,
@@ -36,12 +42,16 @@ class DockerEngine:
         hosts: Sequence[str] = (),
         data_root: Path | None = None,
     ) -> None:
-        """Describe the daemon; all it has lies in `directory`; images and containers may lie in `data_root`."""
+        """Describe the daemon; all it has lies in `directory`; images and containers may lie in `data_root`.
+
+        Besides its socket it may serve `hosts`, each `tcp://ADDRESS:PORT`.
+        """
         self.directory = directory.resolve()
         self.socket = self.directory / "docker.sock"
         self.exec_root = self.directory / "exec"
         self.data_root = (data_root or self.directory / "data").resolve()
-        self._arguments = [*(f"--host={host}" for host in hosts), *extra_args]
+        self._addresses = [host.removeprefix("tcp://") for host in hosts]
+        self._arguments = [*(["--host=fd://"] if hosts else []), *extra_args]
         self._child: Child | None = None
 
     @property
@@ -65,16 +75,11 @@ class DockerEngine:
         """Start the daemon and return once it answers; again at the same address after stop() or kill()."""
         if self.running:
             raise ServiceError(f"the engine at {self.url} already runs; stop() it first")
-        dockerd = _require_dockerd(self.directory)
+        command = self._command(_require_dockerd(self.directory))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._child = Child(
             "dockerd",
-            [
-                dockerd,
-                *(f"--data-root={self.data_root}", f"--exec-root={self.exec_root}"),
-                *(f"--host={self.url}", f"--pidfile={self.directory / 'pid'}"),
-                *("--bridge=none", "--iptables=false", *self._arguments),
-            ],
+            command,
             directory=self.directory,
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}"},
         )
@@ -116,6 +121,16 @@ class DockerEngine:
             return import_busybox(client.api, tag)
         finally:
             client.close()
+
+    def _command(self, dockerd: str) -> list[str]:
+        listen = [sys.executable, str(PROJECT / "dev" / "listen.py"), *self._addresses, "--"]
+        return [
+            *(listen if self._addresses else []),
+            *("unshare", "--net", dockerd),
+            *(f"--data-root={self.data_root}", f"--exec-root={self.exec_root}"),
+            *(f"--host={self.url}", f"--pidfile={self.directory / 'pid'}"),
+            *("--bridge=none", "--iptables=false", *self._arguments),
+        ]
 
     def __enter__(self) -> Self:
         """Start the daemon."""

@@ -75,7 +75,9 @@ class Processes:
 
     def _failure(self, name: str, number: signal.Signals) -> str:
         tail = "\n".join(self.log(name).splitlines()[-TAIL_LINES:])
-        return f"{name} did not end within {STOP_SECONDS:g} s of {number.name} and was killed; its log ends with:\n{tail}"
+        return (
+            f"{name} did not end within {STOP_SECONDS:g} s of {number.name} and was killed; its log ends with:\n{tail}"
+        )
 
 
 def _ends(process: subprocess.Popen[bytes], seconds: float) -> bool:

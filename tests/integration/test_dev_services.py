@@ -17,6 +17,7 @@ import redis
 from dev import index
 from dev.index import Processes
 from dev.leftovers import end_recorded
+from dev.place import PROJECT
 from dev.services import DockerEngine, Postgres, ServiceError, Valkey, install_docker
 from tests.conftest import unavailable
 from tests.waiting import eventually
@@ -158,6 +159,15 @@ def test_two_engines_do_not_meet(docker_machine: None, short: Path) -> None:
         assert (names(first), names(second)) == ({"mine": "running"}, {"yours": "running"})
         first.stop()
         assert names(second) == {"yours": "running"}
+
+
+def test_an_engine_leaves_the_network_of_the_machines_own_daemon_alone(docker_machine: None, short: Path) -> None:
+    """Without a network namespace of its own it would delete the bridge `docker0`."""
+    command = ["unshare", "--net", sys.executable, "-m", "tests.integration.two_daemons", str(short)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180, check=False)
+    assert done.stdout.splitlines() == ["docker0 lo"] * 3, done.stderr
+    assert not processes_below(short)
+    assert not mounts_below(short)
 
 
 def test_a_path_too_long_for_sockets_is_refused(docker_machine: None, tmp_path: Path) -> None:
