@@ -1,1 +1,1 @@
-"""What a developer's machine needs around the app: real services to test against, and `make up`. Never deployed."""
+"""What a developer's machine needs around the app: real services for tests, and `make up`. It is never deployed."""

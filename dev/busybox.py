@@ -1,4 +1,4 @@
-"""Make a tiny image where no registry is at hand: a static busybox, imported as a tar."""
+"""Makes a tiny image without a registry: a static busybox, imported as a tar."""
 
 import io
 import tarfile

@@ -34,7 +34,7 @@ def naming_tests(folder: Path = TESTS) -> Named:
 
 
 def with_lists(page: str, named: Named) -> str:
-    """Return the page with each invariant's list of tests written anew."""
+    """Return the page with a new list of tests for each invariant."""
     return _LIST.sub(lambda match: f"{match[1]}{match[2]}{_as_list(named.get(int(match[1]), {}))}", page)
 
 

@@ -1,4 +1,4 @@
-"""Which Docker Engine `make up` watches: the person's, else a private one, else the simulator."""
+"""Which Docker Engine `make up` watches: the person's own, or else a private one, or else the simulator."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ SIMULATOR_STOP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """An engine that answers, and whether sample containers may be started on it unasked."""
+    """An engine that answers, and whether sample containers may be started on it without asking."""
 
     url: str
     private: bool = False

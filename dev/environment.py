@@ -1,4 +1,4 @@
-"""The environment the app runs in on a developer's machine; what the person has set always wins."""
+"""The environment in which the app runs on a developer's machine; what the person has set always wins."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ SECRET_KEY_BYTES = 48
 
 
 def local_environment(chosen: Mapping[str, str] = {}) -> dict[str, str]:
-    """Return this process's environment, completed for plain HTTP on loopback, and with `chosen` on top."""
+    """Return this process's environment, with what plain HTTP on loopback needs, and with `chosen` on top."""
     VAR.mkdir(exist_ok=True)
     STATIC_FOLDER.mkdir(exist_ok=True)
     defaults = {
@@ -36,7 +36,7 @@ def local_environment(chosen: Mapping[str, str] = {}) -> dict[str, str]:
 
 
 def save_environment(environment: Mapping[str, str]) -> None:
-    """Keep what `make up` decided, so that a shell (`. var/env`) and `make sample` act on the same services."""
+    """Write down what `make up` decided, so that a shell (`. var/env`) and `make sample` use the same services."""
     names = ["DEBUG", "HTTPS", "ALLOWED_HOSTS", "SECRET_KEY_FILE", "DATABASE_URL", "REDIS_URL", "DOCKER_HOST"]
     lines = [f"export {name}={shlex.quote(environment[name])}\n" for name in names if name in environment]
     write_private(ENV_FILE, "".join(lines))

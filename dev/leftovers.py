@@ -1,6 +1,6 @@
-"""Remember who was started, and end it later, even from another run.
+"""Remembers which processes were started, and ends them later, even in another run.
 
-Nothing is ever ended by its name alone: a process is known by its id, its start time and its command line.
+Nothing is ever ended by its name alone: a process is recognised by its id, its start time and its command line.
 """
 
 import json
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a process is, surely enough to end it after a restart of ours."""
+    """What identifies a process well enough to end it in a later run."""
 
     pid: int
     started: float
@@ -42,7 +42,7 @@ class Identity:
 
 
 def write_record(path: Path, processes: Sequence[psutil.Process]) -> None:
-    """Note down who was started, so that a later run can end it if this one cannot."""
+    """Write down which processes were started, so that a later run can end them if this one cannot."""
     identities = []
     for process in processes:
         try:
@@ -69,7 +69,7 @@ def end_recorded(path: Path, *, grace_seconds: float = 5.0) -> list[str]:
 
 
 def end_processes(processes: Sequence[psutil.Process], *, grace_seconds: float = 5.0) -> None:
-    """Ask processes and their descendants to end, and insist after a while."""
+    """Ask processes and their descendants to end, and kill those that have not ended after a while."""
     family = with_descendants(processes)
     for process in processes:
         _signal(process, signal.SIGTERM)

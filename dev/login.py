@@ -13,7 +13,7 @@ EXIT_FOREIGN_PASSWORD = 3
 
 
 def ensure_login(environment: Mapping[str, str]) -> str | None:
-    """Make sure of the superuser; return the password, or None if a person has given it another one."""
+    """Make the superuser if there is none; return its password, or None if a person has given it another one."""
     if not PASSWORD_FILE.exists():
         write_private(PASSWORD_FILE, secrets.token_urlsafe(PASSWORD_BYTES))
     done = subprocess.run([sys.executable, "-m", "dev.login"], env=dict(environment), cwd=PROJECT, check=False)

@@ -1,4 +1,4 @@
-"""Install what a machine lacks from Debian's packages, as root, and say so."""
+"""Installs Debian packages that a machine does not have, as root, and says so."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def can_install() -> bool:
 
 
 def install_docker() -> bool:
-    """Make sure of dockerd and a static busybox; return whether both are there."""
+    """Install dockerd and a static busybox if they are absent; return whether both are there."""
     if find_program("dockerd") and static_busybox():
         return True
     if can_install():
@@ -36,14 +36,14 @@ def install_docker() -> bool:
 
 
 def install_sshd() -> bool:
-    """Make sure of sshd; return whether it is there."""
+    """Install sshd if it is absent; return whether it is there."""
     if find_program("sshd") is None and can_install():
         install(SSHD_PACKAGES, why="no ssh server here")
     return find_program("sshd") is not None
 
 
 def install_browser() -> bool:
-    """Make sure of Chromium and its driver; return whether both are there."""
+    """Install Chromium and its driver if they are absent; return whether both are there."""
     if not has_browser() and can_install():
         install(BROWSER_PACKAGES, why="no browser here")
     return has_browser()

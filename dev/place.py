@@ -1,4 +1,4 @@
-"""Where `make up` keeps what outlives it: the folder var/ of the project, and short paths for sockets."""
+"""Where `make up` keeps its data: the folder var/ of the project, and short paths for sockets."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server on a unix socket: the one TEST_POSTGRES_URL names, else one of our own."""
+"""A real PostgreSQL server: the one that TEST_POSTGRES_URL names, or else one of our own on a unix socket."""
 
 import os
 import pwd
@@ -108,7 +108,7 @@ class Postgres:
 
 
 def _owner() -> pwd.struct_passwd | None:
-    """Return whom the server runs as when we are root; None means: as ourselves."""
+    """Return the user that the server runs as if we are root; None means our own user."""
     if os.geteuid() != 0:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Find PostgreSQL's programs: those of the package `pgserver`, else the machine's, else Debian's, installed."""
+"""Finds PostgreSQL's programs: those of the package `pgserver`, or the machine's, or else it installs Debian's."""
 
 import importlib.util
 import pwd
@@ -27,7 +27,7 @@ def find_programs() -> Path:
 
 
 def reachable_programs(programs: Path, owner: pwd.struct_passwd | None, *, copy_to: Path) -> Path:
-    """Return the folder, or a copy of it if its owner-to-be may not enter it (a project below /root)."""
+    """Return the folder, or a copy of it if the server's user may not enter it (as with a project below /root)."""
     try:
         subprocess.run(
             [str(programs / "initdb"), "--version"],

@@ -1,4 +1,4 @@
-"""What `make up` tells the person at the terminal."""
+"""Prints what `make up` tells the person at the terminal."""
 
 from contextlib import suppress
 

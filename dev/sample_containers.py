@@ -1,4 +1,4 @@
-"""A few tiny containers on a real engine, one at least for each way of saying what a container is."""
+"""A few tiny containers on a real engine, with at least one for each label path."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

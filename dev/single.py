@@ -11,7 +11,7 @@ from dev.process import ServiceError
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Hold the project's lock; raise if another `make up` does. It is let go even when we are killed."""
+    """Hold the project's lock; raise if another `make up` holds it. It is released even when we are killed."""
     LOCK_FILE.parent.mkdir(exist_ok=True)
     with LOCK_FILE.open("a+") as file:
         try:

@@ -1,4 +1,4 @@
-"""A private ssh server on loopback, in front of an Engine: its own host key, its own list of those it lets in."""
+"""A private ssh server on loopback, in front of an Engine, with its own host key and its own list of allowed keys."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Make Ctrl-C ours alone, and an orderly end."""
+"""Makes Ctrl-C reach only `make up`, which then ends everything in order."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """A person or the system asked us to end."""
+    """A person or the system has asked us to end."""
 
 
 def stop_on_signals() -> None:
