@@ -1,10 +1,11 @@
 """Real parts for the tests: a private Docker Engine, the index's own processes, and the table that they share."""
 
 import contextlib
-import time
+import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -20,20 +21,28 @@ from reconciler.models import Host
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 
-WAIT_SECONDS = 30.0
-
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
     """A private dockerd with an image of busybox."""
-    engine = DockerEngine(DIRECTORY / "d")
+    with running_engine(DIRECTORY / "d") as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def running_engine(directory: Path, **options: Any) -> Iterator[DockerEngine]:
+    """Start a private dockerd with an image of busybox, and end it whatever happens."""
+    engine = DockerEngine(directory, **options)
     try:
         engine.start()
         engine.import_busybox()
     except ServiceError as error:
+        engine.stop()
         unavailable(str(error))
-    yield engine
-    engine.stop()
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 class Containers:
@@ -64,6 +73,9 @@ class Containers:
         for made in self._made:
             with contextlib.suppress(docker.errors.NotFound):
                 made.remove(force=True)
+
+    def close(self) -> None:
+        """Let go of the Engine."""
         self._client.close()
 
 
@@ -71,7 +83,10 @@ class Containers:
 def containers(docker_engine: DockerEngine) -> Iterator[Containers]:
     made = Containers(docker_engine)
     yield made
-    made.remove_all()
+    try:
+        made.remove_all()
+    finally:
+        made.close()
 
 
 def database_url() -> str:
@@ -88,13 +103,8 @@ def processes(transactional_db: None, local: Host, valkey: redis.Redis, tmp_path
     """Processes of the index. A test that needs an Engine names it with DOCKER_HOST."""
     running = Processes(tmp_path, {"DATABASE_URL": database_url(), "LOG_LEVEL": "INFO"})
     yield running
-    running.stop_all()
-
-
-def eventually(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS, what: str = "") -> None:
-    """Wait until a condition holds, and fail with what it is if it does not."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what or condition}")
-        time.sleep(0.02)
+    try:
+        running.stop_all()
+    finally:
+        # pytest shows this if the test has failed
+        sys.stderr.write("".join(f"--- {path.name}\n{path.read_text()[-3000:]}\n" for path in tmp_path.glob("*.log")))

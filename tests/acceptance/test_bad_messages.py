@@ -11,7 +11,7 @@ from django.utils import timezone
 from dev.index import Processes
 from reconciler.models import Host
 from simulator import Engine, Server
-from tests.acceptance.conftest import eventually
+from tests.waiting import eventually
 from tinyforge.broker import UNUSABLE, accepted
 
 DEEP = 100_000

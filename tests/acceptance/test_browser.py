@@ -24,9 +24,10 @@ from dev.engine import DockerEngine
 from dev.index import Processes
 from dev.packages import find_program, has_browser
 from reconciler.models import Container, Host, Transition, Workload
-from tests.acceptance.conftest import Containers, eventually
+from tests.acceptance.conftest import Containers
 from tests.builders import cid, workload
 from tests.conftest import unavailable
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
 
