@@ -348,7 +348,8 @@ def test_a_person_logs_in_and_goes_to_the_containers(browser: Browser, fleet: No
 def test_every_file_of_a_page_is_served(operator: Browser, fleet: None) -> None:
     operator.open(CONTAINERS)
     files = operator.js("return performance.getEntriesByType('resource').map(file => [file.name, file.responseStatus])")
-    assert [name for name, status in files if status >= 400] == []
+    # Chromium asks for the icon by itself, at a moment of its own
+    assert [name for name, status in files if status >= 400 and not name.endswith("/favicon.ico")] == []
     assert [name for name, _ in files if name.endswith("reconciler/admin.css")]
 
 
