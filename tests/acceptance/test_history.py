@@ -35,13 +35,13 @@ def look(docker_engine: DockerEngine, local: Host) -> Callable[[], Container | N
 
 
 def look_until(look: Callable[[], Container | None], holds: Callable[[Container], object]) -> Container:
-    """Make passes until the row is as it shall be."""
+    """Make passes until the row is as a test expects it."""
 
     def found() -> Container | None:
         row = look()
         return row if row and holds(row) else None
 
-    row = eventually(found, what="the row is as it shall be")
+    row = eventually(found, what="the row is as expected")
     assert row is not None
     return row
 
@@ -50,7 +50,9 @@ def steps() -> list[tuple[str, str, int | None]]:
     return [(step.from_state, step.to_state, step.exit_code) for step in Transition.objects.of("shop:web")]
 
 
-def test_a_container_that_was_killed(look: Callable[[], Container | None], containers: Containers) -> None:
+def test_a_container_that_was_killed_is_stopped_with_its_exit_code(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
     made = containers.run(WEB)
     look_until(look, lambda row: row.state == "running")
     made.kill()
@@ -62,7 +64,7 @@ def test_a_container_that_was_killed(look: Callable[[], Container | None], conta
     assert steps() == [("", "running", None), ("running", "stopped", 137)]
 
 
-def test_a_container_that_was_killed_for_want_of_memory(
+def test_a_container_that_was_killed_because_memory_ran_out_says_so(
     look: Callable[[], Container | None], containers: Containers
 ) -> None:
     containers.run(WEB, command=EATS_MEMORY, mem_limit="16m", memswap_limit="16m")
@@ -74,7 +76,7 @@ def test_a_container_that_was_killed_for_want_of_memory(
     assert (last.from_state, last.to_state, last.exit_code, last.oom_killed) == ("running", "stopped", 137, True)
 
 
-def test_a_container_that_was_stopped_by_hand_and_started_again(
+def test_a_container_that_was_stopped_and_started_again_has_both_in_its_history(
     look: Callable[[], Container | None], containers: Containers
 ) -> None:
     made = containers.run(WEB, command=["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"], stop_signal="")
@@ -91,7 +93,9 @@ def test_a_container_that_was_stopped_by_hand_and_started_again(
     assert steps() == [("", "running", None), ("running", "stopped", 3), ("stopped", "running", None)]
 
 
-def test_a_container_that_restarts_in_a_loop(look: Callable[[], Container | None], containers: Containers) -> None:
+def test_a_container_that_restarts_in_a_loop_is_shown_as_looping(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
     containers.run(WEB, command=["sh", "-c", "sleep 0.3; exit 7"], restart_policy={"Name": "always"})
     row = look_until(look, lambda row: row.restarts_lately >= 3)  # type: ignore[attr-defined]
     assert row.restart_count is not None
@@ -118,7 +122,9 @@ def restarts(made: DockerContainer) -> int:
     return int(made.attrs["RestartCount"])
 
 
-def test_a_container_restarted_between_two_looks(look: Callable[[], Container | None], containers: Containers) -> None:
+def test_a_container_restarted_between_two_looks_has_that_in_its_history(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
     made = containers.run(WEB)
     began = time.monotonic()
     look_until(look, lambda row: row.started_at)
@@ -133,7 +139,9 @@ def test_a_container_restarted_between_two_looks(look: Callable[[], Container | 
     )
 
 
-def test_a_container_that_was_removed(look: Callable[[], Container | None], containers: Containers) -> None:
+def test_a_container_that_was_removed_goes_missing_and_stays_bound(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
     made = containers.run(WEB)
     look_until(look, lambda row: row.state == "running")
     made.remove(force=True)
@@ -142,7 +150,9 @@ def test_a_container_that_was_removed(look: Callable[[], Container | None], cont
     assert steps() == [("", "running", None), ("running", "missing", None)]
 
 
-def test_a_container_that_could_not_be_started(look: Callable[[], Container | None], containers: Containers) -> None:
+def test_a_container_that_could_not_be_started_has_an_exit_code_all_the_same(
+    look: Callable[[], Container | None], containers: Containers
+) -> None:
     made = containers.create(WEB, command=["/no/such/program"])
     with pytest.raises(Exception, match="no such file"):
         made.start()

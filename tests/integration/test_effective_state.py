@@ -63,7 +63,7 @@ def test_a_host_never_reached_is_not_known_and_never_was(local: Host) -> None:
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "stopped", "odd"])
-def test_whatever_its_last_state(local: Host, state: str) -> None:
+def test_a_row_of_a_silent_host_is_unknown_whatever_its_last_state(local: Host, state: str) -> None:
     Container.objects.create(id="shop:web", workload_id="shop", container_id=cid("web"), state=state)
     assert effective()[:2] == ("unknown", state)
 
@@ -83,7 +83,7 @@ def test_one_hosts_silence_is_no_other_hosts(local: Host) -> None:
     assert (effective()[0], effective("shop:web@west")[0]) == ("running", "unknown")
 
 
-def test_it_is_one_query(local: Host) -> None:
+def test_the_effective_state_costs_no_further_query(local: Host) -> None:
     for number in range(5):
         Container.objects.create(id=f"shop:{number}", workload_id="shop", container_id=cid(str(number)))
     with CaptureQueriesContext(connection) as queries:
@@ -91,7 +91,7 @@ def test_it_is_one_query(local: Host) -> None:
     assert len(queries) == 1
 
 
-def test_readers_can_filter_by_it(local: Host) -> None:
+def test_readers_can_filter_by_the_effective_state(local: Host) -> None:
     look(local, WEB)
     assert Container.objects.with_effective_state().filter(effective_state="running").count() == 1
 

@@ -52,7 +52,7 @@ def test_a_held_lock_is_refused_at_once(lock_of):
     assert time.monotonic() - began < 1
 
 
-def test_its_own_holder_is_refused_too(lock_of):
+def test_a_held_lock_is_refused_to_its_own_holder_too(lock_of):
     lock = lock_of()
     lock.acquire()
     assert lock.acquire() is None
@@ -237,12 +237,12 @@ def test_a_request_is_taken_with_the_lock(lock_of, valkey):
     assert valkey.keys() == [LOCK.encode()]
 
 
-def test_who_looks_only_for_requests_finds_none(lock_of):
+def test_a_lock_taken_only_if_asked_is_refused_when_nothing_is_asked(lock_of):
     assert lock_of().acquire(only_if_asked=True) is None
     assert lock_of().acquire()
 
 
-def test_who_looks_only_for_requests_finds_one(lock_of):
+def test_a_lock_taken_only_if_asked_comes_with_the_request(lock_of):
     lock_of().request(EVENT)
     assert lock_of().acquire(only_if_asked=True) == Lease(EVENT)
 

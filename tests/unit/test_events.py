@@ -46,11 +46,11 @@ def test_podmans_words_count(action: str) -> None:
         "",
     ],
 )
-def test_nothing_else_counts(action: str) -> None:
+def test_no_other_action_of_a_container_counts(action: str) -> None:
     assert read(line(action)) == []
 
 
-def test_other_types_do_not_count() -> None:
+def test_events_of_other_things_than_containers_do_not_count() -> None:
     assert read(line("create", Type="network")) == []
 
 

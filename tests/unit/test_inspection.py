@@ -55,7 +55,7 @@ def test_a_container_that_was_killed_says_when_and_how() -> None:
         ({"Running": False, "StartedAt": NEVER, "FinishedAt": NEVER, "ExitCode": 127}, 127),
     ],
 )
-def test_an_exit_code_is_that_of_an_end(state: dict[str, Any], exit_code: int | None) -> None:
+def test_only_a_container_that_has_ended_has_an_exit_code(state: dict[str, Any], exit_code: int | None) -> None:
     assert inspected(state).exit_code == exit_code
 
 
@@ -78,7 +78,7 @@ def test_moments_are_read_with_any_decimals_and_offset(text: str, moment: dateti
 @pytest.mark.parametrize(
     "text", ["", None, NEVER, "0000-00-00T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+01:00"]
 )
-def test_a_moment_before_there_were_any_never_was(text: str) -> None:
+def test_a_zero_time_is_read_as_no_moment(text: str) -> None:
     assert started_at(text) is None
 
 
