@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
-from reconciler.core.plan import MISSING, Change, Kind, Plan
+from reconciler.core.observation import MISSING
+from reconciler.core.plan import Change, Kind, Plan
 from reconciler.core.safeguard import Held
 from reconciler.models import Container, Host, Transition
 from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence, write_history
@@ -72,7 +73,7 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         fresh, conflicts = _compare([c for c in plan.changes if not (unseen and c.kind is Kind.MISSING)])
         conflicts += unseen
         lost = _create(_of(fresh, Kind.CREATE), context.seen_at)
-        _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL), context.seen_at)
+        _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL, Kind.MOVED), context.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
         _record(made, fence.host, context)
@@ -162,7 +163,7 @@ def _transition(change: Change, context: PassContext) -> Transition:
         host_id=after.host,
         from_state=before.state if before else "",
         to_state=after.state,
-        container_id=after.container_id,
+        container_id=after.container_id or (before.container_id if before else ""),
         at=context.now,
         cause=change.cause,
         trigger=context.trigger,

@@ -1,9 +1,9 @@
 """I/O: delete what is older than its retention, in chunks, so that nothing waits long for it.
 
-Placeholders and present rows are never deleted: a row goes only if its container is missing, and has
-been for long. Its history ends with it. Of every history, the last step before the kept time stays
-for as long as a later one does, so that the state at the beginning of that time is known; and of a
-row that exists the last step stays, however old it is.
+Placeholders and present rows are never deleted: a row goes only if it has been missing or moved for
+long. Its history ends with it. Of every history, the last step before the kept time stays for as long
+as a later one does, so that the state at the beginning of that time is known; and of a row that exists
+the last step stays, however old it is.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ CHUNK_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """How many rows missing for too long, and how many transitions too old, were deleted, or would be."""
+    """How many rows missing or moved for too long, and how many transitions too old, were deleted, or would be."""
 
     containers: int
     transitions: int
@@ -31,7 +31,7 @@ class Pruned:
 
 def prune(at: datetime, *, dry_run: bool = False) -> Pruned:
     """Delete what is past its retention; a dry run only counts."""
-    containers, transitions = _missing_too_long(at), _too_old(at)
+    containers, transitions = _gone_too_long(at), _too_old(at)
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
     return Pruned(
@@ -40,11 +40,12 @@ def prune(at: datetime, *, dry_run: bool = False) -> Pruned:
     )
 
 
-def _missing_too_long(at: datetime) -> QuerySet[Container]:
-    """Return rows missing for more than MISSING_DAYS; marking them missing was the last that touched them."""
+def _gone_too_long(at: datetime) -> QuerySet[Container]:
+    """Return rows missing or moved for more than MISSING_DAYS; marking them so was the last that touched them."""
     if not settings.MISSING_DAYS:
         return Container.objects.none()
-    return Container.objects.missing().bound().filter(updated_at__lt=at - timedelta(days=settings.MISSING_DAYS))
+    gone = Container.objects.missing().bound() | Container.objects.moved()
+    return gone.filter(updated_at__lt=at - timedelta(days=settings.MISSING_DAYS))
 
 
 def _too_old(at: datetime) -> QuerySet[Transition]:
@@ -66,7 +67,7 @@ def _end_chunk(doomed: QuerySet[Container], at: datetime) -> int:
     with transaction.atomic():
         # what somebody holds is left for the next day, and what was bound anew meanwhile is found to be so
         chunk = doomed.select_for_update(skip_locked=True).order_by("id")[:CHUNK_ROWS]
-        return end_rows(chunk, f"missing for more than {settings.MISSING_DAYS} days", at)
+        return end_rows(chunk, f"missing or moved for more than {settings.MISSING_DAYS} days", at)
 
 
 def _delete_chunk(doomed: QuerySet[Transition]) -> int:

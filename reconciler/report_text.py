@@ -38,6 +38,7 @@ def _lines(report: Report) -> Iterable[str]:
     yield (
         f"{report.host}: {report.listed} listed, {report.managed} ours: {would}{report.created} created, "
         f"{report.updated} updated, {report.missing} missing, {report.unchanged} unchanged ({report.seconds:.2f} s)"
+        + (f", {report.moved} moved" if report.moved else "")
         + (f", {report.restarted} restarted" if report.restarted else "")
     )
     if report.held:

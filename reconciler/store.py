@@ -12,8 +12,10 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from reconciler import lookups  # noqa: F401 - registers `among`
+from reconciler.core.contests import RowElsewhere
 from reconciler.core.details import LastInspect
-from reconciler.core.dispatch import PROJECT, SITE, STACK, Catalogue, InstanceFacts, LookupKeys, Row
+from reconciler.core.dispatch import LookupKeys, Row
+from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
 from reconciler.core.safeguard import Held
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
@@ -83,13 +85,14 @@ def rows_on(host: str) -> list[Row]:
     return [Row(*values) for values in Container.objects.on(host).order_by().values_list(*ROW_COLUMNS)]
 
 
-def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, Row]:
-    """Return the rows of other hosts that bear one of these ids."""
+def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, RowElsewhere]:
+    """Return the rows of other hosts that have one of these ids."""
     ids = list(row_ids)
     if not ids:
         return {}
-    found = Container.objects.filter(id__among=ids).exclude(host=host).order_by().values_list(*ROW_COLUMNS)
-    return {values[0]: Row(*values) for values in found}
+    found = Container.objects.filter(id__among=ids).exclude(host=host).order_by()
+    rows = found.values_list(*ROW_COLUMNS, "host__enabled")
+    return {values[0]: RowElsewhere(Row(*values), not enabled) for *values, enabled in rows}
 
 
 def catalogue(needs: LookupKeys) -> Catalogue:

@@ -22,6 +22,7 @@ _SIGNS = {
     State.STOPPED: "■",
     State.FAILED: "✗",
     State.MISSING: "?",
+    State.MOVED: "→",
     State.GONE: "∅",
     State.PENDING: "…",
 }

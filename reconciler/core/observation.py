@@ -18,8 +18,10 @@ MAX_IMAGE_CHARS = 512
 MAX_STATE_CHARS = 32
 MAX_PORT = 65_535
 
-OWN_STATES = frozenset({"missing", "failed", "gone"})
-"""States that the sweep, the deployer and the history say, and no daemon."""
+MISSING, MOVED, FAILED, GONE = "missing", "moved", "failed", "gone"
+OWN_STATES = frozenset({MISSING, MOVED, FAILED, GONE})
+"""States that the plan, a deployer and the history say, and no daemon."""
+STOPPED = "stopped"
 
 HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
 MAX_NUMBER = 2**31 - 1
@@ -28,7 +30,7 @@ MAX_NUMBER = 2**31 - 1
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)$")
 _EXIT_CODE = re.compile(r"(?:Exited|Restarting) \((-?\d{1,10})\)")
 _UP_SECONDS = re.compile(r"Up (?:(\d{1,2}) seconds?|(Less than a second))")
-_STOPPED = frozenset({"exited", "dead", "stopped"})
+_STOPPED = frozenset({"exited", "dead", STOPPED})
 _LIVE = frozenset({"running", "restarting", "paused", "created"})
 
 
@@ -69,6 +71,10 @@ class Observation(Struct, frozen=True, gc=False):
     def is_live(self) -> bool:
         """Tell whether the container runs or is about to."""
         return self.state in _LIVE
+
+    def skip(self, reason: Reason, detail: str) -> "Skip":
+        """Return that a pass leaves this container alone, and why."""
+        return Skip(self.container_id, self.name, reason, detail)
 
 
 class Details(Struct, frozen=True, gc=False):
@@ -141,7 +147,7 @@ def read_status(status: str) -> Status:
 def normalise_state(state: str) -> str:
     """Map a daemon's state to the index's: exited, dead and stopped are `stopped`, others stay, lower-case."""
     state = state.lower()
-    return "stopped" if state in _STOPPED else state
+    return STOPPED if state in _STOPPED else state
 
 
 def main_port(ports: Iterable[tuple[int, str]]) -> int:

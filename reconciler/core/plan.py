@@ -11,11 +11,9 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from reconciler.core.causes import differences, display_name, short
+from reconciler.core.contests import RowElsewhere, obstacle, winners
 from reconciler.core.dispatch import Row, Sighting
-from reconciler.core.observation import Details, Observation, Reason, Skip
-
-MISSING = "missing"
-FAILED = "failed"
+from reconciler.core.observation import FAILED, MISSING, MOVED, Details, Observation, Reason, Skip
 
 
 class Kind(StrEnum):
@@ -24,6 +22,7 @@ class Kind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     MISSING = "missing"
+    MOVED = "moved"
     RESTART = "restart"
     DETAIL = "detail"
 
@@ -56,7 +55,7 @@ class Change:
     @property
     def outdates_details(self) -> bool:
         """Tell whether what an inspect said before is said no more of the container as it is now."""
-        return self.kind is not Kind.MISSING and not self.after.details_of
+        return self.kind not in (Kind.MISSING, Kind.MOVED) and not self.after.details_of
 
     @property
     def writes_details(self) -> bool:
@@ -67,6 +66,8 @@ class Change:
         """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
         if self.kind in (Kind.MISSING, Kind.RESTART):
             return True
+        if self.kind is Kind.MOVED:
+            return False
         if self.before is None or not self.before.container_id:
             return self.observation is not None and self.observation.created >= int(at.timestamp())
         moved = self.after.container_id != self.before.container_id
@@ -99,20 +100,20 @@ def make_plan(
     sightings: Sequence[Sighting],
     skips: Iterable[Skip],
     listed_ids: frozenset[str] | None,
-    rows_elsewhere: Mapping[str, Row],
+    rows_elsewhere: Mapping[str, RowElsewhere],
 ) -> Plan:
     """Decide every change of one host's rows; `skips` so far are completed by those that a contest for a row makes.
 
-    `listed_ids` is what the sweep goes by (I3); None withholds the sweep, because some listed
-    container's id could not be read. `rows_elsewhere` holds the rows of other hosts that bear an
-    id some sighting asks for.
+    `sightings` are in the listing's order. `listed_ids` is what the sweep goes by (I3); None withholds the
+    sweep, because some listed container's id could not be read. `rows_elsewhere` holds the rows of other
+    hosts that have an id which some sighting asks for.
     """
     own = {row.id: row for row in rows}
-    winners, superseded = _settle(sightings)
-    changes, sighted, elsewhere = _confirm(winners, own, rows_elsewhere)
+    won, superseded = winners(sightings)
+    changes, sighted, elsewhere = _confirm(won, own, rows_elsewhere)
     unchanged = len(sighted) - len(changes)
-    rest = [row for row_id, row in own.items() if row_id not in winners and row.container_id and row.state != MISSING]
-    changes += _follow(rest, sightings)
+    rest = [row for row_id, row in own.items() if row_id not in won and row.container_id]
+    changes += _moved(rest, sightings)
     changes += _sweep(rest, listed_ids)
     return Plan(
         changes=tuple(sorted(changes, key=lambda change: change.after.id)),
@@ -123,46 +124,25 @@ def make_plan(
 
 
 def _confirm(
-    winners: Mapping[str, Sighting], own: Mapping[str, Row], rows_elsewhere: Mapping[str, Row]
+    won: Mapping[str, Sighting], own: Mapping[str, Row], rows_elsewhere: Mapping[str, RowElsewhere]
 ) -> tuple[list[Change], list[str], list[Skip]]:
     """Return changes and containers of the rows that are sighted, and skips where another host has the row."""
     changes: list[Change] = []
     sighted: list[str] = []
     skips: list[Skip] = []
-    for row_id, sighting in winners.items():
+    for row_id, sighting in won.items():
         before = own.get(row_id)
-        if before is None and (before := rows_elsewhere.get(row_id)) and not _is_free(before):
-            skips.append(_on_other_host(sighting, before))
-            continue
+        if before is None and (elsewhere := rows_elsewhere.get(row_id)):
+            if why := obstacle(sighting, elsewhere):
+                skips.append(sighting.observation.skip(Reason.ROW_ON_OTHER_HOST, why))
+                continue
+            before = elsewhere.row
         if before is None:
             changes.append(_create(sighting))
         elif change := _update(before, sighting):
             changes.append(change)
         sighted.append(sighting.row.container_id)
     return changes, sighted, skips
-
-
-def _settle(sightings: Iterable[Sighting]) -> tuple[dict[str, Sighting], list[Skip]]:
-    winners: dict[str, Sighting] = {}
-    skips: list[Skip] = []
-    for sighting in sightings:
-        rival = winners.setdefault(sighting.row.id, sighting)
-        if rival is sighting:
-            continue
-        winner, loser = sorted((rival, sighting), key=_rank, reverse=True)
-        winners[sighting.row.id] = winner
-        skips.append(_superseded(loser, winner))
-    return winners, skips
-
-
-def _rank(sighting: Sighting) -> tuple[bool, int, str]:
-    observation = sighting.observation
-    return observation.is_live, observation.created, observation.container_id
-
-
-def _is_free(row: Row) -> bool:
-    """Tell whether a row of another host may move: a placeholder, or missing where it was."""
-    return not row.container_id or row.state == MISSING
 
 
 def _create(sighting: Sighting) -> Change:
@@ -210,25 +190,27 @@ def _with_inspected(before: Row, after: Row) -> Row:
     return replace(after, exit_code=exit_code, details_of=before.details_of if exit_code == before.exit_code else "")
 
 
-def _follow(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
-    """Keep the state true of rows whose container now stands for another row, whether or not it won that one.
+def _moved(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
+    """Return that rows have lost their containers to other rows, for which these now stand (I3).
 
-    A container's identity can move (its workload became known, an instance was re-registered). The
-    old row may not go missing while its container is listed (I3), nor keep a state that is stale.
+    A container's identity changes when its workload becomes known, or when it is renamed. Even if the other
+    row shows another container, or is on another host, this one is not its row any more.
     """
     if not rest:
         return []
-    changes = []
     by_container = {sighting.row.container_id: sighting for sighting in sightings}
-    for row in rest:
-        owner = by_container.get(row.container_id)
-        if owner is None or row.state == owner.row.state:
-            continue
-        seen = owner.row
-        after = replace(row, state=seen.state, health=seen.health, exit_code=seen.exit_code, details_of="")
-        cause = f"container {short(row.container_id)} now stands for {owner.row.id}; {differences(row, after)}"
-        changes.append(Change(Kind.UPDATE, row, after, False, cause, owner.observation))
-    return changes
+    return [
+        Change(
+            Kind.MOVED,
+            row,
+            replace(row, container_id="", state=MOVED, health="", exit_code=None, details_of=""),
+            False,
+            f"container {short(row.container_id)} now stands for row {sighting.row.id} (was {row.state})",
+            sighting.observation,
+        )
+        for row in rest
+        if (sighting := by_container.get(row.container_id))
+    ]
 
 
 def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Change]:
@@ -243,16 +225,5 @@ def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Chang
             f"container {short(row.container_id)} is not in the listing (was {row.state})",
         )
         for row in rest
-        if row.container_id not in listed_ids
+        if row.container_id not in listed_ids and row.state != MISSING
     ]
-
-
-def _superseded(loser: Sighting, winner: Sighting) -> Skip:
-    by = winner.observation
-    detail = f"row {winner.row.id} shows {short(by.container_id)} ({display_name(by)}, {by.state})"
-    return Skip(loser.observation.container_id, loser.observation.name, Reason.SUPERSEDED, detail)
-
-
-def _on_other_host(sighting: Sighting, row: Row) -> Skip:
-    detail = f"row {row.id} is {row.state} on host {row.host}"
-    return Skip(sighting.observation.container_id, sighting.observation.name, Reason.ROW_ON_OTHER_HOST, detail)

@@ -75,6 +75,11 @@ class Report:
         return self._count(Kind.MISSING)
 
     @property
+    def moved(self) -> int:
+        """Rows whose container now stands for another row."""
+        return self._count(Kind.MOVED)
+
+    @property
     def restarted(self) -> int:
         """Rows whose container was restarted between two looks."""
         return self._count(Kind.RESTART)
@@ -122,9 +127,9 @@ class Report:
 
 
 _IN_JSON = (
-    *("host", "trigger", "outcome", "listed", "managed", "created", "updated", "unchanged", "missing", "restarted"),
-    *("held", "inspected", "conflicts", "skips", "hold_reason", "confirm_after", "started_at", "seconds", "error"),
-    *("event_at", "latency_ms", "changes"),
+    *("host", "trigger", "outcome", "listed", "managed", "created", "updated", "unchanged", "missing", "moved"),
+    *("restarted", "held", "inspected", "conflicts", "skips", "hold_reason", "confirm_after", "started_at", "seconds"),
+    *("error", "event_at", "latency_ms", "changes"),
 )
 
 

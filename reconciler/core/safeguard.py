@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reconciler.core.dispatch import Row
-from reconciler.core.plan import MISSING, Kind, Plan
+from reconciler.core.observation import MISSING
+from reconciler.core.plan import Kind, Plan
 
 OUTDATED_SECONDS = 600.0
 """A listing held for longer is no first of two: too much may have happened since."""

@@ -22,8 +22,8 @@ UNKNOWN = "unknown"
 class State(models.TextChoices):
     """States of a container row; a daemon's unknown state is stored as it is.
 
-    `missing` is set by the sweep alone, `failed` by the deployer alone. `gone` is the last state of a
-    row's history, and no row has it.
+    `missing` and `moved` are set by the reconciler alone, `failed` by the deployer alone. `gone` is the
+    last state of a row's history, and no row has it.
     """
 
     RUNNING = "running", "running"
@@ -34,6 +34,7 @@ class State(models.TextChoices):
     STOPPED = "stopped", "stopped"
     FAILED = "failed", "failed"
     MISSING = "missing", "missing"
+    MOVED = "moved", "moved"
     GONE = "gone", "gone"
     PENDING = "", "pending"
 
@@ -61,7 +62,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 
     def placeholders(self) -> "ContainerQuerySet":
         """Rows of deploys in flight: bound to no container yet."""
-        return self.filter(container_id="")
+        return self.filter(container_id="").exclude(state=State.MOVED)
 
     def bound(self) -> "ContainerQuerySet":
         """Rows that are bound to a container, present or not."""
@@ -74,6 +75,10 @@ class ContainerQuerySet(models.QuerySet["Container"]):
     def missing(self) -> "ContainerQuerySet":
         """Rows whose container is gone from its host."""
         return self.filter(state=State.MISSING)
+
+    def moved(self) -> "ContainerQuerySet":
+        """Rows whose container now stands for another row; they are bound to none."""
+        return self.filter(state=State.MOVED, container_id="")
 
     def orphans(self) -> "ContainerQuerySet":
         """Rows whose workload does not exist."""
@@ -124,7 +129,11 @@ class Container(Deployed):
     workload_kind = models.CharField(max_length=MAX_VALUE_CHARS, choices=WorkloadKind, blank=True, default="")
     role = models.CharField(max_length=MAX_VALUE_CHARS, blank=True, default="")
     container_id = models.CharField(
-        max_length=MAX_CONTAINER_ID_CHARS, blank=True, default="", db_index=True, help_text="Empty: a placeholder."
+        max_length=MAX_CONTAINER_ID_CHARS,
+        blank=True,
+        default="",
+        db_index=True,
+        help_text="Empty: a placeholder, or moved.",
     )
     image_ref = models.CharField(max_length=MAX_IMAGE_CHARS, blank=True, default="")
     # the composite index below serves lookups by host alone

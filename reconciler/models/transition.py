@@ -25,8 +25,9 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
         return self.filter(at__gte=at)
 
     def downs(self) -> "TransitionQuerySet":
-        """Transitions out of running, restarts between two looks among them."""
-        return self.filter(~Q(to_state=State.RUNNING) | Q(restarts__gt=0), from_state=State.RUNNING)
+        """Transitions out of running, restarts between two looks among them; a row that moved has not gone down."""
+        ended = ~Q(to_state__in=(State.RUNNING, State.MOVED))
+        return self.filter(ended | Q(restarts__gt=0), from_state=State.RUNNING)
 
     def uptime(self, since: datetime, until: datetime | None = None) -> timedelta:
         """Return how long the row was running between two moments, now if none is given; for the history of one row.

@@ -49,6 +49,18 @@ def test_rows_missing_for_longer_than_their_days_go(local: Host) -> None:
     assert (prune(NOW).containers, left()) == (1, {"new"})
 
 
+def test_rows_that_moved_longer_ago_than_their_days_go(local: Host) -> None:
+    row("old", days=30.1, state="moved", bound=False)
+    row("new", days=29.9, state="moved", bound=False)
+    assert (prune(NOW).containers, left()) == (1, {"new"})
+
+
+def test_a_row_that_moved_and_was_bound_anew_stays(local: Host) -> None:
+    """A deployer has bound it, and no listing has told its state yet."""
+    row("old", days=31, state="moved")
+    assert (prune(NOW).containers, left()) == (0, {"old"})
+
+
 @pytest.mark.parametrize("state", ["running", "stopped", "failed", "created", "odd"])
 def test_a_present_row_never_goes(local: Host, state: str) -> None:
     row("old", days=9999, state=state)
@@ -117,7 +129,7 @@ def test_a_pruned_row_ends_its_history(local: Host) -> None:
     end = Transition.objects.of("old").last()
     assert end is not None
     assert (end.from_state, end.to_state, end.at, end.container_id) == ("missing", "gone", NOW, cid("old"))
-    assert (end.host_id, end.cause) == ("local", "missing for more than 30 days")
+    assert (end.host_id, end.cause) == ("local", "missing or moved for more than 30 days")
 
 
 def test_nought_keeps_everything(local: Host, settings: Any) -> None:
@@ -164,7 +176,7 @@ def test_a_dry_run_counts_and_deletes_nothing(local: Host) -> None:
     out = io.StringIO()
     call_command("prune", "--dry-run", stdout=out)
     assert out.getvalue() == (
-        "1 rows missing for more than 30 days would go\n1 transitions older than 90 days would go\n"
+        "1 rows missing or moved for more than 30 days would go\n1 transitions older than 90 days would go\n"
     )
     assert (left(), Transition.objects.count()) == ({"old"}, 1)
 
@@ -173,7 +185,7 @@ def test_the_command_deletes_and_says_how_much(local: Host) -> None:
     row("old", days=31)
     out = io.StringIO()
     call_command("prune", stdout=out)
-    assert "1 rows missing for more than 30 days deleted" in out.getvalue()
+    assert "1 rows missing or moved for more than 30 days deleted" in out.getvalue()
     assert left() == set()
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.details import Answers, LastInspect, Question, merge_details, questions, worth_asking
-from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch_all
+from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all
+from reconciler.core.identities import Catalogue
 from reconciler.core.observation import Observation
 from reconciler.core.plan import Change, Kind, Plan, make_plan
 from tests.builders import STARTED, cid, container, details, row, workload

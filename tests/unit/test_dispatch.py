@@ -3,7 +3,8 @@
 import pytest
 
 from reconciler.core import labels
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all, lookup_keys
+from reconciler.core.dispatch import Row, claim_all, dispatch_all, lookup_keys
+from reconciler.core.identities import Catalogue, InstanceFacts
 from reconciler.core.observation import Observation, Reason
 from tests.builders import cid, compose, container, instance, site, workload
 

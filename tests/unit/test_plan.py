@@ -1,41 +1,14 @@
 """The plan as text: what changes, and why."""
 
 import json
-from collections.abc import Iterable
 
 import pytest
 from msgspec.structs import replace
 
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all
 from reconciler.core.listing import decode_listing
 from reconciler.core.observation import Observation, Reason
-from reconciler.core.plan import Plan, make_plan
 from tests.builders import cid, container, instance, row, workload
-
-CATALOGUE = Catalogue(
-    workloads={("project", "p1"): "shop"}, instances={"i1": InstanceFacts("p1", 0, "v2", "shop.example", "", 0)}
-)
-WEB = workload("shop", role="web")
-
-
-def plan_of(
-    rows: Iterable[Row],
-    containers: Iterable[Observation],
-    *,
-    elsewhere: Iterable[Row] = (),
-    host: str = "local",
-    sweep: bool = True,
-) -> Plan:
-    """Plan a listing against rows."""
-    containers = list(containers)
-    managed, skips = claim_all(containers)
-    sightings, lost = dispatch_all(managed, CATALOGUE, host)
-    listed = frozenset(each.container_id for each in containers) if sweep else None
-    return make_plan(rows, sightings, [*skips, *lost], listed, {each.id: each for each in elsewhere})
-
-
-def reasons(plan: Plan) -> list[tuple[str, Reason]]:
-    return [(skip.name, skip.reason) for skip in plan.skips]
+from tests.planning import WEB, plan_of, reasons
 
 
 def test_a_plan_is_one_sorted_line_per_change_with_its_cause() -> None:
@@ -54,7 +27,7 @@ def test_a_plan_is_one_sorted_line_per_change_with_its_cause() -> None:
     )
 
 
-def test_the_order_of_the_listing_does_not_matter() -> None:
+def test_the_order_of_a_listing_does_not_matter_to_rows_of_one_container() -> None:
     containers = [container(name, workload("shop", role=name)) for name in "cab"]
     assert str(plan_of([], containers)) == str(plan_of([], reversed(containers)))
 
@@ -110,32 +83,6 @@ def test_a_listing_with_an_unreadable_id_sweeps_nothing() -> None:
     assert str(plan_of([row("shop:web", "web")], [], sweep=False)) == ""
 
 
-def test_the_live_container_wins_its_row_over_a_newer_dead_one() -> None:
-    dead = container("newer", WEB, state="stopped", created=2)
-    plan = plan_of([], [dead, container("live", WEB, created=1)])
-    assert ([c.after.container_id for c in plan.changes], reasons(plan)) == (
-        [cid("live")],
-        [("newer", Reason.SUPERSEDED)],
-    )
-
-
-def test_the_newest_of_two_live_containers_wins() -> None:
-    plan = plan_of([], [container("new", WEB, created=2), container("old", WEB, created=1)])
-    assert [c.after.container_id for c in plan.changes] == [cid("new")]
-
-
-def test_of_two_created_in_the_same_second_the_container_id_decides() -> None:
-    first, second = container("a", WEB), container("b", WEB)
-    winner = max(first, second, key=lambda each: each.container_id)
-    for order in ([first, second], [second, first]):
-        assert [c.after.container_id for c in plan_of([], order).changes] == [winner.container_id]
-
-
-def test_a_superseded_container_keeps_nothing_from_going_right() -> None:
-    plan = plan_of([row("shop:web", "old")], [container("old", WEB, created=1), container("new", WEB, created=2)])
-    assert str(plan) == f"update shop:web: container {cid('old')[:12]} → {cid('new')[:12]}"
-
-
 def test_the_deployers_columns_are_never_blanked() -> None:
     """I9."""
     before = row("shop:web", "web", image_tag="v1", subdomain="shop.example", proxy_route_id="r", npm_proxy_id=3)
@@ -156,51 +103,7 @@ def test_the_legacy_path_copies_what_changed_on_the_instance() -> None:
     assert str(plan) == "update i1: image_tag v1 → v2"
 
 
-def test_an_instances_row_moves_from_a_host_where_it_is_missing() -> None:
-    """I20."""
-    gone = row("i1", "old", host="west", state="missing")
-    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[gone])
-    assert plan.changes[0].before == gone
-    assert "host west → local" in str(plan)
-
-
-def test_an_instances_row_moves_from_a_host_where_it_is_a_placeholder() -> None:
-    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[row("i1", "", host="west", state="")])
-    assert plan.changes[0].after.host == "local"
-
-
-def test_a_row_present_on_another_host_stays_there() -> None:
-    """I20."""
-    plan = plan_of([], [container("c", instance("i1"))], elsewhere=[row("i1", "old", host="west")])
-    assert (str(plan), reasons(plan)) == ("", [("c", Reason.ROW_ON_OTHER_HOST)])
-
-
-def test_a_row_whose_container_now_stands_for_another_row_keeps_a_true_state() -> None:
-    """I3: the workload became known, so the row id changed; the old row must not go on showing an outdated state."""
-    plan = plan_of([row("shop:old-identity", "web")], [container("web", WEB, state="stopped")])
-    assert str(plan) == (
-        f"update shop:old-identity: container {cid('web')[:12]} now stands for shop:web; state running → stopped\n"
-        f"create shop:web: container {cid('web')[:12]} (web) is stopped"
-    )
-
-
-def test_a_row_whose_container_lost_the_contest_for_its_new_row_keeps_a_true_state() -> None:
-    """I3: whichever container wins the new row, the old row must not go on showing an outdated state."""
-    old = container("x", WEB, state="stopped", created=1)
-    plan = plan_of([row("w:X", "x")], [old, container("y", WEB, created=2)])
-    assert {change.after.id: change.after.state for change in plan.changes} == {"w:X": "stopped", "shop:web": "running"}
-    assert reasons(plan) == [("x", Reason.SUPERSEDED)]
-
-
-def test_a_row_whose_container_now_stands_for_a_row_of_another_host_keeps_a_true_state() -> None:
-    """I3, I20: the old row must not go on showing an outdated state here either."""
-    moved = container("c", instance("i1"), state="stopped")
-    plan = plan_of([row("w:X", "c")], [moved], elsewhere=[row("i1", "old", host="west")])
-    assert [(change.after.id, change.after.state) for change in plan.changes] == [("w:X", "stopped")]
-    assert reasons(plan) == [("c", Reason.ROW_ON_OTHER_HOST)]
-
-
-@pytest.mark.parametrize("state", ["missing", "failed", "Missing", "FAILED"])
+@pytest.mark.parametrize("state", ["missing", "failed", "moved", "Missing", "FAILED", "Moved"])
 def test_a_state_that_is_ours_to_say_is_refused_from_a_daemon(state: str) -> None:
     """I3: the container is refused, and counts as listed all the same."""
     items = [{"Id": cid("liar"), "Names": ["/liar"], "State": state}, {"Id": cid("web"), "State": "running"}]

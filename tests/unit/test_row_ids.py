@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core import labels
-from reconciler.core.dispatch import Catalogue, InstanceFacts, Row, claim_all, dispatch_all
+from reconciler.core.dispatch import Row, claim_all, dispatch_all
+from reconciler.core.identities import Catalogue, InstanceFacts
 from reconciler.core.observation import Observation, Reason
 from reconciler.core.row_ids import MAX_ROW_ID_CHARS
 from tests.builders import cid, compose, container, instance, site, workload

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.dispatch import Catalogue, Row, claim_all, dispatch_all
+from reconciler.core.dispatch import Row, claim_all, dispatch_all
+from reconciler.core.identities import Catalogue
 from reconciler.core.observation import Observation
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.safeguard import Evidence, Held, Limits, Safeguarded, present_rows, safeguard

@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete history and missing rows that are older than they have to be kept."""
+"""`manage.py prune`: delete history and rows without a container that are older than they have to be kept."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,11 +11,11 @@ from reconciler.prune import prune
 
 
 class Command(BaseCommand):
-    """Delete old transitions, and rows that have been missing for a long time."""
+    """Delete old transitions, and rows that have been missing or moved for a long time."""
 
     help = (
-        "Delete transitions older than TRANSITION_DAYS and rows missing for more than MISSING_DAYS; 0 keeps all. "
-        "Beat does so daily."
+        "Delete transitions older than TRANSITION_DAYS, and rows missing or moved for more than MISSING_DAYS; "
+        "0 keeps all. Beat does so daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         pruned = prune(timezone.now(), dry_run=dry_run)
         would = "would go" if dry_run else "deleted"
         self.stdout.write(
-            f"{pruned.containers} rows missing for more than {_days(settings.MISSING_DAYS)} {would}\n"
+            f"{pruned.containers} rows missing or moved for more than {_days(settings.MISSING_DAYS)} {would}\n"
             f"{pruned.transitions} transitions older than {_days(settings.TRANSITION_DAYS)} {would}"
         )
 

@@ -1,0 +1,58 @@
+"""Who has a row, if two containers of one host stand for it, or if it is on another host.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from reconciler.core.causes import display_name, short
+from reconciler.core.dispatch import Row, Sighting
+from reconciler.core.observation import FAILED, MISSING, MOVED, STOPPED, Reason, Skip
+
+_NOT_LIVE_THERE = frozenset({MISSING, MOVED, STOPPED, FAILED})
+
+
+class RowElsewhere(Struct, frozen=True, gc=False):
+    """A row of another host, which has the id that a sighting asks for, and whether that host is off."""
+
+    row: Row
+    host_is_off: bool
+
+
+def winners(sightings: Sequence[Sighting]) -> tuple[dict[str, Sighting], list[Skip]]:
+    """Return the container that has each row, by row id, and a skip for every other; sightings in the listing's order.
+
+    A live container wins over one that is not, then the newer one. Of two that were created within one
+    second the one listed first is newer, because daemons list the newest first.
+    """
+    won: dict[str, Sighting] = {}
+    for sighting in sightings:
+        rival = won.setdefault(sighting.row.id, sighting)
+        if _rank(sighting) > _rank(rival):
+            won[sighting.row.id] = sighting
+    return won, [_superseded(each, won[each.row.id]) for each in sightings if won[each.row.id] is not each]
+
+
+def obstacle(sighting: Sighting, elsewhere: RowElsewhere) -> str:
+    """Say why a row of another host stays there (I4, I20), or nothing if it moves to the host of this sighting."""
+    row, observation = elsewhere.row, sighting.observation
+    if row.is_placeholder:
+        return f"row {row.id} is a placeholder on host {row.host}; if no deploy is under way there, delete the row"
+    at = f"row {row.id} is {row.state} on host {row.host}"
+    if not observation.is_live:
+        return f"{at}, and moves only to a container that is live; this one is {observation.state}"
+    if elsewhere.host_is_off or row.state in _NOT_LIVE_THERE:
+        return ""
+    return f"{at}; it moves once its container there is stopped or gone, or once that host is off"
+
+
+def _rank(sighting: Sighting) -> tuple[bool, int]:
+    return sighting.observation.is_live, sighting.observation.created
+
+
+def _superseded(loser: Sighting, winner: Sighting) -> Skip:
+    by = winner.observation
+    detail = f"row {winner.row.id} shows {short(by.container_id)} ({display_name(by)}, {by.state})"
+    return loser.observation.skip(Reason.SUPERSEDED, detail)
