@@ -71,7 +71,6 @@ def _start_private(stack: ExitStack) -> str:
 
 def _start_simulator(stack: ExitStack) -> str:
     SIMULATOR_FOLDER.mkdir(parents=True, exist_ok=True)
-    socket_folder().mkdir(mode=0o700, exist_ok=True)
     socket = socket_folder() / "simulator.sock"
     url = f"unix://{socket}"
     command = [sys.executable, "-m", "simulator", "--socket", str(socket), "--sample"]

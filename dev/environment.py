@@ -8,14 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from dev.place import DATABASE_FILE, ENV_FILE, SECRET_KEY_FILE, STATIC_FOLDER, VAR, write_private
+from dev.place import (
+    DATABASE_FILE,
+    ENV_FILE,
+    SECRET_KEY_FILE,
+    STATIC_FOLDER,
+    VAR,
+    make_private,
+    private_folder,
+    write_private,
+)
 
 SECRET_KEY_BYTES = 48
 
 
 def local_environment(chosen: Mapping[str, str] = {}) -> dict[str, str]:
     """Return this process's environment, with what plain HTTP on loopback needs, and with `chosen` on top."""
-    VAR.mkdir(exist_ok=True)
+    private_folder(VAR)
     STATIC_FOLDER.mkdir(exist_ok=True)
     defaults = {
         "DEBUG": "0",
@@ -24,6 +33,8 @@ def local_environment(chosen: Mapping[str, str] = {}) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{quote(str(DATABASE_FILE))}",
         "PYTHONUNBUFFERED": "1",
     }
+    if not os.environ.get("DATABASE_URL"):
+        make_private(DATABASE_FILE)
     if not os.environ.get("SECRET_KEY") and not os.environ.get("SECRET_KEY_FILE"):
         defaults["SECRET_KEY_FILE"] = str(_secret_key_file())
     if os.geteuid() == 0:

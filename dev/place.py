@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+from dev.process import ServiceError
 
 PROJECT = Path(__file__).resolve().parent.parent
 VAR = PROJECT / "var"
@@ -13,7 +16,6 @@ SECRET_KEY_FILE = VAR / "secret-key"
 PASSWORD_FILE = VAR / "admin-password"
 DATABASE_FILE = VAR / "db.sqlite3"
 STATIC_FOLDER = VAR / "static"
-VALKEY_FOLDER = VAR / "valkey"
 DOCKER_DATA_FOLDER = VAR / "docker"
 SIMULATOR_FOLDER = VAR / "simulator"
 PROCESSES_RECORD = VAR / "processes.json"
@@ -27,8 +29,28 @@ def socket_folder() -> Path:
     return parent / f"tinyforge-{os.geteuid()}-{digest}"
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
+def valkey_folder() -> Path:
+    """Return the folder of the embedded Valkey, whose socket needs a short path."""
+    return socket_folder() / "valkey"
+
+
+def private_folder(path: Path) -> Path:
+    """Make sure of a folder that only we may enter. Raises ServiceError if somebody else has made it before us."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise ServiceError(f"{path} is not a folder of ours; find out who made it, and remove it")
+    path.chmod(0o700)
+    return path
+
+
+def make_private(path: Path) -> None:
+    """Make sure of a file that only we may read and write."""
     path.touch(mode=0o600)
     path.chmod(0o600)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    make_private(path)
     path.write_text(text)

@@ -5,14 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dev.place import LOCK_FILE
+from dev.place import LOCK_FILE, private_folder
 from dev.process import ServiceError
 
 
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the project's lock; raise if another `make up` holds it. It is released even when we are killed."""
-    LOCK_FILE.parent.mkdir(exist_ok=True)
+    private_folder(LOCK_FILE.parent)
     with LOCK_FILE.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,16 @@ from dev.engine_choice import EngineChoice, choose_engine, end_leftover_engines
 from dev.environment import local_environment, save_environment
 from dev.leftovers import end_recorded
 from dev.login import USER, ensure_login
-from dev.place import DATABASE_FILE, ENV_FILE, PASSWORD_FILE, PROCESSES_RECORD, PROJECT, VALKEY_FOLDER
+from dev.place import (
+    DATABASE_FILE,
+    ENV_FILE,
+    PASSWORD_FILE,
+    PROCESSES_RECORD,
+    PROJECT,
+    private_folder,
+    socket_folder,
+    valkey_folder,
+)
 from dev.ports import next_free_port
 from dev.process import ServiceError
 from dev.procfile import Processes
@@ -57,6 +66,7 @@ def _run(*, has_terminal: bool) -> None:
 
 
 def _start(stack: ExitStack) -> Processes:
+    private_folder(socket_folder())
     _end_leftovers()
     redis_url = _redis(stack)
     choice = choose_engine(stack)
@@ -69,12 +79,12 @@ def _start(stack: ExitStack) -> Processes:
     stack.callback(processes.stop)
     say("web, worker, beat and watcher: starting")
     processes.start()
-    _greet(processes.url, password)
+    _greet(f"{processes.url}admin/", password)
     return processes
 
 
 def _end_leftovers() -> None:
-    ended = end_recorded(PROCESSES_RECORD) + end_leftover_engines() + end_recorded(VALKEY_FOLDER / "valkey.json")
+    ended = end_recorded(PROCESSES_RECORD) + end_leftover_engines() + end_recorded(valkey_folder() / "valkey.json")
     if ended:
         say(f"ended {len(ended)} processes that an earlier `make up` left running when it was killed")
 
@@ -84,7 +94,7 @@ def _redis(stack: ExitStack) -> str:
         _require_redis(url)
         say("Redis: the server that REDIS_URL names")
         return url
-    valkey = Valkey(VALKEY_FOLDER)
+    valkey = Valkey(valkey_folder())
     stack.callback(valkey.stop)
     valkey.start()
     say(f"Redis: an embedded Valkey at {valkey.url}")

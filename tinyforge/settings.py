@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from reconciler.core.labels import MAX_VALUE_CHARS
-from tinyforge.env import Env, without_password, wrong
+from tinyforge.env import Env, broker_url, without_password, wrong
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -170,7 +170,7 @@ DOCKER_TLS: dict[str, Path] | None = (
 # Celery, and the Redis it shares with the locks
 
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ["redis", "rediss", "unix"])
-CELERY_BROKER_URL = f"redis+socket{REDIS_URL.removeprefix('unix')}" if REDIS_URL.startswith("unix:") else REDIS_URL
+CELERY_BROKER_URL = broker_url(REDIS_URL)
 if REDIS_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_BROKER_TRANSPORT_OPTIONS = {

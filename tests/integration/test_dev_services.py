@@ -1,11 +1,10 @@
 """The real services behind the tests and `make up`: they start, die, come back and leave nothing behind."""
 
 import os
-import shutil
 import signal
+import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +15,11 @@ import redis
 
 from dev import index
 from dev.index import Processes
-from dev.leftovers import end_recorded
-from dev.place import PROJECT
-from dev.services import DockerEngine, Postgres, ServiceError, Valkey, install_docker
+from dev.leftovers import end_recorded, with_descendants
+from dev.place import PROJECT, private_folder
+from dev.services import DockerEngine, Postgres, ServiceError, Valkey, free_port, install_docker
 from tests.conftest import unavailable
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A directory with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture
@@ -87,8 +78,18 @@ def ping(server: Valkey) -> bool:
         return bool(client.ping())
 
 
-def test_valkey_comes_back_at_the_same_address_after_a_kill(tmp_path: Path) -> None:
-    with Valkey(tmp_path) as server:
+def listening(path: Path) -> list[object]:
+    """Return the TCP addresses on which the processes of a folder listen, or those that these have started."""
+    family = with_descendants(processes_below(path))
+    return [c.laddr for process in family for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+
+
+either_kind = pytest.mark.parametrize("port", [None, free_port()], ids=["socket", "port"])
+
+
+@either_kind
+def test_valkey_comes_back_at_the_same_address_after_a_kill(short: Path, port: int | None) -> None:
+    with Valkey(short, port=port) as server:
         url = server.url
         server.kill()
         with pytest.raises(redis.ConnectionError):
@@ -98,15 +99,32 @@ def test_valkey_comes_back_at_the_same_address_after_a_kill(tmp_path: Path) -> N
         assert ping(server)
 
 
-def test_valkey_is_gone_after_stop(tmp_path: Path) -> None:
-    with Valkey(tmp_path):
-        assert processes_below(tmp_path)
-    assert not processes_below(tmp_path)
+@either_kind
+def test_valkey_is_gone_after_stop(short: Path, port: int | None) -> None:
+    with Valkey(short, port=port):
+        family = with_descendants(processes_below(short))
+        assert len(family) >= 2
+    assert not any(process.is_running() for process in family)
 
 
-def test_a_taken_port_is_refused_with_the_servers_own_words(tmp_path: Path) -> None:
-    with Valkey(tmp_path / "first") as first, pytest.raises(ServiceError, match="Address already in use"):
+def test_without_a_port_valkey_is_for_its_owner_alone(short: Path) -> None:
+    folder = short / "v"
+    with Valkey(folder) as server:
+        assert ping(server)
+        assert listening(folder) == []
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "valkey.sock")] == [0o700, 0o700]
+
+
+def test_a_taken_port_is_refused(tmp_path: Path) -> None:
+    with Valkey(tmp_path / "first", port=free_port()) as first, pytest.raises(ServiceError, match="already in use"):
         Valkey(tmp_path / "second", port=first.port).start()
+
+
+def test_a_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ServiceError, match="is not a folder of ours"):
+        private_folder(tmp_path / "link")
 
 
 def test_postgres_answers_and_is_gone_after_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

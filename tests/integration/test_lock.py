@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dev.valkey import Valkey
+from dev.services import Valkey, free_port
 from reconciler import lock as lock_module
 from reconciler.core.report import Trigger
 from reconciler.exceptions import LockUnavailable
@@ -23,7 +23,7 @@ def lock_of(valkey):
 @pytest.fixture
 def own(tmp_path):
     """A Valkey of its own, which a test may kill."""
-    with Valkey(tmp_path) as server:
+    with Valkey(tmp_path, port=free_port()) as server:
         yield server
 
 

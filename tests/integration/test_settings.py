@@ -10,9 +10,12 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
 
+from dev.valkey import Valkey
 from reconciler.checks import check_settings
-from tinyforge.env import Env, without_password
+from reconciler.lock import connect
+from tinyforge.env import Env, broker_url, without_password
 
 ROOT = Path(__file__).parents[2]
 KEY = "only-for-tests-" + "k" * 50
@@ -235,12 +238,21 @@ def test_the_interval_is_brought_within_its_limits(given: str, interval: float) 
     ("given", "broker"),
     [
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix://:pw@/run/redis.sock?db=3", "redis+socket://:pw@/run/redis.sock?virtual_host=3"),
         ("redis://:pw@host:1/2", "redis://:pw@host:1/2"),
         ("rediss://host", "rediss://host"),
     ],
 )
 def test_locks_and_celery_share_one_redis(given: str, broker: str) -> None:
     assert value_of("s.REDIS_URL, s.CELERY_BROKER_URL", REDIS_URL=given) == f"{given} {broker}"
+
+
+@pytest.mark.parametrize("database", ["", "?db=3"])
+def test_locks_and_celery_share_one_database_behind_a_unix_socket(short: Path, database: str) -> None:
+    with Valkey(short) as server, connect(f"{server.url}{database}") as locks:
+        with Connection(broker_url(f"{server.url}{database}")) as celery:
+            celery.default_channel.client.set("from", "celery")
+        assert locks.get("from") == b"celery"
 
 
 DATABASE_PROGRAM = """-c import django, sqlite3, sys; django.setup()

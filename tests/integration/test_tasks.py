@@ -8,7 +8,7 @@ from celery.backends.base import DisabledBackend
 from celery.beat import Scheduler
 from django.utils import timezone
 
-from dev.valkey import Valkey
+from dev.services import Valkey, free_port
 from reconciler import single_flight, tasks
 from reconciler.conf import lock_of
 from reconciler.core.report import Trigger
@@ -315,7 +315,7 @@ def test_without_redis_no_engine_is_asked_out_of_turn(engine, settings):
 
 def test_when_redis_dies_during_a_pass_its_rows_are_written(fake, settings, tmp_path, caplog):
     """I7."""
-    with Valkey(tmp_path) as own:
+    with Valkey(tmp_path, port=free_port()) as own:
         settings.REDIS_URL = own.url
         fake.meanwhile = own.kill
         tasks.reconcile_host("local", "tick")
