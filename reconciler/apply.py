@@ -15,22 +15,13 @@ from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
 from reconciler.core.observation import MISSING
-from reconciler.core.plan import Change, Kind, Plan
-from reconciler.core.safeguard import Held
+from reconciler.core.plan import Change, Kind
+from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.models import Container, Host, Transition
-from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence, write_history
+from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence, memory_columns, write_history
 
 DETAIL_COLUMNS = ("oom_killed", "restart_count", "started_at", "finished_at")
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a pass concludes: a plan, what it holds back, and what the Engine calls itself."""
-
-    plan: Plan
-    hold: Held | None = None
-    engine_id: str | None = None
 
 
 class PassContext(NamedTuple):
@@ -60,18 +51,16 @@ class Applied:
 
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed."""
-    plan = verdict.plan
     with transaction.atomic():
         # proves the fence and locks out other passes of this host until the commit
         success = {"fence_applied": fence.token, **_success(context.now)}
         fenced = Host.objects.filter(name=fence.host)
-        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_standing(verdict))
+        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_learnt(verdict))
         if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
             return None
-        # what an older pass has made of the hold meanwhile, this one has not seen: it lets nothing go missing
-        unseen = plan.sweep if overtaken else ()
-        fresh, conflicts = _compare([c for c in plan.changes if not (unseen and c.kind is Kind.MISSING)])
-        conflicts += unseen
+        plan, withheld = withhold_sweep(verdict.plan) if overtaken else (verdict.plan, ())
+        fresh, conflicts = _compare(plan.changes)
+        conflicts += withheld
         lost = _create(_of(fresh, Kind.CREATE), context.seen_at)
         _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL, Kind.MOVED), context.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
@@ -89,15 +78,8 @@ def _success(now: datetime) -> dict[str, Any]:
     return {"last_success_at": now, "last_error": "", "failures": 0, "retry_at": None}
 
 
-def _standing(verdict: Verdict) -> dict[str, Any]:
-    hold = verdict.hold
-    return {
-        "engine_id": verdict.engine_id,
-        "held_since": hold and hold.since,
-        "held_engine_id": hold.engine_id if hold else "",
-        "held_reason": hold.reason if hold else "",
-        "held_containers": sorted(hold.suspects) if hold else [],
-    }
+def _learnt(verdict: Verdict) -> dict[str, Any]:
+    return {"engine_id": verdict.engine_id, **memory_columns(verdict.memory)}
 
 
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:

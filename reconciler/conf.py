@@ -35,8 +35,9 @@ def lock_of(host: str) -> HostLock:
 
 
 def hold_limits() -> Limits:
-    """Return how much of a host may go missing on the word of one listing."""
-    return Limits(settings.HOLD_SHARE, settings.HOLD_LEAST, settings.HOLD_SECONDS)
+    """Return how much of a host may go missing within how long on the word of single listings."""
+    window = timedelta(seconds=settings.HOLD_SECONDS)
+    return Limits(share=settings.HOLD_SHARE, least=settings.HOLD_LEAST, window=window)
 
 
 def refresh_after() -> timedelta:

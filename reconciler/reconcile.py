@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.apply import PassContext, Verdict, apply
+from reconciler.apply import PassContext, apply
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.core.backoff import pause_seconds
 from reconciler.core.details import Question, merge_details, questions, worth_asking
@@ -23,7 +23,7 @@ from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all, loo
 from reconciler.core.observation import Details, Snapshot
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.report import Outcome, Report, Trigger, served
-from reconciler.core.safeguard import Evidence, present_rows, safeguard
+from reconciler.core.safeguard import Evidence, Identity, Verdict, safeguard
 from reconciler.exceptions import EngineUnavailable, NoDetails, UnknownHost
 from reconciler.models import Host
 from reconciler.store import Fence, HostRecord
@@ -106,7 +106,7 @@ def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
     seen_at = timezone.now()
     with lister.session() as session:
         decided = _decide(host, rows, seen_at, session.listing())
-        verdict = _safeguard(decided, record, session)
+        verdict = _safeguard(host, decided, record, session)
         verdict, inspected = _inspect(verdict, decided, session, fence.token)
     context = PassContext(now.trigger, seen_at, timezone.now(), refresh_after())
     applied = apply(verdict, fence, context)
@@ -117,7 +117,7 @@ def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
         found["conflicts"] = max(1, len(applied.conflicts))
     else:
         _log_news(host, record, verdict)
-        found |= _held(decided, verdict, record) | {"conflicts": len(applied.conflicts)}
+        found |= _held(decided, verdict) | {"conflicts": len(applied.conflicts)}
     return Report(**now.told(), **found, outcome=Outcome.APPLIED, changes=served(applied.changes))
 
 
@@ -127,8 +127,8 @@ def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
     seen_at = timezone.now()
     with lister.session() as session:
         decided = _decide(now.host, rows, seen_at, session.listing())
-        verdict = _safeguard(decided, record, session)
-    found = _found(decided) | _held(decided, verdict, record)
+        verdict = _safeguard(now.host, decided, record, session)
+    found = _found(decided) | _held(decided, verdict)
     return Report(**now.told(), **found, outcome=Outcome.PLANNED, changes=served(verdict.plan.changes))
 
 
@@ -144,35 +144,34 @@ def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -
     return _Decided(rows=rows, seen_at=seen_at, snapshot=snapshot, sightings=sightings, managed=len(managed), plan=plan)
 
 
-def _safeguard(decided: _Decided, record: HostRecord, session: EngineSession) -> Verdict:
-    """Hold back a sweep that a second listing has to agree with first.
+def _safeguard(host: str, decided: _Decided, record: HostRecord, session: EngineSession) -> Verdict:
+    """Hold back a sweep that another listing has to agree with first.
 
-    The Engine is asked who it is when something would go missing, and until it has said so once.
+    Only when something would go missing is the database asked for the time, and the Engine who it is;
+    the Engine also until it has said so once.
     """
     sweeps = bool(decided.plan.sweep)
-    named, doubt = record.engine_id, ""
+    identity = Identity(name=record.engine_id)
     if sweeps or record.engine_id is None:
-        named, doubt = _identify(
-            record.engine_id, session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS
-        )
+        identity = _identity(session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS)
+    snapshot = decided.snapshot
     evidence = Evidence(
-        present_rows(decided.rows), record.hold, named or "", doubt, can_sweep=decided.snapshot.names_every_container
+        rows=decided.rows,
+        memory=record.memory,
+        begun=record.read_at,
+        ended=store.database_time(host) if sweeps else record.read_at,
+        recorded=record.engine_id,
+        identity=identity,
+        partial=None if snapshot.names_every_container else snapshot.listed_ids,
     )
-    plan, hold = safeguard(decided.plan, evidence, record.read_at, hold_limits())
-    # another Engine is accepted with the sweep that a second listing of it has confirmed; a silent one says nothing
-    is_accepted = named is not None and not (hold and doubt)
-    return Verdict(plan=plan, hold=hold, engine_id=named if is_accepted else record.engine_id)
+    return safeguard(decided.plan, evidence, hold_limits())
 
 
-def _identify(recorded: str | None, session: EngineSession, timeout_seconds: float) -> tuple[str | None, str]:
-    """Return what the Engine calls itself, None if it does not answer, and why it is in doubt, if it is."""
+def _identity(session: EngineSession, timeout_seconds: float) -> Identity:
     try:
-        named = session.identity(timeout_seconds)
+        return Identity(name=session.identity(timeout_seconds))
     except EngineUnavailable as error:
-        return None, f"the Engine does not say who it is: it {error.reason}" if recorded else ""
-    if recorded and named != recorded:
-        return named, f"the Engine is {named or 'nameless'}, and was {recorded}"
-    return named, ""
+        return Identity(name=None, silence=error.reason)
 
 
 def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: int) -> tuple[Verdict, int]:
@@ -212,26 +211,25 @@ def _found(decided: _Decided) -> dict[str, Any]:
     return {"listed": listed, "managed": decided.managed, "unchanged": plan.unchanged, "skips": plan.skips}
 
 
-def _held(decided: _Decided, verdict: Verdict, record: HostRecord) -> dict[str, Any]:
+def _held(decided: _Decided, verdict: Verdict) -> dict[str, Any]:
     """Return what a report says of what is held back."""
-    hold = verdict.hold
-    is_new = hold is not None and (record.hold is None or hold.since != record.hold.since)
+    wait = verdict.confirm_after
     return {
         "held": len(decided.plan.sweep) - len(verdict.plan.sweep),
-        "hold_reason": hold.reason if hold else "",
-        "confirm_after": settings.HOLD_SECONDS if is_new else None,
+        "hold_reason": verdict.memory.reason,
+        "confirm_after": wait.total_seconds() if wait else None,
     }
 
 
 def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:
     """Say once what an operator wants to know of a host that answered."""
-    hold, held = verdict.hold, record.hold
+    reason, known = verdict.memory.reason, record.memory.reason
     if record.failures:
         logger.info("host %s: answers again", host, extra={"action": "recovered", "host": host})
-    if hold and (held is None or held.reason != hold.reason):
+    if reason and reason != known:
         text = "host %s: held: %s; a second complete listing has to agree first"
-        logger.warning(text, host, hold.reason, extra={"action": "held", "host": host})
-    if held and not hold:
+        logger.warning(text, host, reason, extra={"action": "held", "host": host})
+    if known and not reason:
         logger.warning("host %s: held no more", host, extra={"action": "released", "host": host})
     if record.engine_id and record.engine_id != verdict.engine_id:
         text = "host %s: the Engine %s was replaced by %s, as two listings agree"

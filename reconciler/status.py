@@ -147,7 +147,7 @@ def _status(host: Host, counts: _Counts, noted: Sequence[float], at: datetime) -
         retry_at=host.retry_at,
         held_since=host.held_since,
         held_reason=host.held_reason,
-        held_rows=len(host.held_containers),
+        held_rows=host.held_count,
         containers=counts.effective,
         last_known=counts.last_known,
         looping=counts.looping,

@@ -7,6 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -16,7 +17,7 @@ from reconciler.core.contests import RowElsewhere
 from reconciler.core.details import LastInspect
 from reconciler.core.dispatch import LookupKeys, Row
 from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
-from reconciler.core.safeguard import Held
+from reconciler.core.safeguard import Held, Memory, Swept
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
 from reconciler.signals import containers_changed
@@ -34,7 +35,7 @@ class HostRecord(NamedTuple):
     read_at: datetime
     failures: int
     engine_id: str | None
-    hold: Held | None
+    memory: Memory
 
 
 class Fence(NamedTuple):
@@ -54,30 +55,47 @@ def next_fence(host: str, at: datetime) -> Fence:
     with transaction.atomic():
         # the update locks the row, so the values read back are this pass's own
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
-        token, applied, *left = _read(host, "fence_minted", "fence_applied")
-    return Fence(host, token, applied, _host_record(*left))
+        read_at, token, applied, *left = _read(host, "fence_minted", "fence_applied", *_LEFT)
+    return Fence(host, token, applied, _host_record(read_at, *left))
 
 
 def host_record(host: str) -> HostRecord:
     """Return what earlier passes have left, without taking part. Raises UnknownHost."""
-    return _host_record(*_read(host))
+    return _host_record(*_read(host, *_LEFT))
 
 
-_HELD_COLUMNS = ("held_since", "held_containers", "held_engine_id", "held_reason")
+def database_time(host: str) -> datetime:
+    """Return the time now by the clock that `read_at` was told by. Raises UnknownHost."""
+    return _read(host)[0]  # type: ignore[no-any-return]
+
+
+_LEFT = ("failures", "engine_id", "held", "swept", "held_reason")
 
 
 def _read(host: str, *columns: str) -> tuple[Any, ...]:
-    found = Host.objects.filter(name=host)
-    values: tuple[Any, ...] | None = found.values_list(*columns, Now(), "failures", "engine_id", *_HELD_COLUMNS).first()
+    """Return the time by the database's clock and these columns of a host."""
+    values: tuple[Any, ...] | None = Host.objects.filter(name=host).values_list(Now(), *columns).first()
     if values is None:
         raise UnknownHost([host], list(Host.objects.values_list("name", flat=True)))
     return values
 
 
-def _host_record(read_at: datetime, failures: int, engine_id: str | None, *held: Any) -> HostRecord:
-    since, containers, held_engine_id, reason = held
-    hold = Held(since=since, suspects=frozenset(containers), engine_id=held_engine_id, reason=reason) if since else None
-    return HostRecord(read_at, failures, engine_id, hold)
+def _host_record(read_at: datetime, failures: int, engine_id: str | None, *remembered: Any) -> HostRecord:
+    held, swept, reason = remembered
+    memory = Memory(
+        held=msgspec.convert(held, tuple[Held, ...]), swept=msgspec.convert(swept, tuple[Swept, ...]), reason=reason
+    )
+    return HostRecord(read_at, failures, engine_id, memory)
+
+
+def memory_columns(memory: Memory) -> dict[str, Any]:
+    """Return the columns of a host that keep what is remembered of its last listings."""
+    return {
+        "held_since": min((held.since for held in memory.held), default=None),
+        "held_reason": memory.reason,
+        "held": msgspec.to_builtins(memory.held, order="sorted"),
+        "swept": msgspec.to_builtins(memory.swept, order="sorted"),
+    }
 
 
 def rows_on(host: str) -> list[Row]:

@@ -1,101 +1,216 @@
-"""The breaker: when most of a host's rows would go missing at once, a second listing has to agree first.
+"""The safeguard: a mass of a host's rows goes missing only if two listings of the same Engine agree (I14).
 
 Pure: imports no framework, reads no clock, does no I/O. It withholds missing changes and nothing
 else: what a listing does hold is true whatever it lacks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from reconciler.core.dispatch import Row
 from reconciler.core.observation import MISSING
-from reconciler.core.plan import Kind, Plan
+from reconciler.core.plan import Change, Kind, Plan
 
-OUTDATED_SECONDS = 600.0
-"""A listing held for longer is no first of two: too much may have happened since."""
+OUTDATED = timedelta(minutes=10)
+"""A listing that ended longer ago is no first of two: too much may have happened since."""
 
 
-class Limits(NamedTuple):
-    """More than `share` of a host's present rows, and at least `least`, is a mass; confirmed after `seconds`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """More than `share` of a host's rows, and at least `least`, is a mass if they go missing within `window`."""
 
     share: float
     least: int
-    seconds: float
+    window: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What is held back of a host: the containers that a listing lacked, since when, whose listing, and why."""
+    """Containers that are held back: when the first listing that lacked them had ended, and whose it was.
+
+    `engine_id` is None if the Engine did not say who it was; such a listing is no first of two.
+    """
 
     since: datetime
-    suspects: frozenset[str]
-    engine_id: str
-    reason: str
+    engine_id: str | None
+    containers: frozenset[str]
 
 
-class Evidence(NamedTuple):
-    """What is known of a host besides the listing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """Rows that went missing by one listing, and when it had ended."""
 
-    Rows present before it, what is held, what the Engine calls itself, and why it is in doubt, if it is.
-    `can_sweep`: the listing names all its containers, so that a lack of them says something.
+    at: datetime
+    rows: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is remembered of a host's last listings: what is held back and why, and what went missing by them."""
+
+    held: tuple[Held, ...] = ()
+    swept: tuple[Swept, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who an Engine says it is.
+
+    `name` is empty if it has none that lasts, as Podman; None if it does not say, and `silence` tells why.
     """
 
-    present: int
-    hold: Held | None = None
-    engine_id: str = ""
-    doubt: str = ""
-    can_sweep: bool = True
+    name: str | None
+    silence: str = ""
 
 
-class Safeguarded(NamedTuple):
-    """A plan that may be applied, and what of it is held back, if anything."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of a host besides the plan.
+
+    Its rows as they were before the listing; when the listing began, and when it had ended, by the
+    database's clock; who the Engine was so far (None: it has never said), and who it says it is. `partial`
+    is None, or the containers that a listing names which does not name all: it says nothing of others.
+    """
+
+    rows: Sequence[Row]
+    memory: Memory
+    begun: datetime
+    ended: datetime
+    recorded: str | None
+    identity: Identity
+    partial: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a pass concludes: a plan that may be applied, what to remember, and who the Engine is.
+
+    `confirm_after`: so long after the listing another one is due, for what this one was the first to lack.
+    """
 
     plan: Plan
-    hold: Held | None
+    memory: Memory = Memory()
+    engine_id: str | None = None
+    confirm_after: timedelta | None = None
 
 
-def safeguard(plan: Plan, evidence: Evidence, at: datetime, limits: Limits) -> Safeguarded:
-    """Withhold a sweep that is a mass, or whose Engine is in doubt, until a later listing agrees with it.
+def safeguard(plan: Plan, evidence: Evidence, limits: Limits) -> Verdict:
+    """Withhold the part of a sweep that another listing has to agree with first.
 
-    `at` is the moment before the listing. A row goes missing if its container was lacking in a held
-    listing of the same Engine, at least `limits.seconds` earlier, and is lacking still. A listing that
-    is no mass and in no doubt lifts the hold.
+    A sweep is let go if it is no mass, together with what went missing within the window, and its Engine
+    is in no doubt. What was held back once goes missing only if a listing that began a window later lacks
+    it still; what is listed in between is no longer suspect.
     """
-    if not evidence.can_sweep:
-        return Safeguarded(plan, evidence.hold)
+    if evidence.partial is not None:
+        held = _still_held(evidence.memory.held, evidence.partial)
+        memory = replace(evidence.memory, held=held, reason=evidence.memory.reason if held else "")
+        return Verdict(plan=plan, memory=memory, engine_id=_accepted(evidence, held))
     lacking = frozenset(change.after.container_id for change in plan.sweep)
-    is_mass = len(plan.sweep) >= limits.least and len(plan.sweep) > limits.share * evidence.present
-    if not lacking or not (is_mass or evidence.doubt):
-        return Safeguarded(plan, None)
-    hold = _first_of_two(evidence, at)
-    is_due = hold is not None and at - hold.since >= timedelta(seconds=limits.seconds)
-    confirmed = lacking & hold.suspects if hold and is_due else frozenset()
-    if lacking == confirmed:
-        return Safeguarded(plan, None)
-    reason = evidence.doubt or f"{len(plan.sweep)} of {evidence.present} present rows would go missing"
-    if hold is None or is_due:
-        hold = Held(since=at, suspects=lacking - confirmed, engine_id=evidence.engine_id, reason=reason)
-    else:
-        # too early to count as the second look; what is there again must be lacking anew
-        hold = replace(hold, suspects=hold.suspects & lacking, reason=reason)
-    return Safeguarded(_without(plan, lacking - confirmed), hold)
+    confirmed, held = _judge(evidence, lacking, limits.window)
+    swept = _lately_swept(evidence, limits.window)
+    reason = _doubt(evidence) or _mass(plan.sweep, swept, evidence, limits)
+    suspects = lacking if reason else lacking & _containers(evidence.memory.held)
+    if new := suspects - confirmed - _containers(held):
+        held += (Held(since=evidence.ended, engine_id=evidence.identity.name, containers=new),)
+    plan = _without(plan, _containers(held))
+    if plan.sweep:
+        swept += (Swept(at=evidence.ended, rows=frozenset(change.after.id for change in plan.sweep)),)
+    return Verdict(
+        plan=plan,
+        memory=Memory(held=held, swept=swept, reason=(reason or evidence.memory.reason) if held else ""),
+        engine_id=_accepted(evidence, held),
+        confirm_after=limits.window if new else None,
+    )
 
 
-def _first_of_two(evidence: Evidence, at: datetime) -> Held | None:
-    """Return the hold if this listing can be the second: of the same Engine, after it, and not long after it."""
-    hold = evidence.hold
-    if hold is None or hold.engine_id != evidence.engine_id:
-        return None
-    return hold if timedelta() <= at - hold.since <= timedelta(seconds=OUTDATED_SECONDS) else None
+def withhold_sweep(plan: Plan) -> tuple[Plan, tuple[Change, ...]]:
+    """Return what an overtaken pass may still do, and the sweep that it may not.
+
+    The older pass that applied meanwhile may have held back or let go what this one knows nothing of.
+    """
+    return _without(plan, frozenset(change.after.container_id for change in plan.sweep)), plan.sweep
 
 
-def present_rows(rows: Iterable[Row]) -> int:
-    """Count rows whose container was there."""
-    return sum(1 for row in rows if row.container_id and row.state != MISSING)
+def is_present(row: Row) -> bool:
+    """Tell whether the row's container was there when the host was last looked at."""
+    return bool(row.container_id) and row.state != MISSING
+
+
+def _judge(evidence: Evidence, lacking: frozenset[str], window: timedelta) -> tuple[frozenset[str], tuple[Held, ...]]:
+    """Return the containers that this listing confirms to be gone, and those that go on being held.
+
+    What this listing cannot confirm because an earlier one was another Engine's, or is outdated, is in neither.
+    """
+    name = evidence.identity.name
+    confirmed: frozenset[str] = frozenset()
+    waiting: list[Held] = []
+    for held in evidence.memory.held:
+        still = held.containers & lacking
+        # it was before this listing, whatever a clock says that has been set back
+        since = min(held.since, evidence.begun)
+        waited = evidence.begun - since
+        if not still or waited > OUTDATED or name not in (None, held.engine_id):
+            continue
+        if name is not None and waited >= window:
+            confirmed |= still
+        else:
+            waiting.append(replace(held, since=since, containers=still))
+    return confirmed, tuple(waiting)
+
+
+def _lately_swept(evidence: Evidence, window: timedelta) -> tuple[Swept, ...]:
+    """Return what went missing within the window before this listing."""
+    begun = evidence.begun
+    swept = (replace(swept, at=min(swept.at, begun)) for swept in evidence.memory.swept)
+    return tuple(swept for swept in swept if begun - swept.at < window)
+
+
+def _doubt(evidence: Evidence) -> str:
+    """Say why this may be another Engine than the host's, or nothing."""
+    recorded, identity = evidence.recorded, evidence.identity
+    if recorded is None or identity.name == recorded:
+        return ""
+    return _silence(identity) or f"the Engine is {identity.name or 'nameless'}, and was {recorded or 'nameless'}"
+
+
+def _silence(identity: Identity) -> str:
+    return f"the Engine does not say who it is: it {identity.silence}" if identity.name is None else ""
+
+
+def _mass(sweep: Sequence[Change], swept: Iterable[Swept], evidence: Evidence, limits: Limits) -> str:
+    """Say what mass of rows would have gone missing within the window, or nothing if it is none."""
+    if not sweep:
+        return ""
+    present = frozenset(row.id for row in evidence.rows if is_present(row))
+    earlier = frozenset[str]().union(*(swept.rows for swept in swept)) - present
+    count, total = len(sweep) + len(earlier), len(present) + len(earlier)
+    if count < limits.least or count <= limits.share * total:
+        return ""
+    within = f" within {limits.window.total_seconds():g} s" if earlier else ""
+    silence = _silence(evidence.identity)
+    return f"{count} of {total} present rows would go missing{within}" + (f", and {silence}" if silence else "")
+
+
+def _accepted(evidence: Evidence, held: Sequence[Held]) -> str | None:
+    """Return who the host's Engine is from now on: another one only once nothing is held back of it any more."""
+    recorded, name = evidence.recorded, evidence.identity.name
+    if name is None or (recorded is not None and held):
+        return recorded
+    return name
+
+
+def _still_held(held: Iterable[Held], listed: frozenset[str]) -> tuple[Held, ...]:
+    left = (replace(held, containers=held.containers - listed) for held in held)
+    return tuple(held for held in left if held.containers)
+
+
+def _containers(held: Iterable[Held]) -> frozenset[str]:
+    return frozenset[str]().union(*(held.containers for held in held))
 
 
 def _without(plan: Plan, containers: frozenset[str]) -> Plan:
+    """Return a plan that lets none of these containers' rows go missing."""
     kept = (c for c in plan.changes if c.kind is not Kind.MISSING or c.after.container_id not in containers)
     return replace(plan, changes=tuple(kept))

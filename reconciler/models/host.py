@@ -59,7 +59,8 @@ class Host(models.Model):
     """A machine with an Engine; its row also mints and proves the fence tokens of passes (I6).
 
     `failures` counts passes that failed since the last that did not; `retry_at` is when a tick tries
-    again. `held_*` is what the breaker holds back: container ids that one listing lacked.
+    again. `held` is what the safeguard holds back, and `swept` what has just gone missing, as
+    `reconciler.core.safeguard` remembers them; `held_since` is the earliest moment in `held`.
     """
 
     name = models.SlugField(primary_key=True, max_length=MAX_HOST_CHARS)
@@ -74,7 +75,7 @@ class Host(models.Model):
     tls_ca = _path_field("TLS CA")
     tls_cert = _path_field("TLS client certificate")
     tls_key = _path_field("TLS client key")
-    enabled = models.BooleanField(default=True, help_text="Off: neither ticks nor the boot pass look at it.")
+    enabled = models.BooleanField(default=True, help_text="Off: nobody looks at it but `manage.py reconcile --host`.")
     fence_minted = models.PositiveBigIntegerField(default=0, editable=False)
     fence_applied = models.PositiveBigIntegerField(default=0, editable=False)
     last_attempt_at = models.DateTimeField(null=True, editable=False)
@@ -94,8 +95,8 @@ class Host(models.Model):
     )
     held_since = models.DateTimeField(null=True, editable=False)
     held_reason = models.TextField(blank=True, default="", editable=False)
-    held_engine_id = models.CharField(max_length=MAX_ENGINE_ID_CHARS, blank=True, default="", editable=False)
-    held_containers = models.JSONField(blank=True, default=list, editable=False)
+    held = models.JSONField(blank=True, default=list, editable=False)
+    swept = models.JSONField(blank=True, default=list, editable=False)
     sightings_at = models.DateTimeField(
         null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
     )
@@ -129,6 +130,11 @@ class Host(models.Model):
             raise ValidationError("A client certificate needs the CA that the Engine is verified by: name its file.")
         if any(files) and urlsplit(self.url).scheme not in ("tcp", "https"):
             raise ValidationError("TLS files are for a URL that begins with tcp:// or https://.")
+
+    @property
+    def held_count(self) -> int:
+        """How many containers are held back."""
+        return sum(len(held["containers"]) for held in self.held)
 
     def is_watched(self, at: datetime) -> bool:
         """Tell whether a living watcher follows the host's events."""

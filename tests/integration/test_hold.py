@@ -1,21 +1,23 @@
 """The safeguard in a pass: what is held, what is seen of it, and how it ends (I14)."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from reconciler import store
-from reconciler.apply import PassContext, Verdict, apply
+from reconciler.apply import PassContext, apply
 from reconciler.core.observation import Observation, Reason, Skip
 from reconciler.core.plan import Plan
 from reconciler.core.report import Report, Trigger
+from reconciler.core.safeguard import Verdict
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, cid, container, workload
+from tests.holds import age_holds
 
 pytestmark = pytest.mark.django_db
 
@@ -28,10 +30,6 @@ def listed(count: int) -> list[Observation]:
 
 def look(host: Host, containers: list[Observation], **daemon: Any) -> Report:
     return reconcile(host, FakeEngine(containers, **daemon), trigger=Trigger.TICK)
-
-
-def age_hold(seconds: float) -> None:
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=seconds))
 
 
 def missing() -> int:
@@ -54,7 +52,7 @@ def test_an_empty_list_after_fifty_containers_is_held_then_confirmed_then_swept(
     assert (first.outcome, first.missing, first.held, missing()) == ("applied", 0, 50, 0)
     again = look(full, [])
     assert (again.missing, again.held, missing()) == (0, 50, 0)
-    age_hold(6)
+    age_holds(6)
     last = look(full, [])
     assert (last.missing, last.held, missing()) == (50, 0, 50)
     assert now(full).held_since is None
@@ -62,20 +60,59 @@ def test_an_empty_list_after_fifty_containers_is_held_then_confirmed_then_swept(
 
 def test_half_the_rows_gone_is_no_mass_and_one_more_is(full: Host) -> None:
     assert look(full, listed(25)).missing == 25
-    assert look(full, listed(12)).held == 13
+    assert look(full, listed(24)).held == 1
+
+
+def test_a_host_that_is_halved_again_and_again_is_held(full: Host) -> None:
+    """I14: a mass is counted over a window, not over one listing."""
+    assert [look(full, listed(left)).missing for left in (25, 13, 7, 3, 1, 0)] == [25, 0, 0, 0, 0, 0]
+    assert now(full).held_reason == "50 of 50 present rows would go missing within 5 s"
+
+
+def test_rows_that_went_missing_before_the_window_are_no_part_of_a_mass(full: Host) -> None:
+    """I14."""
+    look(full, listed(25))
+    age_holds(6)
+    assert look(full, listed(15)).missing == 10
+
+
+def test_a_daemon_that_is_still_loading_its_containers_loses_nobody(full: Host) -> None:
+    """I14."""
+    assert [look(full, listed(count)).missing for count in (0, 27, 50)] == [0, 0, 0]
+    assert (missing(), now(full).held_since) == (0, None)
+
+
+def test_the_wait_begins_when_the_first_listing_has_ended(full: Host) -> None:
+    """I14: by the database's clock."""
+    given_at: list[datetime] = []
+    look(full, [], meanwhile=lambda: given_at.append(store.database_time("local")))
+    held_since = now(full).held_since
+    assert held_since is not None
+    assert held_since >= given_at[0]
+
+
+def test_the_wait_ends_when_the_second_listing_begins(
+    full: Host, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I14: a second listing that takes longer than the wait is still too early."""
+    settings.HOLD_SECONDS = 300
+    look(full, [])
+    at_last = store.database_time("local") + timedelta(seconds=400)
+    monkeypatch.setattr(store, "database_time", lambda _: at_last)
+    assert look(full, []).missing == 0
 
 
 def test_a_held_host_says_so(full: Host) -> None:
     look(full, [])
     host = now(full)
     assert host.held_since is not None
-    assert (host.held_reason, len(host.held_containers)) == ("50 of 50 present rows would go missing", 50)
+    assert (host.held_reason, host.held_count) == ("50 of 50 present rows would go missing", 50)
 
 
 def test_a_hold_is_lifted_by_a_listing_that_holds_them(full: Host) -> None:
     look(full, [])
     report = look(full, listed(50))
-    assert (report.held, report.hold_reason, now(full).held_containers, missing()) == (0, "", [], 0)
+    assert (report.held, report.hold_reason, now(full).held_count, missing()) == (0, "", 0, 0)
 
 
 def test_only_the_look_that_begins_a_hold_asks_for_the_look_that_ends_it(full: Host) -> None:
@@ -91,9 +128,9 @@ def test_what_a_listing_holds_is_written_while_its_host_is_held(full: Host) -> N
 def test_a_failed_pass_neither_confirms_nor_lifts(full: Host) -> None:
     """I1."""
     look(full, [])
-    age_hold(60)
+    age_holds(60)
     look(full, [], failure="sent nothing")
-    assert (missing(), len(now(full).held_containers)) == (0, 50)
+    assert (missing(), now(full).held_count) == (0, 50)
 
 
 def test_a_dry_run_shows_what_would_be_held_and_holds_nothing(full: Host) -> None:
@@ -105,7 +142,7 @@ def test_a_dry_run_shows_what_would_be_held_and_holds_nothing(full: Host) -> Non
 def test_thresholds_are_settings(full: Host, settings: Any) -> None:
     settings.HOLD_SHARE, settings.HOLD_LEAST, settings.HOLD_SECONDS = 0.01, 1, 0.001
     assert look(full, listed(49)).held == 1
-    age_hold(1)
+    age_holds(1)
     assert look(full, listed(49)).missing == 1
 
 
@@ -125,7 +162,7 @@ def test_another_engine_sweeps_nothing_until_two_listings_agree(full: Host, capl
     first = look(full, listed(49), engine_id="ANOTHER")
     assert (first.held, first.hold_reason) == (1, "the Engine is ANOTHER, and was THE:ENGINE")
     assert now(full).engine_id == "THE:ENGINE"
-    age_hold(6)
+    age_holds(6)
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert look(full, listed(49), engine_id="ANOTHER").missing == 1
@@ -139,11 +176,21 @@ def test_the_right_engine_back_again_lifts_the_hold(full: Host) -> None:
     assert (now(full).held_since, now(full).engine_id, missing()) == (None, "THE:ENGINE", 0)
 
 
-@pytest.mark.parametrize("engine_id", [SILENT, ""])
-def test_an_engine_that_does_not_say_who_it_is_is_in_doubt(full: Host, engine_id: Any) -> None:
-    assert look(full, listed(49), engine_id=engine_id).held == 1
-    age_hold(6)
-    assert look(full, listed(49), engine_id=engine_id).missing == 1
+def test_an_engine_that_does_not_say_who_it_is_confirms_nobody(full: Host) -> None:
+    """I14: two listings of Engines that are silent may be of two Engines."""
+    for _ in range(3):
+        assert look(full, listed(49), engine_id=SILENT).held == 1
+        age_holds(6)
+    assert look(full, listed(49)).held == 1
+    age_holds(6)
+    assert look(full, listed(49)).missing == 1
+
+
+def test_an_engine_without_a_lasting_name_is_another_one_and_can_be_confirmed(full: Host) -> None:
+    """I14: Podman has no lasting name, and does not fail to say so."""
+    assert look(full, listed(49), engine_id="").held == 1
+    age_holds(6)
+    assert look(full, listed(49), engine_id="").missing == 1
 
 
 @pytest.mark.parametrize("engine_id", [SILENT, ""])
@@ -168,10 +215,10 @@ def test_an_engine_without_a_name_is_asked_once(local: Host) -> None:
 
 def test_another_engines_listing_does_not_confirm_the_first_ones(full: Host) -> None:
     look(full, [])
-    age_hold(6)
+    age_holds(6)
     report = look(full, [], engine_id="ANOTHER")
     assert (report.missing, report.held, missing()) == (0, 50, 0)
-    age_hold(6)
+    age_holds(6)
     assert look(full, []).held == 50
     assert now(full).engine_id == "THE:ENGINE"
 
@@ -179,7 +226,7 @@ def test_another_engines_listing_does_not_confirm_the_first_ones(full: Host) -> 
 def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
     """I7: the older pass has lifted the hold on which the younger one relies."""
     look(full, [])
-    age_hold(6)
+    age_holds(6)
     older = store.next_fence("local", timezone.now())
 
     def apply_older() -> None:
@@ -192,16 +239,17 @@ def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
     assert now(full).held_since is None
 
 
-def test_an_unreadable_id_keeps_the_hold(full: Host) -> None:
-    """I3."""
+def test_a_listing_with_an_unreadable_id_confirms_nothing_and_lifts_only_what_it_names(full: Host) -> None:
+    """I3, I14."""
     look(full, [])
-    look(full, listed(50), refusals=[Skip("", "", Reason.MALFORMED, "")])
-    assert len(now(full).held_containers) == 50
+    age_holds(6)
+    report = look(full, listed(10), refusals=[Skip("", "", Reason.MALFORMED, "")])
+    assert (report.missing, now(full).held_count) == (0, 40)
 
 
 def test_a_silence_about_who_it_is_forgets_nothing(full: Host) -> None:
     look(full, listed(49), engine_id=SILENT)
-    age_hold(6)
+    age_holds(6)
     look(full, listed(49), engine_id=SILENT)
     assert now(full).engine_id == "THE:ENGINE"
 
@@ -225,4 +273,5 @@ def test_no_history_is_written_of_what_is_held(full: Host) -> None:
 
 def test_the_suspects_are_remembered_by_container(full: Host) -> None:
     look(full, listed(3))
-    assert now(full).held_containers == sorted(cid(f"c{number}") for number in range(3, 50))
+    (held,) = now(full).held
+    assert held["containers"] == sorted(cid(f"c{number}") for number in range(3, 50))

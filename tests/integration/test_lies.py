@@ -1,12 +1,10 @@
 """In every way in which a daemon can fail or lie once: no row is falsely called missing."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models import F
-from django.utils import timezone
 
 from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
@@ -15,6 +13,7 @@ from reconciler.reconcile import reconcile
 from simulator import INSPECTS, Engine, Failure, Server, populate
 from simulator import Container as SimulatedContainer
 from tests.builders import workload
+from tests.holds import age_holds
 
 pytestmark = pytest.mark.django_db
 
@@ -122,7 +121,7 @@ def test_an_empty_list_after_fifty_containers_is_held_confirmed_and_then_swept(w
     """I14."""
     world.lose(CONTAINERS)
     assert (world.look().held, world.states()) == (CONTAINERS, {"running"})
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
+    age_holds(6)
     assert (world.look().missing, world.states()) == (CONTAINERS, {"missing"})
 
 
@@ -130,7 +129,7 @@ def test_half_the_rows_gone_is_held_confirmed_and_then_swept(world: World) -> No
     """I14."""
     world.lose(CONTAINERS // 2 + 1)
     assert world.look().held == CONTAINERS // 2 + 1
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
+    age_holds(6)
     assert world.look().missing == CONTAINERS // 2 + 1
 
 
@@ -138,7 +137,7 @@ def test_a_replaced_engine_is_accepted_once_confirmed(world: World) -> None:
     """I14."""
     replaced(world)
     assert world.look().hold_reason.startswith("the Engine is SIM:OTHER, and was SIM:")
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
+    age_holds(6)
     assert world.look().missing == CONTAINERS - 1
     assert Host.objects.get(name="local").engine_id == "SIM:OTHER"
 

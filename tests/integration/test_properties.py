@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from random import Random
 
 import pytest
-from django.utils import timezone
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +19,7 @@ from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.reconcile import reconcile
 from reconciler.store import rows_on
 from tests.builders import FakeEngine, cid, compose, container, instance, row, site, workload
+from tests.holds import age_holds
 
 HOSTS = ("local", "west", "east")
 LIVE = ("running", "restarting", "paused", "created")
@@ -305,7 +304,7 @@ def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: N
     assert (first.outcome, first.conflicts) == ("applied", 0)
     if first.held:
         assert first.missing == 0
-        Host.objects.filter(name=world.host).update(held_since=timezone.now() - timedelta(seconds=6))
+        age_holds(6)
         assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).missing == first.held
     check(world, [each for host in HOSTS for each in rows_on(host)])
     assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).changes == ()

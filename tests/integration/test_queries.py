@@ -20,6 +20,7 @@ from reconciler.models import Container, Host, Instance, Stack, Workload
 from reconciler.reconcile import reconcile
 from simulator import Engine, Server, populate
 from simulator.api import INSPECT
+from tests.holds import age_holds
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,7 @@ class Fleet:
             self.engine.clear()
         if situation == SWEPT:
             self.look()
-            Host.objects.update(held_since=timezone.now() - timedelta(minutes=1))
+            age_holds(60)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -16,6 +16,7 @@ from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host
 from simulator import Engine, Failure
 from tests.builders import FakeEngine, cid, container, workload
+from tests.holds import age_holds
 from tinyforge.celery import app, fire_boot_pass
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -148,9 +149,31 @@ def test_the_second_look_needs_nobody_to_ask_for_it(local, queue, fake, settings
     tasks.reconcile_host("local", "tick")
     fake.containers.clear()
     tasks.reconcile_host("local", "tick")
-    Host.objects.update(held_since=timezone.now() - timedelta(seconds=6))
+    age_holds(6)
     tasks.reconcile_host("local", "confirm")
     assert (Container.objects.get().state, Host.objects.get().held_since) == ("missing", None)
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_a_host_that_is_off_is_not_looked_at(local, fake, trigger):
+    """I14: nobody looks at it, whatever was asked of the workers before it was turned off."""
+    lock_of("local").request(PassRequest(Trigger.EVENT))
+    Host.objects.update(enabled=False)
+    tasks.reconcile_host("local", trigger)
+    assert fake.listings == 0
+
+
+def test_what_was_held_of_a_host_is_not_swept_after_it_was_turned_off(local, queue, fake, settings):
+    """I14: an operator who sees that a daemon lies can stop what would follow."""
+    settings.HOLD_LEAST = 1
+    tasks.reconcile_host("local", "tick")
+    fake.containers.clear()
+    tasks.reconcile_host("local", "tick")
+    Host.objects.update(enabled=False)
+    age_holds(6)
+    (message,) = queue()
+    getattr(tasks, message.task)(*message.args)
+    assert Container.objects.get().state == "running"
 
 
 def test_many_boots_at_once_enqueue_one_pass(local, queue):
