@@ -42,8 +42,8 @@ def reconcile(trigger: Trigger = Trigger.TICK) -> None:
 
 @shared_task(name="reconcile_host")
 def reconcile_host(host: str, trigger: Trigger) -> None:
-    """Make one host's next pass, unless one is under way."""
-    row = Host.objects.filter(name=host).first()
+    """Make one host's next pass, unless one is under way; a host that was turned off meanwhile is left alone (I14)."""
+    row = Host.objects.filter(name=host, enabled=True).first()
     if row is None:
         return
     with _unless_redis_is_down(host):

@@ -99,11 +99,15 @@ class HostAdmin(admin.ModelAdmin):
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Host]) -> None:
         asked: list[str] = []
         try:
-            for name in queryset.values_list("name", flat=True):
+            for name in queryset.filter(enabled=True).values_list("name", flat=True):
                 request_pass(name)
                 asked.append(name)
         except (LockUnavailable, OperationalError) as error:
             so_far = f"No more than {', '.join(asked)} was asked" if asked else "Nothing was asked"
             self.message_user(request, f"{so_far} of the workers: {error}", messages.ERROR)
-        else:
+            return
+        if asked:
             self.message_user(request, f"A pass was asked for: {', '.join(asked)}", messages.SUCCESS)
+        if off := list(queryset.filter(enabled=False).values_list("name", flat=True)):
+            text = f"Not looked at, because they are off: {', '.join(off)}. Enable them first"
+            self.message_user(request, text, messages.WARNING)

@@ -445,6 +445,16 @@ def test_reconcile_now_asks_of_every_host_chosen_and_of_no_other(admin_client, l
     assert asked == ["edge", "local"]
 
 
+def test_reconcile_now_says_which_hosts_are_not_looked_at_because_they_are_off(admin_client, local, valkey):
+    """I14."""
+    Host.objects.create(name="edge", enabled=False)
+    assert messages(reconcile_now(admin_client, "local", "edge")) == [
+        ("success", "A pass was asked for: local"),
+        ("warning", "Not looked at, because they are off: edge. Enable them first"),
+    ]
+    assert lock_of("edge").acquire(only_if_asked=True) is None
+
+
 def test_reconcile_now_during_a_pass_is_answered_by_its_holder(admin_client, local, valkey):
     """I12."""
     holder = lock_of("local")
