@@ -1,4 +1,4 @@
-"""How states and moments are shown, and admins for looking only."""
+"""How the admin shows states and moments, and the base of admins that cannot change anything."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ _OOM = format_html(' <span class="state state-failed" title="killed for want of 
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """For looking only."""
+    """An admin for rows that can be looked at and not changed."""
 
     list_title = ""
     empty_value_display = "—"
@@ -47,7 +47,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Call the list by its name: there is nothing to select."""
+        """Give the list a title of its own, because Django's asks to select something to change."""
         return super().changelist_view(request, {"title": self.list_title, **(extra_context or {})})
 
     class Media:
@@ -55,7 +55,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 def state_badge(state: str, *, done: bool = False) -> SafeString:
-    """Return a state as a sign, a word and a colour, which is a pale one if all is done as it should be."""
+    """Return a state as a sign, a word and a colour; the colour is pale if a job is `done`."""
     known = state in State.values
     label = State(state).label if known else state
     return format_html(
@@ -68,7 +68,7 @@ def state_badge(state: str, *, done: bool = False) -> SafeString:
 
 
 def unknown_badge(state: str, since: datetime | None) -> SafeString:
-    """Return that a state is not known, and quietly which was the last that was."""
+    """Return the badge for a state that is not known, with the last known state beside it in quiet type."""
     known = state in State.values
     title = f"known until {since.isoformat(timespec='seconds')}" if since else "its host has never answered"
     return format_html(
@@ -79,7 +79,7 @@ def unknown_badge(state: str, since: datetime | None) -> SafeString:
 
 
 def end_badge(exit_code: int | None, oom_killed: bool | None) -> SafeString:
-    """Return how a container ended: its exit code, and whether for want of memory."""
+    """Return how a container ended: its exit code, and whether memory had run out."""
     code = "" if exit_code is None else format_html(' <span class="quiet">exit {}</span>', exit_code)
     return format_html("{}{}", code, _OOM if oom_killed else "")
 
@@ -92,7 +92,7 @@ def age(moment: datetime | None) -> SafeString | str:
 
 
 def moment_of(column: str, label: str, ordering: str | None = None) -> Callable[[Any, Any], SafeString | str]:
-    """Return a column for an admin: a moment to compare with logs, and how far from now it is."""
+    """Return a column for an admin: a moment, to compare with logs, and how far from now it is."""
 
     @admin.display(description=label, ordering=ordering)
     def shown(_: Any, row: Any) -> SafeString | str:

@@ -1,4 +1,4 @@
-"""The history, for looking only."""
+"""History in the admin: it can be looked at and not changed."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from reconciler.models import Transition
 
 
 class StateFilter(ChoicesFieldListFilter):
-    """What a row changed to."""
+    """Filter by the state that a row changed to."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -23,7 +23,7 @@ class StateFilter(ChoicesFieldListFilter):
 
 
 class WhenFilter(DateFieldListFilter):
-    """How long ago."""
+    """Filter by how long ago a change was."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,7 +42,7 @@ class TransitionAdmin(ReadOnlyAdmin):
     when = moment_of("at", "when", ordering="id")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Say whose history it is."""
+        """Put into the title whose history it is."""
         row = request.GET.get("row__exact")
         title = f"History of {row}" if row else "History of all containers"
         return super().changelist_view(request, {"title": title, **(extra_context or {})})

@@ -1,4 +1,4 @@
-"""Who has a row, if two containers of one host stand for it, or if it is on another host.
+"""Which container has a row if several stand for it, and when a row moves to another host.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -15,17 +15,18 @@ _NOT_LIVE_THERE = frozenset({MISSING, MOVED, STOPPED, FAILED})
 
 
 class RowElsewhere(Struct, frozen=True, gc=False):
-    """A row of another host, which has the id that a sighting asks for, and whether that host is off."""
+    """A row on another host that has the id which a sighting asks for, and whether that host is off."""
 
     row: Row
     host_is_off: bool
 
 
 def winners(sightings: Sequence[Sighting]) -> tuple[dict[str, Sighting], list[Skip]]:
-    """Return the container that has each row, by row id, and a skip for every other; sightings in the listing's order.
+    """Return by row id the container that wins each row, and a skip for each of the others.
 
-    A live container wins over one that is not, then the newer one. Of two that were created within one
-    second the one listed first is newer, because daemons list the newest first.
+    A live container wins over one that is not; then the newer one wins. `sightings` are in the listing's
+    order: of two containers that were created within one second, the one listed first is the newer,
+    because daemons list the newest first.
     """
     won: dict[str, Sighting] = {}
     for sighting in sightings:
@@ -36,7 +37,7 @@ def winners(sightings: Sequence[Sighting]) -> tuple[dict[str, Sighting], list[Sk
 
 
 def obstacle(sighting: Sighting, elsewhere: RowElsewhere) -> str:
-    """Say why a row of another host stays there (I4, I20), or nothing if it moves to the host of this sighting."""
+    """Return in words why a row stays on its host (I4, I20), or nothing if it moves to the host of this sighting."""
     row, observation = elsewhere.row, sighting.observation
     if row.is_placeholder:
         return f"row {row.id} is a placeholder on host {row.host}; if no deploy is under way there, delete the row"
@@ -49,6 +50,7 @@ def obstacle(sighting: Sighting, elsewhere: RowElsewhere) -> str:
 
 
 def _rank(sighting: Sighting) -> tuple[bool, int]:
+    """Return by what containers are compared: the greater one wins."""
     return sighting.observation.is_live, sighting.observation.created
 
 

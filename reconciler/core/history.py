@@ -1,7 +1,7 @@
 """How long a row was up, from the steps of its history. Pure.
 
-History is in the order of its commits. The moments that stand beside the steps come from the clocks
-of several machines, which differ, and one of which may have been wrong for a while.
+History is in the order of its commits. The moment of each step comes from the clock of one of several
+machines. These clocks differ, and one of them may have been wrong for a while.
 """
 
 from bisect import bisect_right
@@ -21,10 +21,10 @@ def time_in_state(steps: Sequence[tuple[datetime, str]], state: str, since: date
 
 
 def in_order(moments: Sequence[datetime]) -> list[datetime]:
-    """Return moments of commit order so that none is before the one that precedes it.
+    """Return moments, given in commit order, changed so that none is earlier than the one before it.
 
-    As few as possible are disbelieved, so one wrong clock moves no step but its own: to the nearest
-    moment that lies between its neighbours.
+    As few moments as possible are changed, so one wrong clock changes only the moments of its own steps.
+    Each of them becomes the nearest moment between its neighbours.
     """
     believed = _longest_in_order(moments)
     latest, limits = _LATEST, []
@@ -39,8 +39,8 @@ def in_order(moments: Sequence[datetime]) -> list[datetime]:
 
 
 def _longest_in_order(moments: Sequence[datetime]) -> frozenset[int]:
-    """Return the indexes of the longest choice of moments that do not decrease."""
-    # for each length, the index of the earliest moment that a choice of this length can end with
+    """Return the indexes of as many moments as possible that do not decrease."""
+    # for each number of moments, the index of the earliest one with which such a choice can end
     ends: list[int] = []
     before: list[int | None] = []
     for index, moment in enumerate(moments):

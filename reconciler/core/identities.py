@@ -1,4 +1,4 @@
-"""From a container's claim, and the joins, to the identity of its row.
+"""From a container's claim and the joins to the identity of its row.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -16,7 +16,7 @@ PROJECT, SITE, STACK = "project", "site", "stack"
 
 
 class InstanceFacts(Struct, frozen=True, gc=False):
-    """What the catalogue knows of an instance."""
+    """What the catalogue knows about an instance."""
 
     project_id: str
     port: int
@@ -28,7 +28,7 @@ class InstanceFacts(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """The joins: workload kinds by id, workload ids by (kind, ref_id), instances by id, stack ids by project."""
+    """The joins: kinds of workloads by id, ids of workloads by (kind, ref_id), instances by id, stacks by project."""
 
     workload_kinds: Mapping[str, str] = field(default_factory=dict)
     workloads: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Catalogue:
 
 
 class RowIdentity(Struct, frozen=True, gc=False):
-    """The row a container stands for, before replica and host; an instance's id is unique on every host."""
+    """The row that a container stands for, without replica and host; an instance's id is the same on all hosts."""
 
     row_id: str
     workload_id: str

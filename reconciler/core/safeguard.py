@@ -1,7 +1,7 @@
 """The safeguard: a mass of a host's rows goes missing only if two listings of the same Engine agree (I14).
 
-Pure: imports no framework, reads no clock, does no I/O. It withholds missing changes and nothing
-else: what a listing does hold is true whatever it lacks.
+Pure: imports no framework, reads no clock, does no I/O. It withholds only changes to missing, because what
+a listing does hold is true, whatever it lacks.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from reconciler.core.observation import MISSING
 from reconciler.core.plan import Change, Kind, Plan
 
 OUTDATED = timedelta(minutes=10)
-"""A listing that ended longer ago is no first of two: too much may have happened since."""
+"""A listing that ended longer ago than this cannot be the first of two: too much may have happened since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Containers that are held back: when the first listing that lacked them had ended, and whose it was.
+    """Containers that are held back: when the first listing that lacked them ended, and which Engine gave it.
 
-    `engine_id` is None if the Engine did not say who it was; such a listing is no first of two.
+    `engine_id` is None if the Engine did not say who it was. Such a listing cannot be the first of two.
     """
 
     since: datetime
@@ -39,7 +39,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """Rows that went missing by one listing, and when it had ended."""
+    """Rows that one listing let go missing, and when that listing ended."""
 
     at: datetime
     rows: frozenset[str]
@@ -47,7 +47,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is remembered of a host's last listings: what is held back and why, and what went missing by them."""
+    """What is remembered of a host's last listings: what is held back and why, and which rows went missing."""
 
     held: tuple[Held, ...] = ()
     swept: tuple[Swept, ...] = ()
@@ -58,7 +58,8 @@ class Memory:
 class Identity:
     """Who an Engine says it is.
 
-    `name` is empty if it has none that lasts, as Podman; None if it does not say, and `silence` tells why.
+    `name` is empty if the Engine has no lasting name, as Podman; None if it does not say, and then `silence`
+    says why.
     """
 
     name: str | None
@@ -67,11 +68,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known of a host besides the plan.
+    """What is known about a host in addition to the plan.
 
-    Its rows as they were before the listing; when the listing began, and when it had ended, by the
-    database's clock; who the Engine was so far (None: it has never said), and who it says it is. `partial`
-    is None, or the containers that a listing names which does not name all: it says nothing of others.
+    `rows` are as they were before the listing. `begun` and `ended` are when the listing began and ended, by
+    the database's clock. `recorded` is who the Engine was until now (None: it has never said), `identity` who
+    it says it is. If the listing does not name all its containers, `partial` holds those that it names; about
+    all others it says nothing. Otherwise `partial` is None.
     """
 
     rows: Sequence[Row]
@@ -87,7 +89,8 @@ class Evidence:
 class Verdict:
     """What a pass concludes: a plan that may be applied, what to remember, and who the Engine is.
 
-    `confirm_after`: so long after the listing another one is due, for what this one was the first to lack.
+    `confirm_after` is how long after this listing another one is due, if this one was the first to lack some
+    containers.
     """
 
     plan: Plan
@@ -99,9 +102,9 @@ class Verdict:
 def safeguard(plan: Plan, evidence: Evidence, limits: Limits) -> Verdict:
     """Withhold the part of a sweep that another listing has to agree with first.
 
-    A sweep is let go if it is no mass, together with what went missing within the window, and its Engine
-    is in no doubt. What was held back once goes missing only if a listing that began a window later lacks
-    it still; what is listed in between is no longer suspect.
+    A sweep may go if it is no mass, counted together with what went missing within the window, and if there
+    is no doubt which Engine it is. What is held back goes missing only if a listing that began a window later
+    lacks it as well. What any listing in between holds is no longer suspect.
     """
     if evidence.partial is not None:
         held = _still_held(evidence.memory.held, evidence.partial)
@@ -126,9 +129,9 @@ def safeguard(plan: Plan, evidence: Evidence, limits: Limits) -> Verdict:
 
 
 def withhold_sweep(plan: Plan) -> tuple[Plan, tuple[Change, ...]]:
-    """Return what an overtaken pass may still do, and the sweep that it may not.
+    """Return what an overtaken pass may still do, and the sweep that it may not carry out.
 
-    The older pass that applied meanwhile may have held back or let go what this one knows nothing of.
+    This pass does not know what the older pass, which applied meanwhile, has held back or let go.
     """
     return _without(plan, frozenset(change.after.container_id for change in plan.sweep)), plan.sweep
 
@@ -139,16 +142,16 @@ def is_present(row: Row) -> bool:
 
 
 def _judge(evidence: Evidence, lacking: frozenset[str], window: timedelta) -> tuple[frozenset[str], tuple[Held, ...]]:
-    """Return the containers that this listing confirms to be gone, and those that go on being held.
+    """Return the containers that this listing confirms to be gone, and those that stay held.
 
-    What this listing cannot confirm because an earlier one was another Engine's, or is outdated, is in neither.
+    Containers are in neither if the earlier listing came from another Engine or is too old.
     """
     name = evidence.identity.name
     confirmed: frozenset[str] = frozenset()
     waiting: list[Held] = []
     for held in evidence.memory.held:
         still = held.containers & lacking
-        # it was before this listing, whatever a clock says that has been set back
+        # the earlier listing ended before this one began, even if a clock that was set back says otherwise
         since = min(held.since, evidence.begun)
         waited = evidence.begun - since
         if not still or waited > OUTDATED or name not in (None, held.engine_id):
@@ -168,7 +171,7 @@ def _lately_swept(evidence: Evidence, window: timedelta) -> tuple[Swept, ...]:
 
 
 def _doubt(evidence: Evidence) -> str:
-    """Say why this may be another Engine than the host's, or nothing."""
+    """Return in words why this may be another Engine than the host's, or nothing."""
     recorded, identity = evidence.recorded, evidence.identity
     if recorded is None or identity.name == recorded:
         return ""
@@ -180,7 +183,7 @@ def _silence(identity: Identity) -> str:
 
 
 def _mass(sweep: Sequence[Change], swept: Iterable[Swept], evidence: Evidence, limits: Limits) -> str:
-    """Say what mass of rows would have gone missing within the window, or nothing if it is none."""
+    """Return in words how many rows would have gone missing within the window, or nothing if it is no mass."""
     if not sweep:
         return ""
     present = frozenset(row.id for row in evidence.rows if is_present(row))
@@ -194,7 +197,7 @@ def _mass(sweep: Sequence[Change], swept: Iterable[Swept], evidence: Evidence, l
 
 
 def _accepted(evidence: Evidence, held: Sequence[Held]) -> str | None:
-    """Return who the host's Engine is from now on: another one only once nothing is held back of it any more."""
+    """Return who the host's Engine is from now on: a new one only when nothing of the host is held any more."""
     recorded, name = evidence.recorded, evidence.identity.name
     if name is None or (recorded is not None and held):
         return recorded
@@ -202,6 +205,7 @@ def _accepted(evidence: Evidence, held: Sequence[Held]) -> str | None:
 
 
 def _still_held(held: Iterable[Held], listed: frozenset[str]) -> tuple[Held, ...]:
+    """Return what stays held after a listing that does not name all its containers."""
     left = (replace(held, containers=held.containers - listed) for held in held)
     return tuple(held for held in left if held.containers)
 
@@ -211,6 +215,6 @@ def _containers(held: Iterable[Held]) -> frozenset[str]:
 
 
 def _without(plan: Plan, containers: frozenset[str]) -> Plan:
-    """Return a plan that lets none of these containers' rows go missing."""
+    """Return the plan without the changes that let rows of these containers go missing."""
     kept = (c for c in plan.changes if c.kind is not Kind.MISSING or c.after.container_id not in containers)
     return replace(plan, changes=tuple(kept))

@@ -1,4 +1,4 @@
-"""History: what became of rows, when and why."""
+"""History: how rows have changed, when and why."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -14,7 +14,7 @@ from reconciler.models.host import Host
 
 
 class TransitionQuerySet(models.QuerySet["Transition"]):
-    """When did it go down, how often, and how long was it up."""
+    """The questions people ask of history: when did a row go down, how often, and how long was it up."""
 
     def of(self, row: "Container | str") -> "TransitionQuerySet":
         """The history of one row, given as a Container or by id; what was committed first comes first."""
@@ -25,26 +25,25 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
         return self.filter(at__gte=at)
 
     def downs(self) -> "TransitionQuerySet":
-        """Transitions out of running, restarts between two looks among them; a row that moved has not gone down."""
+        """Transitions out of running, and restarts between two looks. A row that has moved did not go down."""
         ended = ~Q(to_state__in=(State.RUNNING, State.MOVED))
         return self.filter(ended | Q(restarts__gt=0), from_state=State.RUNNING)
 
     def uptime(self, since: datetime, until: datetime | None = None) -> timedelta:
-        """Return how long the row was running between two moments, now if none is given; for the history of one row.
+        """Return how long a row was running between two moments; `until` is now if it is not given.
 
-        What was pruned, or happened before the index knew the row, counts as not running.
+        Use it on the history of one row. Time before that history begins counts as not running.
         """
         steps = list(self.order_by("id").values_list("at", "to_state"))
         return time_in_state(steps, State.RUNNING, since, until or timezone.now())
 
 
 class Transition(models.Model):
-    """A change of a row's state or container, a restart, or the end of the row; written with the change itself.
+    """A change of a row's state or container, a restart, or the end of a row, written together with the change.
 
-    Neither row nor host has a database constraint: history outlives both. The ids of one row's
-    transitions are in the order of their commits. `at` is the moment the change was written, by the
-    clock of the machine that wrote it, so it orders nothing. `restarts` is by how much the restart
-    count had grown.
+    Neither row nor host has a database constraint, because history outlives both. The ids of one row's
+    transitions are in the order of their commits. `at` is when the change was written, by the clock of the
+    machine that wrote it; do not sort by it. `restarts` is by how much the restart count had grown.
     """
 
     row = models.ForeignKey(

@@ -35,7 +35,7 @@ class Workload(models.Model):
 
 
 class Deployed(models.Model):
-    """The columns an instance and the row of its container have in common."""
+    """The columns that an instance and the row of its container have in common."""
 
     image_tag = models.CharField(max_length=255, blank=True, default="")
     port = models.PositiveIntegerField(

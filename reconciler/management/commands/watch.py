@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", action="append", default=[], metavar="NAME", help="only this host; repeatable")
 
     def handle(self, *_: Any, host: list[str], **__: Any) -> None:
-        # a connection and a thread per host, and the usual limit is 1,024 files
+        # each host takes a connection and a thread, and the usual limit is 1,024 open files
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         watcher = Watcher(tasks.ask, settings.EVENT_WINDOW, only=host)
