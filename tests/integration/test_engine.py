@@ -19,8 +19,9 @@ from reconciler.models import Container, Host
 from reconciler.reconcile import reconcile
 from simulator import Engine, Failure, Server
 from tests.builders import workload
+from tests.waiting import within
 
-TIMEOUT_SECONDS = 0.3
+TIMEOUT_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def states() -> dict[str, str]:
 
 FAILURES = {
     "cut": ((Failure.REFUSED, "/containers/json", {}), ""),
-    "hang": ((Failure.HANG, None, {}), "sent nothing for 0.3 s"),
-    "hang-version": ((Failure.HANG, "/version", {}), "sent nothing for 0.3 s"),
+    "hang": ((Failure.HANG, None, {}), "sent nothing for 1 s"),
+    "hang-version": ((Failure.HANG, "/version", {}), "sent nothing for 1 s"),
     "http-400": ((Failure.ERROR, None, {"status": 400}), "answered HTTP 400: simulated failure"),
     "http-404": ((Failure.ERROR, None, {"status": 404}), "answered HTTP 404: simulated failure"),
     "http-500": ((Failure.ERROR, None, {"status": 500}), "answered HTTP 500: simulated failure"),
@@ -82,7 +83,7 @@ FAILURES = {
     "nothing": ((Failure.NOT_A_LIST, None, {"body": b""}), "answered with something that is not JSON"),
     "half-a-list": ((Failure.NOT_A_LIST, None, {"body": b'[{"Id": "a"},'}), "answered with something that is not JSON"),
     "two-lists": ((Failure.NOT_A_LIST, None, {"body": b"[][]"}), "answered with something that is not JSON"),
-    "drip": ((Failure.DRIP, None, {"every": 0.1}), "did not finish its answer within 0.9 s"),
+    "drip": ((Failure.DRIP, None, {"every": 0.1}), "did not finish its answer within 3 s"),
     "version-refused": ((Failure.VERSION, None, {}), "answered HTTP 400: client version 1.41 is too old"),
 }
 
@@ -166,9 +167,8 @@ def test_a_daemon_that_drips_is_left_after_three_timeouts(daemon: Engine, client
     """I19."""
     client.listing()
     daemon.fail(Failure.DRIP, every=0.05)
-    started = time.monotonic()
-    failure_of(client)
-    assert time.monotonic() - started < 4 * TIMEOUT_SECONDS
+    with within(3 * TIMEOUT_SECONDS):
+        failure_of(client)
 
 
 def test_a_redirect_is_not_followed(daemon: Engine, client: Client) -> None:
@@ -181,7 +181,7 @@ def test_a_redirect_is_not_followed(daemon: Engine, client: Client) -> None:
 
 def test_an_answer_that_is_slow_but_right_is_accepted(daemon: Engine, client: Client) -> None:
     container_id = add(daemon, "web")
-    daemon.fail(Failure.SLOW, seconds=0.6 * TIMEOUT_SECONDS)
+    daemon.fail(Failure.SLOW, seconds=0.2 * TIMEOUT_SECONDS)
     assert client.listing().listed_ids == {container_id}
 
 

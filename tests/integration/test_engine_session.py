@@ -19,9 +19,10 @@ from reconciler.engine import About, Session, engine
 from reconciler.engine import Engine as Client
 from reconciler.exceptions import EngineUnavailable, NoDetails
 from simulator import INSPECTS, Engine, Failure, Server
+from tests.waiting import WAIT_SECONDS, eventually, within
 
-TIMEOUT_SECONDS = 0.3
-INSPECT_SECONDS = 0.2
+TIMEOUT_SECONDS = 1.0
+INSPECT_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -173,12 +174,12 @@ def test_an_identity_that_cannot_be_stored_is_refused(info: object) -> None:
 
 IDENTITY_FAILURES = {
     "cut": (Failure.REFUSED, "hung up without an answer"),
-    "hang": (Failure.HANG, "sent nothing for 0.3 s"),
+    "hang": (Failure.HANG, "sent nothing for 1 s"),
     "http-500": (Failure.ERROR, "answered HTTP 500: simulated failure"),
     "truncated": (Failure.TRUNCATED, "broke off its answer"),
     "truncated-chunked": (Failure.TRUNCATED_CHUNKED, "broke off its answer"),
     "not-json": (Failure.NOT_JSON, "answered /info with something unusable"),
-    "drip": (Failure.DRIP, "did not finish its answer within 0.9 s"),
+    "drip": (Failure.DRIP, "did not finish its answer within 3 s"),
 }
 
 
@@ -198,9 +199,9 @@ def test_every_failure_to_say_who_it_is_is_named_and_passes(
 
 INSPECT_FAILURES = {
     "cut": (Failure.REFUSED, {}, False, "hung up without an answer"),
-    "hang": (Failure.HANG, {}, True, "did not finish its answer within 0.2 s"),
-    "slow": (Failure.SLOW, {"seconds": 0.5}, True, "did not finish its answer within 0.2 s"),
-    "drip": (Failure.DRIP, {"every": 0.05}, True, "did not finish its answer within 0.2 s"),
+    "hang": (Failure.HANG, {}, True, "did not finish its answer within 0.5 s"),
+    "slow": (Failure.SLOW, {"seconds": 1.5}, True, "did not finish its answer within 0.5 s"),
+    "drip": (Failure.DRIP, {"every": 0.05}, True, "did not finish its answer within 0.5 s"),
     "http-404": (
         Failure.ERROR,
         {"status": 404, "message": "No such container: c"},
@@ -224,9 +225,8 @@ def test_every_failure_to_inspect_is_named_costs_its_time_and_spoils_nothing(
     broken, sound = daemon.add("broken", state="exited", exit_code=1), daemon.add("sound", state="exited", exit_code=2)
     daemon.fail(failure, f"/containers/{broken}/json", **params)
     session.listing()
-    started = time.monotonic()
-    error = no_details(session, broken)
-    assert time.monotonic() - started < INSPECT_SECONDS + 0.1
+    with within(INSPECT_SECONDS):
+        error = no_details(session, broken)
     assert (error.container_id, error.stuck) == (broken, stuck)
     assert error.reason.startswith(f"the Engine {reason}")
     assert session.inspect(sound, INSPECT_SECONDS).exit_code == 2
@@ -248,7 +248,7 @@ def test_an_answer_that_comes_too_late_answers_no_other_inspect(daemon: Engine, 
 def drip(connection: socket.socket) -> None:
     """Begin an answer whose body never comes."""
     with suppress(OSError):
-        for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 100:
+        for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 1000:
             connection.sendall(bytes([byte]))
             time.sleep(INSPECT_SECONDS / 10)
 
@@ -263,10 +263,8 @@ def pause(connection: socket.socket) -> None:
 @pytest.mark.parametrize("answer", [drip, pause])
 def test_headers_take_no_more_time_than_a_body(answer: Callable[[socket.socket], None]) -> None:
     """I19."""
-    with raw(answer) as url, client_of(url).session() as session:
-        started = time.monotonic()
+    with raw(answer) as url, client_of(url).session() as session, within(INSPECT_SECONDS):
         assert no_details(session).stuck
-        assert time.monotonic() - started < INSPECT_SECONDS + 0.1
 
 
 def test_a_failed_inspect_does_not_make_the_session_ask_for_the_version_again(daemon: Engine, session: Session) -> None:
@@ -294,9 +292,7 @@ def test_sessions_leave_no_connection_and_no_thread(daemon: Engine, client: Clie
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only counted
 
     client.listing()
-    # what earlier tests and the daemon's side of that session left is gone before anything is counted
     gc.collect()
-    time.sleep(0.3)
     before, threads = open_files(), threading.active_count()
     daemon.fail(Failure.HANG, INSPECTS)
     for _ in range(10):
@@ -304,22 +300,18 @@ def test_sessions_leave_no_connection_and_no_thread(daemon: Engine, client: Clie
             session.listing()
             no_details(session, seconds=0.02)
             no_details(session, seconds=0.02)
-    deadline = time.monotonic() + 2
-    while open_files() > before and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert (open_files(), threading.active_count()) == (before, threads)
+    # fewer, if earlier tests had left any
+    eventually(lambda: open_files() <= before and threading.active_count() <= threads, what="all is let go of")
 
 
 # the stream
 
 
 def test_a_stream_that_is_ended_on_purpose_ends_without_an_error(daemon: Engine, client: Client) -> None:
-    stream = client.events(5)
+    stream = client.events(WAIT_SECONDS)
     ending = threading.Timer(0.1, stream.end)
     ending.start()
-    started = time.monotonic()
     assert list(stream) == []
-    assert time.monotonic() - started < 1
     stream.close()
     ending.join()
     client.listing()

@@ -18,7 +18,7 @@ from tests.holds import age_holds
 pytestmark = pytest.mark.django_db
 
 CONTAINERS = 50
-TIMEOUT_SECONDS = 0.3
+TIMEOUT_SECONDS = 1.0
 NO_ID = b'{"Names": ["/nameless"], "State": "running"}'
 
 

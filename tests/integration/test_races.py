@@ -22,6 +22,7 @@ from reconciler.reconcile import reconcile
 from reconciler.single_flight import Flight, reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import FakeEngine, cid, container, workload
+from tests.waiting import WAIT_SECONDS, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,8 +31,6 @@ WEB = container("web", SHOP_WEB)
 STOPPED = container("web", SHOP_WEB, state="stopped")
 PAUSED = container("web", SHOP_WEB, state="paused")
 LISTING = ("GET", "/containers/json")
-SECONDS = 10
-"""Longest wait for what another thread is to do."""
 
 
 def look(host: Host, *containers: Observation, meanwhile: Callable[[], object] | None = None) -> Report:
@@ -69,13 +68,6 @@ def in_thread(work: Callable[[], Any]) -> Any:
         return work()
     finally:
         connection.close()
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -205,10 +197,10 @@ def open_transaction(
 
     def begin() -> None:
         made.append(threads.submit(in_thread, deploy))
-        assert done.wait(SECONDS)
+        assert done.wait(WAIT_SECONDS)
 
     yield begin
-    made[0].result(SECONDS)
+    made[0].result(WAIT_SECONDS)
 
 
 def wait_until_blocked() -> None:
@@ -222,7 +214,7 @@ def wait_until_blocked() -> None:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             return bool(cursor.fetchone()[0])
 
-    wait_until(blocked)
+    eventually(blocked)
 
 
 def test_a_row_inserted_but_not_committed_when_the_pass_applies_stays_the_deployers(
@@ -304,17 +296,17 @@ def overlap(host: Host, threads: ThreadPoolExecutor, *, older: Observation, youn
 
     def wait_for_the_older() -> None:
         listed.set()
-        assert applied.wait(SECONDS)
+        assert applied.wait(WAIT_SECONDS)
 
     made = []
 
     def begin_the_younger() -> None:
         made.append(threads.submit(in_thread, lambda: look(host, younger, meanwhile=wait_for_the_older)))
-        assert listed.wait(SECONDS)
+        assert listed.wait(WAIT_SECONDS)
 
     look(host, older, meanwhile=begin_the_younger)
     applied.set()
-    return made[0].result(SECONDS)
+    return made[0].result(WAIT_SECONDS)
 
 
 def test_a_younger_pass_drops_what_the_older_changed_first(local: Host, threads: ThreadPoolExecutor) -> None:
@@ -377,7 +369,7 @@ def begin_and_hang(daemon: Engine, threads: ThreadPoolExecutor) -> Any:
     daemon.reset_requests()
     daemon.fail(Failure.HANG, times=1)
     run = threads.submit(run_in_turn)
-    wait_until(lambda: LISTING in daemon.requests)
+    eventually(lambda: LISTING in daemon.requests)
     return run
 
 
@@ -393,7 +385,7 @@ def test_a_run_whose_lock_is_flushed_away_changes_nothing_and_takes_no_other_loc
     assert owner.acquire()
     before = dump()
     daemon.heal()
-    assert [report.outcome for report in older.result(SECONDS).reports] == ["superseded"]
+    assert [report.outcome for report in older.result(WAIT_SECONDS).reports] == ["superseded"]
     assert dump() == before
     assert owner.release()
 
@@ -402,7 +394,7 @@ def test_a_pass_is_not_made_beside_another(daemon: Engine, valkey: redis.Redis, 
     first = begin_and_hang(daemon, threads)
     assert [report.outcome for report in run_in_turn().reports] == ["busy"]
     daemon.heal()
-    assert [report.outcome for report in first.result(SECONDS).reports] == ["applied"]
+    assert [report.outcome for report in first.result(WAIT_SECONDS).reports] == ["applied"]
     assert daemon.requests.count(LISTING) == 1
 
 
@@ -413,7 +405,7 @@ def test_a_conflict_leads_to_another_pass(daemon: Engine, valkey: redis.Redis, t
     run = begin_and_hang(daemon, threads)
     rebind("shop:web", "other")
     daemon.heal()
-    reports = run.result(SECONDS).reports
+    reports = run.result(WAIT_SECONDS).reports
     assert [(report.conflicts, report.updated) for report in reports] == [(1, 0), (0, 1)]
     assert shown() == (container_id, "running")
 
@@ -427,7 +419,7 @@ def test_tokens_minted_at_once_are_all_different(local: Host, threads: ThreadPoo
     def mint_five() -> list[int]:
         return [store.next_fence("local", timezone.now()).token for _ in range(5)]
 
-    minted = [work.result(SECONDS) for work in [threads.submit(in_thread, mint_five) for _ in range(8)]]
+    minted = [work.result(WAIT_SECONDS) for work in [threads.submit(in_thread, mint_five) for _ in range(8)]]
     assert sorted(token for tokens in minted for token in tokens) == list(range(1, 41))
     assert all(tokens == sorted(tokens) for tokens in minted)
 

@@ -15,6 +15,7 @@ from kombu import Connection
 from dev.valkey import Valkey
 from reconciler.checks import check_settings
 from reconciler.lock import connect
+from tests.waiting import WAIT_SECONDS
 from tinyforge.env import Env, broker_url, without_password
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,9 @@ def start(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program with these variables and no other variables of the project."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "SECRET_KEY": KEY, "HTTPS": "0"} | variables
     command = [sys.executable, "-W", "error", *program.split(" ", 1)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
 
 
 def check(**variables: str) -> subprocess.CompletedProcess[str]:

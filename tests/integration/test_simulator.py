@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from simulator import EVERYTHING, INSPECTS, Engine, Failure, Fleet, Server, populate
+from tests.waiting import WAIT_SECONDS, eventually
 
 LISTING = "/containers/json?all=1"
 
@@ -37,12 +38,12 @@ def url(server, engine):
 @pytest.fixture
 def get(url):
     with requests.Session() as session:
-        yield lambda path, timeout=2: session.get(url.replace("tcp", "http") + path, timeout=timeout)
+        yield lambda path, timeout=WAIT_SECONDS: session.get(url.replace("tcp", "http") + path, timeout=timeout)
 
 
 @pytest.fixture
 def client(url):
-    with contextlib.closing(docker.APIClient(url, version="auto", timeout=2)) as client:
+    with contextlib.closing(docker.APIClient(url, version="auto", timeout=WAIT_SECONDS)) as client:
         yield client
 
 
@@ -56,19 +57,12 @@ def watch(url, engine):
                 url.replace("tcp", "http") + "/events",
                 params={"filters": json.dumps(filters)} if filters else {},
                 stream=True,
-                timeout=2,
+                timeout=WAIT_SECONDS,
             )
             return (json.loads(line) for line in answer.iter_lines(chunk_size=None))
 
         yield open_stream
         engine.drop_streams()
-
-
-def wait_until(true, seconds=2.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def actions(events, count):
@@ -92,7 +86,7 @@ def test_a_ping_names_the_api_version(get):
 
 
 def test_a_head_request_has_no_body_and_keeps_the_connection(url):
-    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=2)
+    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=WAIT_SECONDS)
     with contextlib.closing(connection):
         for method in ("HEAD", "GET"):
             connection.request(method, "/_ping")
@@ -102,7 +96,7 @@ def test_a_head_request_has_no_body_and_keeps_the_connection(url):
 
 def test_requests_sent_in_one_go_are_answered_in_order(url):
     host, port = url.removeprefix("tcp://").split(":")
-    with socket.create_connection((host, int(port)), timeout=2) as connection:
+    with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS) as connection:
         connection.sendall(b"GET /_ping HTTP/1.1\r\n\r\nGET /no HTTP/1.1\r\nConnection: close\r\n\r\n")
         said = b"".join(iter(lambda: connection.recv(4096), b""))
     assert said.index(b"HTTP/1.1 200 OK") < said.index(b"HTTP/1.1 404 Not Found")
@@ -122,7 +116,10 @@ def test_info_counts_the_containers(get, engine):
 
 def test_an_unknown_path_or_method_is_not_found(get, url):
     assert get("/images/json").json() == {"message": "page not found"}
-    assert requests.post(url.replace("tcp", "http") + "/containers/json", data="{}", timeout=2).status_code == 404
+    assert (
+        requests.post(url.replace("tcp", "http") + "/containers/json", data="{}", timeout=WAIT_SECONDS).status_code
+        == 404
+    )
 
 
 def test_requests_are_counted_without_version_and_query(get, engine):
@@ -191,16 +188,15 @@ def test_the_status_is_worded_as_by_a_real_daemon(get, engine, fields, status):
 
 def test_the_status_ages_though_the_listing_is_cached(get, engine):
     engine.add("web", started_at=time.time() - 2.8)
-    assert only_item(get)["Status"] == "Up 2 seconds"
-    time.sleep(0.25)
-    assert only_item(get)["Status"] == "Up 3 seconds"
+    before = only_item(get)["Status"]
+    eventually(lambda: only_item(get)["Status"] != before, what="another age")
 
 
 @pytest.mark.parametrize(("api_version", "present"), [("1.51", False), ("1.52", True)])
 def test_health_is_an_object_of_its_own_from_1_52_on(server, api_version, present):
     engine = Engine(api_version=api_version)
     engine.set_health(engine.add("web"), "unhealthy")
-    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=2).json()[0]
+    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=WAIT_SECONDS).json()[0]
     assert item.get("Health") == ({"Status": "unhealthy", "FailingStreak": 1} if present else None)
     assert ("ImageManifestDescriptor" in item) is present
 
@@ -208,7 +204,7 @@ def test_health_is_an_object_of_its_own_from_1_52_on(server, api_version, presen
 def test_a_container_without_health_check_has_health_none_from_1_52_on(server):
     engine = Engine(api_version="1.52")
     engine.add("web")
-    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=2).json()[0]
+    item = requests.get(server.serve(engine).replace("tcp", "http") + LISTING, timeout=WAIT_SECONDS).json()[0]
     assert item["Health"] == {"Status": "none", "FailingStreak": 0}
 
 
@@ -259,7 +255,7 @@ def test_an_unknown_container_is_not_found(get):
 
 def test_a_version_too_old_is_refused_in_dockers_words(server):
     url = server.serve(Engine(api_version="1.52", min_api_version="1.44")).replace("tcp", "http")
-    answer = requests.get(f"{url}/v1.20/info", timeout=2)
+    answer = requests.get(f"{url}/v1.20/info", timeout=WAIT_SECONDS)
     assert (answer.status_code, answer.json()["message"]) == (
         400,
         (
@@ -278,7 +274,7 @@ def test_the_sdk_negotiates_and_lists(server, api_version, tmp_path):
     engine = Engine(api_version=api_version)
     container_id = engine.add("web")
     address = server.serve(engine, socket=tmp_path / "docker.sock")
-    with contextlib.closing(docker.APIClient(address, version="auto", timeout=2)) as client:
+    with contextlib.closing(docker.APIClient(address, version="auto", timeout=WAIT_SECONDS)) as client:
         assert client.containers(all=True)[0]["Id"] == container_id
 
 
@@ -331,7 +327,7 @@ def test_an_event_describes_its_container(watch, engine):
 def test_an_event_has_no_legacy_fields_from_1_52_on(server):
     engine = Engine(api_version="1.52")
     address = server.serve(engine).replace("tcp", "http")
-    with requests.get(f"{address}/events", stream=True, timeout=2) as answer:
+    with requests.get(f"{address}/events", stream=True, timeout=WAIT_SECONDS) as answer:
         engine.add("web")
         event = json.loads(next(answer.iter_lines(chunk_size=None)))
     assert {"status", "id", "from"}.isdisjoint(event)
@@ -342,7 +338,7 @@ def test_podman_says_died(server):
     engine = Engine(podman=True)
     address = server.serve(engine).replace("tcp", "http")
     container_id = engine.add("web")
-    with requests.get(f"{address}/events", stream=True, timeout=2) as answer:
+    with requests.get(f"{address}/events", stream=True, timeout=WAIT_SECONDS) as answer:
         engine.die(container_id)
         assert json.loads(next(answer.iter_lines(chunk_size=None)))["Action"] == "died"
 
@@ -406,10 +402,10 @@ def test_a_hanging_engine_says_nothing(get, engine):
 
 def test_a_request_that_hung_is_answered_when_the_engine_heals(url, engine):
     engine.fail(Failure.HANG)
-    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=2)
+    connection = http.client.HTTPConnection(url.removeprefix("tcp://"), timeout=WAIT_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", LISTING)
-        wait_until(lambda: engine.requests)
+        eventually(lambda: engine.requests)
         engine.heal()
         assert connection.getresponse().read() == b"[]\n"
 
@@ -444,7 +440,7 @@ def test_a_body_that_is_no_list_comes_with_200(get, engine, body):
 def test_a_dripping_body_outlasts_a_read_timeout(url, engine):
     engine.fail(Failure.DRIP, every=0.02)
     host, port = url.removeprefix("tcp://").split(":")
-    with socket.create_connection((host, int(port)), timeout=0.2) as connection:
+    with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS) as connection:
         connection.sendall(b"GET /containers/json HTTP/1.1\r\n\r\n")
         began = time.monotonic()
         while time.monotonic() < began + 0.4:
@@ -576,9 +572,9 @@ def test_dropped_streams_break_off(watch, engine):
 
 
 def test_a_client_that_leaves_is_counted_out(url, engine):
-    with requests.get(url.replace("tcp", "http") + "/events", stream=True, timeout=2):
+    with requests.get(url.replace("tcp", "http") + "/events", stream=True, timeout=WAIT_SECONDS):
         assert engine.open_streams == 1
-    wait_until(lambda: engine.open_streams == 0)
+    eventually(lambda: engine.open_streams == 0)
 
 
 def test_a_closed_engine_refuses_and_comes_back_at_its_address(server, engine, url, watch):
@@ -589,7 +585,7 @@ def test_a_closed_engine_refuses_and_comes_back_at_its_address(server, engine, u
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
     assert server.serve(engine) == url
-    assert requests.get(url.replace("tcp", "http") + "/_ping", timeout=2).ok
+    assert requests.get(url.replace("tcp", "http") + "/_ping", timeout=WAIT_SECONDS).ok
 
 
 def test_a_socket_goes_with_its_engine(server, engine, tmp_path):
@@ -621,9 +617,9 @@ def test_a_thousand_engines_answer_from_one_process(tmp_path, kind):
 
 def connect(url):
     if url.startswith("tcp"):
-        return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=2)
+        return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=WAIT_SECONDS)
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(2)
+    connection.settimeout(WAIT_SECONDS)
     connection.connect(url.removeprefix("unix://"))
     return connection
 
@@ -675,7 +671,7 @@ def test_a_population_is_the_same_each_time():
 def test_a_large_population_is_quick(engine):
     began = time.process_time()
     populate(engine, 10_000)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3
 
 
 def test_an_unchanged_listing_costs_nothing(engine):
@@ -703,9 +699,9 @@ def test_a_fleet_is_the_same_each_time(fleet):
 
 def test_a_fleet_lists_what_it_has_changed(server, fleet):
     url = server.serve(fleet.engines[3]).replace("tcp", "http") + LISTING
-    before = {item["Id"]: item["State"] for item in requests.get(url, timeout=2).json()}
+    before = {item["Id"]: item["State"] for item in requests.get(url, timeout=WAIT_SECONDS).json()}
     changed = fleet.change(0.1)[3]
-    after = {item["Id"]: item["State"] for item in requests.get(url, timeout=2).json()}
+    after = {item["Id"]: item["State"] for item in requests.get(url, timeout=WAIT_SECONDS).json()}
     assert after == fleet.states()[3]
     assert sorted(changed) == sorted(each for each in before if before[each] != after[each])
     assert len(changed) == 2
@@ -726,15 +722,15 @@ def test_a_share_of_a_fleet_can_hang(server, fleet):
             with pytest.raises(requests.ReadTimeout):
                 requests.get(f"{url}/version", timeout=0.1)
         else:
-            assert requests.get(f"{url}/version", timeout=2).ok
+            assert requests.get(f"{url}/version", timeout=WAIT_SECONDS).ok
     fleet.heal()
-    assert requests.get(f"{urls[7]}/version", timeout=2).ok
+    assert requests.get(f"{urls[7]}/version", timeout=WAIT_SECONDS).ok
 
 
 def test_a_large_fleet_is_quick():
     began = time.process_time()
     Fleet(200, 100)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -755,9 +751,9 @@ def test_the_command_serves_until_told_to_end(tmp_path, number):
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         assert f"13 containers ready at unix://{path}".encode() in process.stdout.readline()
-        wait_until(ready.exists)
+        eventually(ready.exists)
         with contextlib.closing(docker.APIClient(f"unix://{path}", version="auto")) as client:
             assert len(client.containers(all=True)) == 13
         os.kill(process.pid, number)
-        assert process.wait(5) == 0
+        assert process.wait(WAIT_SECONDS) == 0
     assert not path.exists()

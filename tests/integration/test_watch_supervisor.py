@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import OperationalError
 
-from dev.process import wait_until
 from reconciler.exceptions import CannotWatch, UnknownHost
 from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.watch import stream, supervisor
 from reconciler.watch.supervisor import Watcher
+from tests.waiting import WAIT_SECONDS, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WAIT_SECONDS = 60.0
 
 
 class ReadyStream:
@@ -66,7 +64,7 @@ class Watched:
         return self._thread.is_alive()
 
     def wait_for_ask(self, host: str) -> None:
-        wait_until(lambda: host in self.asked, timeout_seconds=WAIT_SECONDS)
+        eventually(lambda: host in self.asked)
 
     def stop(self) -> None:
         self.watcher.stopping.set()
@@ -133,7 +131,7 @@ def test_a_host_whose_engine_cannot_be_named_leaves_the_others_alone(
     monkeypatch.setattr(supervisor, "engine_of", engine)
     with caplog.at_level(logging.WARNING, "reconciler.watch.supervisor"):
         watched.start().wait_for_ask("local")
-        wait_until(lambda: Host.objects.get(name="local").watching_since is not None, timeout_seconds=WAIT_SECONDS)
+        eventually(lambda: Host.objects.get(name="local").watching_since is not None)
     assert caplog.messages == ["host bad: cannot be watched: Invalid IPv6 URL"]
 
 
@@ -143,7 +141,7 @@ def test_a_host_without_trouble_is_watched_beside_one_that_fails_for_ever(
     Host.objects.create(name="edge")
     engines(local=[], edge=[KeyError("again") for _ in range(10_000)])
     watched.start().wait_for_ask("local")
-    wait_until(lambda: Host.objects.get(name="local").watching_since is not None, timeout_seconds=WAIT_SECONDS)
+    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
     assert Host.objects.get(name="edge").watching_since is None
 
 
@@ -173,7 +171,7 @@ def test_a_database_that_stays_down_ends_the_watcher_with_a_message(
     monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(supervisor, "_read_hosts", _failing(list, [OperationalError("gone")] * 10_000))
     watched.start()
-    wait_until(lambda: not watched.is_running(), timeout_seconds=WAIT_SECONDS)
+    eventually(lambda: not watched.is_running())
     assert [type(error) for error in watched.errors] == [CannotWatch]
     assert "the database has not answered for 0.2 s" in str(watched.errors[0])
 
