@@ -52,7 +52,7 @@ def questions(plan: Plan, rows: Iterable[Row], sightings: Iterable[Sighting]) ->
 
     One at most for each row: a container that lost the contest for its row is none of the row's.
     """
-    changes = {change.after.id: change for change in plan.changes if change.kind not in (Kind.MISSING, Kind.MOVED)}
+    changes = {change.after.id: change for change in plan.changes if change.kind is not Kind.MISSING}
     by_id = {row.id: row for row in rows}
     asked = [_question(change.after, change) for change in changes.values() if change.outdates_details]
     for sighting in sightings:

@@ -78,6 +78,11 @@ def test_a_container_that_is_gone_is_not_inspected() -> None:
     assert asked_names([RUNNING_WEB], []) == []
 
 
+def test_a_container_that_now_stands_for_another_row_is_inspected_once_for_that_row() -> None:
+    (question,) = asked([row("shop:old", "web")], [container("web", WEB)])
+    assert (question.row.id, question.container_id) == ("shop:web", cid("web"))
+
+
 @pytest.mark.parametrize(
     ("age", "up_seconds", "is_younger"),
     [(60, 3, True), (60, 0, True), (60, 57, True), (60, 58, False), (60, 59, False), (1, 0, False), (60, None, False)],
