@@ -182,10 +182,10 @@ def test_a_disabled_host_is_never_stale():
 
 def test_containers_are_counted_by_state_and_host():
     Host.objects.create(name="edge")
-    for number, state in enumerate(["running", "running", "missing", ""]):
+    for number, state in enumerate(["running", "running", "missing", "moved", ""]):
         Container.objects.create(id=f"c{number}", workload_id="shop", state=state)
     Container.objects.create(id="far", workload_id="shop", host_id="edge", state="paused")
-    assert status()["containers"] == {"running": 2, "missing": 1, "pending": 1}
+    assert status()["containers"] == {"running": 2, "missing": 1, "moved": 1, "pending": 1}
     assert status("edge")["containers"] == {"paused": 1}
 
 
