@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --dist=loadgroup
 # What no other database changes is tested once.
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
-	acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py)
+	acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py acceptance/test_make_up.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
@@ -22,7 +22,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000, Ctrl-C stops it
+up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000/admin/, Ctrl-C stops it
 	@exec $(BIN)/python -m dev.up
 
 test: $(STAMP) ## Run all tests, on SQLite, PostgreSQL and every newer Python here

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.dormant import dormant
 from dev.process import ServiceError
 
 INSTALL_SECONDS = 900.0
@@ -64,11 +65,12 @@ def static_busybox() -> Path | None:
 
 
 def install(packages: Sequence[str], *, why: str) -> None:
-    """Install Debian packages; raise with apt's last words if that fails."""
+    """Install Debian packages, but start none of their services; raise with apt's last words if that fails."""
     print(f"==> {why}: installing {' '.join(packages)} with apt-get, this takes a minute", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update", "-q"], env, packages)
-    _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env, packages)
+    with dormant():
+        _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env, packages)
 
 
 def _run(command: list[str], env: dict[str, str], packages: Sequence[str]) -> None:
