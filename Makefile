@@ -9,12 +9,14 @@ PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secre
 	ALLOWED_HOSTS=example.org DATABASE_URL=sqlite:///:memory:
 
 # Several tests at a time, as most of them wait; tests of one group (`xdist_group`) share what is dear to start.
-PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --dist=loadgroup
+# What is marked slow is left to CI.
+PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --dist=loadgroup $(if $(CI),,-m "not slow")
 
 # What no other database changes is tested once.
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
-	acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py acceptance/test_make_up.py)
+	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
+	acceptance/test_make_up.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean

@@ -350,8 +350,8 @@ def trace_to(here: World, came_from) -> tuple[str, ...]:
     "bounds",
     [
         {"requests": 3, "workers": 2, "ticks": 1},
-        {"requests": 2, "workers": 3, "ticks": 2},
-        {"requests": 2, "commands": 1, "workers": 2, "ticks": 1},
+        pytest.param({"requests": 2, "workers": 3, "ticks": 2}, marks=pytest.mark.slow),
+        pytest.param({"requests": 2, "commands": 1, "workers": 2, "ticks": 1}, marks=pytest.mark.slow),
         {"requests": 1, "commands": 2, "workers": 2},
     ],
 )
@@ -372,6 +372,7 @@ def test_after_a_fault_the_next_tick_answers_what_was_asked(fault, most_rounds):
     assert explored.states > 1_000
 
 
+@pytest.mark.slow
 def test_after_every_fault_at_once_the_next_tick_answers_what_was_asked():
     """I12."""
     explored = explore(world(requests=2, ticks=1, kill=1, slow=1, lose=1, flush=1))
