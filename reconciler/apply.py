@@ -18,9 +18,8 @@ from reconciler.core.observation import MISSING
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.models import Container, Host, Transition
-from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS, Fence, memory_columns, write_history
+from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns, write_history
 
-DETAIL_COLUMNS = ("oom_killed", "restart_count", "started_at", "finished_at")
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
 
 
@@ -87,14 +86,25 @@ def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     if not changes:
         return [], []
     rows = Container.objects.select_for_update().filter(id__among=[change.after.id for change in changes])
-    columns = ("id", "host_id", "container_id", "state")
+    details = DETAIL_COLUMNS if any(change.known for change in changes) else ()
+    columns = ("id", "host_id", "container_id", "state", *details)
     locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list(*columns)}
     fresh: list[Change] = []
     conflicts: list[Change] = []
     for change in changes:
-        expected = change.before and [change.before.host, change.before.container_id, change.before.state]
-        (fresh if locked.get(change.after.id) == expected else conflicts).append(change)
+        (fresh if _is_as_read(change, locked.get(change.after.id)) else conflicts).append(change)
     return fresh, conflicts
+
+
+def _is_as_read(change: Change, locked: Sequence[object] | None) -> bool:
+    """Tell whether a row is as the plan read it, and so are the details that it writes: restarts count from them."""
+    before = change.before
+    if before is None or locked is None:
+        return before is None and locked is None
+    read: list[object] = [before.host, before.container_id, before.state]
+    if change.details and change.known:
+        read += astuple(change.known)
+    return locked[: len(read)] == read
 
 
 def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
@@ -110,12 +120,12 @@ def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
 def _update(changes: Sequence[Change], seen_at: datetime) -> None:
     """Write the observed columns; the deployer's only where they were copied from an instance (I9).
 
-    Details are written where they were outdated: what no inspect has told is empty, not old.
+    Details are written where an inspect told them, or did not tell what it should have.
     """
     groups: dict[tuple[str, ...], list[Container]] = defaultdict(list)
     for change in changes:
         copied = COPIED_COLUMNS if change.copies else ()
-        details = DETAIL_COLUMNS if change.writes_details else ()
+        details = DETAIL_COLUMNS if change.details else ()
         groups[OBSERVED_COLUMNS + copied + details].append(_container(change, seen_at))
     for columns, containers in groups.items():
         # the rows are locked and known to exist: this upsert only ever updates, a value per row
@@ -167,10 +177,8 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
 
 def _container(change: Change, seen_at: datetime) -> Container:
     columns = dict(zip(ROW_COLUMNS, astuple(change.after), strict=True))
-    told = asdict(change.details) if change.details else {}
-    # the row has the exit code already: the listing's, or else the inspect's
-    told.pop("exit_code", None)
-    return Container(last_seen_at=seen_at, **columns, **told)
+    details = asdict(change.details) if change.details else {}
+    return Container(last_seen_at=seen_at, **columns, **details)
 
 
 def _of(changes: Iterable[Change], *kinds: Kind) -> list[Change]:

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,22 +15,24 @@ from django.utils import timezone
 
 from reconciler import store
 from reconciler.apply import PassContext, apply
+from reconciler.ask import Inspector, ask
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.core.backoff import pause_seconds
-from reconciler.core.details import Question, merge_details, questions, worth_asking
-from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all, lookup_keys
-from reconciler.core.observation import Details, Snapshot
+from reconciler.core.details import merge_details
+from reconciler.core.dispatch import Sighting, claim_all, dispatch_all, lookup_keys
+from reconciler.core.inspects import HostRows, in_turn, to_inspect, worth_asking
+from reconciler.core.observation import Snapshot
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.report import Outcome, Report, Trigger, served
 from reconciler.core.safeguard import Evidence, Identity, Verdict, safeguard
-from reconciler.exceptions import EngineUnavailable, NoDetails, UnknownHost
+from reconciler.exceptions import EngineUnavailable, UnknownHost
 from reconciler.models import Host
 from reconciler.store import Fence, HostRecord
 
 logger = logging.getLogger(__name__)
 
 
-class EngineSession(Protocol):
+class EngineSession(Inspector, Protocol):
     """What a pass needs of an Engine; every answer comes from the same daemon."""
 
     def listing(self) -> Snapshot:
@@ -39,9 +40,6 @@ class EngineSession(Protocol):
 
     def identity(self, timeout_seconds: float) -> str:
         """Return what the Engine calls itself, or nothing. Raises EngineUnavailable."""
-
-    def inspect(self, container_id: str, timeout_seconds: float) -> Details:
-        """Return the details of a container. Raises NoDetails."""
 
 
 class EngineLister(Protocol):
@@ -55,7 +53,7 @@ class EngineLister(Protocol):
 class _Decided:
     """A listing, what it makes of the rows as they were, and when it was asked for."""
 
-    rows: list[Row]
+    table: HostRows
     seen_at: datetime
     snapshot: Snapshot
     sightings: list[Sighting]
@@ -102,10 +100,10 @@ def reconcile(
 
 def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
     host, record = fence.host, fence.record
-    rows = store.rows_on(host)
+    table = store.rows_on(host)
     seen_at = timezone.now()
     with lister.session() as session:
-        decided = _decide(host, rows, seen_at, session.listing())
+        decided = _decide(host, table, seen_at, session.listing())
         verdict = _safeguard(host, decided, record, session)
         verdict, inspected = _inspect(verdict, decided, session, fence.token)
     context = PassContext(now.trigger, seen_at, timezone.now(), refresh_after())
@@ -123,25 +121,27 @@ def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
 
 def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
     record = store.host_record(now.host)
-    rows = store.rows_on(now.host)
+    table = store.rows_on(now.host)
     seen_at = timezone.now()
     with lister.session() as session:
-        decided = _decide(now.host, rows, seen_at, session.listing())
+        decided = _decide(now.host, table, seen_at, session.listing())
         verdict = _safeguard(now.host, decided, record, session)
     found = _found(decided) | _held(decided, verdict)
     return Report(**now.told(), **found, outcome=Outcome.PLANNED, changes=served(verdict.plan.changes))
 
 
-def _decide(host: str, rows: list[Row], seen_at: datetime, snapshot: Snapshot) -> _Decided:
+def _decide(host: str, table: HostRows, seen_at: datetime, snapshot: Snapshot) -> _Decided:
     """Dispatch and plan a snapshot."""
     managed, skips = claim_all(snapshot.observations, settings.INSTALL_ID)
     sightings, lost = dispatch_all(managed, store.catalogue(lookup_keys(managed)), host)
     skips = [*skips, *lost, *snapshot.refusals]
-    own = {row.id for row in rows}
+    own = {row.id for row in table.rows}
     elsewhere = store.rows_elsewhere((s.row.id for s in sightings if s.row.id not in own), host)
     listed_ids = snapshot.listed_ids if snapshot.names_every_container else None
-    plan = make_plan(rows, sightings, skips, listed_ids, elsewhere)
-    return _Decided(rows=rows, seen_at=seen_at, snapshot=snapshot, sightings=sightings, managed=len(managed), plan=plan)
+    plan = make_plan(table.rows, sightings, skips, listed_ids, elsewhere)
+    return _Decided(
+        table=table, seen_at=seen_at, snapshot=snapshot, sightings=sightings, managed=len(managed), plan=plan
+    )
 
 
 def _safeguard(host: str, decided: _Decided, record: HostRecord, session: EngineSession) -> Verdict:
@@ -156,7 +156,7 @@ def _safeguard(host: str, decided: _Decided, record: HostRecord, session: Engine
         identity = _identity(session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS)
     snapshot = decided.snapshot
     evidence = Evidence(
-        rows=decided.rows,
+        rows=decided.table.rows,
         memory=record.memory,
         begun=record.read_at,
         ended=store.database_time(host) if sweeps else record.read_at,
@@ -175,34 +175,15 @@ def _identity(session: EngineSession, timeout_seconds: float) -> Identity:
 
 
 def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: int) -> tuple[Verdict, int]:
-    """Add what inspects of changed containers tell; return also how many were made."""
-    asked = questions(verdict.plan, decided.rows, decided.sightings)
-    known = store.last_inspects([question.row.id for question in asked if question.is_known])
-    asked = worth_asking(asked, known, decided.snapshot.answered_at, turn)[: settings.INSPECT_MOST]
-    if not asked:
+    """Add what inspects tell; return also how many were made."""
+    most, answered_at = settings.INSPECT_MOST, decided.snapshot.answered_at
+    wanted = to_inspect(verdict.plan, decided.table, decided.sightings, most, turn)
+    if not wanted:
         return verdict, 0
-    answers, made = _ask(session, asked)
-    return replace(verdict, plan=merge_details(verdict.plan, asked, answers, known)), made
-
-
-def _ask(session: EngineSession, asked: Sequence[Question]) -> tuple[dict[str, Details | None], int]:
-    """Inspect one container after the other within INSPECT_SECONDS in all; a failure costs the detail."""
-    answers: dict[str, Details | None] = {}
-    longest = settings.INSPECT_SECONDS / 2
-    end = time.monotonic() + settings.INSPECT_SECONDS
-    made = 0
-    for container_id, row, *_ in asked:
-        left = end - time.monotonic()
-        if left <= 0:
-            break
-        made += 1
-        try:
-            answers[container_id] = session.inspect(container_id, min(left, longest))
-        except NoDetails as error:
-            logger.debug("host %s: %s", row.host, error, extra={"action": "no_details", "host": row.host})
-            if error.stuck and left >= longest:
-                answers[container_id] = None
-    return answers, made
+    known = store.last_inspects([change.after.id for change in wanted if change.before])
+    wanted = worth_asking(wanted, known, answered_at)
+    answers = ask(session, in_turn(wanted, most, turn))
+    return replace(verdict, plan=merge_details(verdict.plan, wanted, answers, answered_at)), len(answers)
 
 
 def _found(decided: _Decided) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from reconciler import lookups  # noqa: F401 - registers `among`
 from reconciler.core.contests import RowElsewhere
-from reconciler.core.details import LastInspect
 from reconciler.core.dispatch import LookupKeys, Row
 from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
+from reconciler.core.inspects import HostRows
+from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.safeguard import Held, Memory, Swept
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
@@ -24,6 +25,7 @@ from reconciler.signals import containers_changed
 
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
+DETAIL_COLUMNS = LastInspect.__struct_fields__
 
 
 class HostRecord(NamedTuple):
@@ -98,9 +100,20 @@ def memory_columns(memory: Memory) -> dict[str, Any]:
     }
 
 
-def rows_on(host: str) -> list[Row]:
-    """Return the host's rows; to be called before its daemon is asked (I2)."""
-    return [Row(*values) for values in Container.objects.on(host).order_by().values_list(*ROW_COLUMNS)]
+_IS_OWED = Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
+
+
+def rows_on(host: str) -> HostRows:
+    """Return the host's rows, and whose details are owed; to be called before its daemon is asked (I2)."""
+    rows: list[Row] = []
+    owed: dict[str, str] = {}
+    found = Container.objects.on(host).order_by()
+    for *columns, details_of in found.values_list(*ROW_COLUMNS, Case(When(_IS_OWED, then=F("details_of")))):
+        row = Row(*columns)
+        rows.append(row)
+        if details_of is not None:
+            owed[row.id] = details_of
+    return HostRows(rows, owed)
 
 
 def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, RowElsewhere]:
@@ -153,7 +166,7 @@ def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
     """Return what these rows say since the last inspect, by row id."""
     if not row_ids:
         return {}
-    found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *LastInspect._fields)
+    found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *DETAIL_COLUMNS)
     return {row_id: LastInspect(*known) for row_id, *known in found}
 
 

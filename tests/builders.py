@@ -90,7 +90,6 @@ def row(row_id: str, container_name: str = "", **columns: object) -> Row:
         "role": row_id.partition(":")[2],
         "image_ref": "app:1",
         "port": 0,
-        "details_of": cid(container_name) if container_name else "",
     }
     return Row(id=row_id, **(given | columns))  # type: ignore[arg-type]
 

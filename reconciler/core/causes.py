@@ -14,13 +14,13 @@ def differences(before: Row, after: Row) -> str:
     """Return in words each column that differs, with its old and new value."""
     parts = []
     for column, old, new in zip(Row.__struct_fields__, astuple(before), astuple(after), strict=True):
-        if old == new or column == "details_of":
+        if old == new:
             continue
         if column == "container_id":
             parts.append(f"container {short(str(old)) or 'none'} → {short(str(new))}")
         else:
             parts.append(f"{column} {_shown(old)} → {_shown(new)}")
-    return ", ".join(parts) or "its details told of another container"
+    return ", ".join(parts)
 
 
 def display_name(observation: Observation) -> str:

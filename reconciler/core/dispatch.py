@@ -17,10 +17,7 @@ from reconciler.core.row_ids import MAX_ROW_ID_CHARS, complete_row_id
 
 
 class Row(Struct, frozen=True, gc=False):
-    """The columns of a Container row that a pass reads and writes.
-
-    `details_of` is the container that the row's details tell of; another than its own: they are owed.
-    """
+    """The columns of a Container row that a listing tells, or that are copied from an instance."""
 
     id: str
     host: str
@@ -37,7 +34,6 @@ class Row(Struct, frozen=True, gc=False):
     subdomain: str = ""
     proxy_route_id: str = ""
     npm_proxy_id: int = 0
-    details_of: str = ""
 
     @property
     def is_placeholder(self) -> bool:
@@ -138,7 +134,6 @@ def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting |
         observation.port,
         observation.health,
         observation.exit_code,
-        details_of=observation.container_id,
     )
     if identity.instance:
         return Sighting(_with_copies(row, identity.instance), observation, copies=True)

@@ -119,6 +119,7 @@ def _observation(item: _Item) -> Observation:
         _health(item.Health) or status.health,
         status.exit_code,
         status.up_seconds,
+        status.ended_seconds,
     )
 
 

@@ -28,8 +28,9 @@ MAX_NUMBER = 2**31 - 1
 """Largest exit code or restart count that every database stores."""
 
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)$")
-_EXIT_CODE = re.compile(r"(?:Exited|Restarting) \((-?\d{1,10})\)")
-_UP_SECONDS = re.compile(r"Up (?:(\d{1,2}) seconds?|(Less than a second))")
+_SECONDS = r"(?:(\d{1,2}) seconds?|(Less than a second))"
+_UP = re.compile(rf"Up {_SECONDS}")
+_ENDED = re.compile(rf"(?:Exited|Restarting) \((-?\d{{1,10}})\)(?: {_SECONDS} ago)?")
 _STOPPED = frozenset({"exited", "dead", STOPPED})
 _LIVE = frozenset({"running", "restarting", "paused", "created"})
 
@@ -52,8 +53,8 @@ class Reason(StrEnum):
 class Observation(Struct, frozen=True, gc=False):
     """One listed container, in our own terms; `created` is in unix seconds, port 0 means none.
 
-    `up_seconds` is how long it has been up, rounded down, by its daemon's own clock; None if that is a
-    minute or more, or if it is not up.
+    `up_seconds` is how long it has been up, and `ended_seconds` how long ago it ended, rounded down, by its
+    daemon's own clock; None if that is a minute or more, or does not apply.
     """
 
     container_id: str
@@ -66,6 +67,7 @@ class Observation(Struct, frozen=True, gc=False):
     health: str = ""
     exit_code: int | None = None
     up_seconds: int | None = None
+    ended_seconds: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -125,23 +127,30 @@ class Snapshot:
 
 
 class Status(NamedTuple):
-    """What a listing's `Status` tells besides the state: health (empty: none), exit code, seconds up."""
+    """What a listing's `Status` tells besides the state: health (empty: none), exit code, age in seconds."""
 
     health: str = ""
     exit_code: int | None = None
     up_seconds: int | None = None
+    ended_seconds: int | None = None
 
 
 @lru_cache(4096)
 def read_status(status: str) -> Status:
     """Read a `Status` such as `Up 2 hours (unhealthy)` or `Exited (137) 3 minutes ago`; what it lacks is empty."""
     health = _HEALTH.search(status)
-    ended = _EXIT_CODE.match(status)
-    up = _UP_SECONDS.match(status)
+    ended = _ENDED.match(status)
     exit_code = int(ended[1]) if ended else None
     if exit_code is not None and abs(exit_code) > MAX_NUMBER:
         exit_code = None
-    return Status(health[1] if health else "", exit_code, int(up[1] or 0) if up else None)
+    return Status(health[1] if health else "", exit_code, _seconds(_UP.match(status), 1), _seconds(ended, 2))
+
+
+def _seconds(found: re.Match[str] | None, group: int) -> int | None:
+    """Return the seconds of an age, in the group of this number or worded in the next; None if it has a minute."""
+    if found is None or not (found[group] or found[group + 1]):
+        return None
+    return int(found[group] or 0)
 
 
 def normalise_state(state: str) -> str:

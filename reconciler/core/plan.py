@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from reconciler.core.causes import differences, display_name, short
 from reconciler.core.contests import RowElsewhere, obstacle, winners
 from reconciler.core.dispatch import Row, Sighting
-from reconciler.core.observation import FAILED, MISSING, MOVED, Details, Observation, Reason, Skip
+from reconciler.core.last_inspect import LastInspect
+from reconciler.core.observation import FAILED, MISSING, MOVED, Observation, Reason, Skip
 
 
 class Kind(StrEnum):
@@ -27,12 +28,25 @@ class Kind(StrEnum):
     DETAIL = "detail"
 
 
+class Inspect(StrEnum):
+    """What an inspect of a change's container is for."""
+
+    NOTHING = "nothing"
+    CHANGED = "changed"
+    """Its state, exit code or identity has changed: the details told of what was before."""
+    SUSPECTED = "suspected"
+    """It may have been restarted since it was inspected."""
+    OWED = "owed"
+    """An earlier pass could not have its details."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One row's change: `before` as the plan read it (None: no row), `after` as it shall be.
 
-    `details` are what an inspect has told, if there was one; `restarts` is by how much the restart
-    count has grown since the last.
+    `known` is what the row says of its container since the last inspect, as this pass read it;
+    `details` is what it shall say (None: that stays as it is). `restarts` is how often the container
+    was restarted between the two.
     """
 
     kind: Kind
@@ -41,26 +55,15 @@ class Change:
     copies: bool
     cause: str
     observation: Observation | None = None
-    details: Details | None = None
+    inspect: Inspect = Inspect.NOTHING
+    known: LastInspect | None = None
+    details: LastInspect | None = None
     restarts: int = 0
 
     @property
     def is_transition(self) -> bool:
         """Tell whether the state or the bound container changes, or the container has been restarted."""
-        before, after = self.before, self.after
-        if before is None or self.kind is Kind.RESTART:
-            return True
-        return (before.state, before.container_id) != (after.state, after.container_id)
-
-    @property
-    def outdates_details(self) -> bool:
-        """Tell whether what an inspect said before is said no more of the container as it is now."""
-        return self.kind not in (Kind.MISSING, Kind.MOVED) and not self.after.details_of
-
-    @property
-    def writes_details(self) -> bool:
-        """Tell whether the details are written, be it as empty: new ones are told, or the old ones are true no more."""
-        return self.details is not None or self.before is None or _life(self.before) != _life(self.after)
+        return self.before is None or self.restarts > 0 or _binding(self.before) != _binding(self.after)
 
     def is_news_since(self, at: datetime) -> bool:
         """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
@@ -148,7 +151,7 @@ def _confirm(
 def _create(sighting: Sighting) -> Change:
     row, observation = sighting.row, sighting.observation
     cause = f"container {short(row.container_id)} ({display_name(observation)}) is {row.state}"
-    return Change(Kind.CREATE, None, replace(row, details_of=""), sighting.copies, cause, observation)
+    return Change(Kind.CREATE, None, row, sighting.copies, cause, observation, Inspect.CHANGED)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
@@ -164,30 +167,19 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
             proxy_route_id=before.proxy_route_id,
             npm_proxy_id=before.npm_proxy_id,
         )
-    after = _with_inspected(before, after)
+    if after.exit_code is None and _binding(before) == _binding(after):
+        # an inspect may have told it, of a failed start, say; a listing that tells none takes none away
+        after = replace(after, exit_code=before.exit_code)
     if after == before:
         return None
-    return Change(Kind.UPDATE, before, after, sighting.copies, differences(before, after), sighting.observation)
+    has_changed = (_binding(before), before.exit_code) != (_binding(after), after.exit_code)
+    inspect = Inspect.CHANGED if has_changed else Inspect.NOTHING
+    cause = differences(before, after)
+    return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation, inspect)
 
 
-def _life(row: Row) -> tuple[str, str, int | None, str]:
-    """Return what details tell more of."""
-    return row.container_id, row.state, row.exit_code, row.details_of
-
-
-def _with_inspected(before: Row, after: Row) -> Row:
-    """Keep what an inspect told and a listing does not, as long as it is true of this container in this state.
-
-    That is an exit code (of a failed start, say), and whose the details are. A deployer may have bound
-    the row to another container meanwhile.
-    """
-    if (before.container_id, before.state) != (after.container_id, after.state):
-        return replace(after, details_of="")
-    if before.details_of not in ("", after.container_id):
-        return replace(after, details_of="")
-    is_told = after.exit_code is None and before.details_of == after.container_id
-    exit_code = before.exit_code if is_told else after.exit_code
-    return replace(after, exit_code=exit_code, details_of=before.details_of if exit_code == before.exit_code else "")
+def _binding(row: Row) -> tuple[str, str]:
+    return row.container_id, row.state
 
 
 def _moved(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
@@ -203,10 +195,11 @@ def _moved(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
         Change(
             Kind.MOVED,
             row,
-            replace(row, container_id="", state=MOVED, health="", exit_code=None, details_of=""),
+            replace(row, container_id="", state=MOVED, health="", exit_code=None),
             False,
             f"container {short(row.container_id)} now stands for row {sighting.row.id} (was {row.state})",
             sighting.observation,
+            details=LastInspect(),
         )
         for row in rest
         if (sighting := by_container.get(row.container_id))

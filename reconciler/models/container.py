@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from reconciler.core.labels import MAX_VALUE_CHARS
+from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
 from reconciler.models.host import Host
@@ -149,7 +150,7 @@ class Container(Deployed):
     )
     oom_killed = models.BooleanField("OOM-killed", null=True, blank=True, default=None)
     restart_count = models.IntegerField(
-        null=True, blank=True, default=None, help_text="How often its restart policy has restarted it."
+        null=True, blank=True, default=None, help_text="How often its restart policy has restarted it, as known last."
     )
     started_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
     finished_at = models.DateTimeField(null=True, blank=True, default=None, help_text="By its daemon's clock.")
@@ -159,6 +160,13 @@ class Container(Deployed):
         default="",
         editable=False,
         help_text="The container that the details tell of; another than its own: they are owed.",
+    )
+    details_state = models.CharField(
+        max_length=MAX_DETAILS_STATE_CHARS,
+        choices=[(state.value, state.value) for state in DetailsState],
+        default=DetailsState.OWED.value,
+        editable=False,
+        help_text="Told by an inspect, owed by a later one, or the daemon was stuck on the container.",
     )
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."

@@ -78,7 +78,7 @@ def test_two_engines_stay_apart_and_one_that_dies_is_unknown_alone(
     assert bound == {"shop:web": here.id, "shop:web@west": there.id}
 
     # its details come with its row or in the pass after that
-    eventually(lambda: not Container.objects.filter(details_of="").exists())
+    eventually(lambda: not Container.objects.filter(details_state="owed").exists())
     before = Container.objects.values_list("state", "container_id", "updated_at").get(id="shop:web@west")
     west_engine.kill()
     eventually(lambda: shown()["shop:web@west"] == ("unknown", "running"), what="west is unknown")

@@ -149,8 +149,8 @@ def test_a_failed_inspect_costs_the_details_and_never_the_row(local: Host, stuck
     look(local, STOPPED, details={"web": NoDetails(cid("web"), "did not answer", stuck=stuck)})
     row = web()
     assert (row.state, row.exit_code) == ("stopped", 137)
-    assert (row.oom_killed, row.restart_count, row.started_at, row.finished_at) == (None, None, None, None)
-    assert row.details_of == (cid("web") if stuck else "")
+    assert (row.oom_killed, row.finished_at, row.restart_count, row.started_at) == (None, None, 1, STARTED)
+    assert (row.details_of, row.details_state) == (cid("web"), "stuck" if stuck else "owed")
 
 
 def test_what_a_failed_inspect_owes_the_next_pass_pays(local: Host) -> None:
@@ -189,9 +189,9 @@ def test_an_inspect_that_had_less_than_its_share_is_owed_and_not_given_up(
     settings.INSPECT_SECONDS = 1
     passed = iter([0.0, 0.0, 0.8, 2.0])
     monkeypatch.setattr("reconciler.reconcile.time.monotonic", lambda: next(passed))
-    stuck = {name: NoDetails(cid(name), "sent nothing", stuck=True) for name in ("a", "b")}
+    stuck = {name: NoDetails(cid(name), "sent nothing", stuck=True) for name in ("a", "b", "c")}
     look(local, *(container(name, workload("shop", role=name)) for name in ("a", "b", "c")), details=stuck)
-    assert dict(Container.objects.values_list("role", "details_of")) == {"a": cid("a"), "b": "", "c": ""}
+    assert sorted(Container.objects.values_list("details_state", flat=True)) == ["owed", "owed", "stuck"]
 
 
 def test_an_inspect_gets_no_more_than_what_is_left(local: Host, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

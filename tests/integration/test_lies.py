@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
+from reconciler.core.last_inspect import DetailsState
 from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Instance, Stack, Transition, Workload
@@ -191,7 +192,7 @@ def test_a_hundred_changes_among_ten_thousand_are_right_whatever_becomes_of_thei
     Stack.objects.bulk_create(Stack(**row) for row in rows["stacks"])
     client = Client(host="local", url=simulator.serve(engine), timeout_seconds=10)
     assert reconcile(local, client, trigger=Trigger.TICK).created == 10_000
-    Container.objects.update(details_of=F("container_id"))
+    Container.objects.update(details_of=F("container_id"), details_state=DetailsState.TOLD)
     engine.fail(Failure.RANDOM_ERROR, INSPECTS, rate=0.3)
     died = [each.id for each in engine.containers.values() if each.state == "running"][::89][:100]
     for container_id in died:

@@ -288,7 +288,6 @@ def a_container(of: Row) -> Container:
         "image_ref",
         "port",
         "image_tag",
-        "details_of",
     )
     return Container(host_id=of.host, **{name: getattr(of, name) for name in names})
 
@@ -306,5 +305,5 @@ def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: N
         assert first.missing == 0
         age_holds(6)
         assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).missing == first.held
-    check(world, [each for host in HOSTS for each in rows_on(host)])
+    check(world, [each for host in HOSTS for each in rows_on(host).rows])
     assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).changes == ()

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from reconciler.core.last_inspect import DetailsState
 from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Instance, Stack, Workload
@@ -81,7 +82,8 @@ class Fleet:
         if situation != COLD:
             self.look()
             # a large host is inspected in many passes
-            Container.objects.update(details_of="" if situation == OWED else F("container_id"))
+            details_state = DetailsState.OWED if situation == OWED else DetailsState.TOLD
+            Container.objects.update(details_of=F("container_id"), details_state=details_state)
         if situation == DUE:
             Host.objects.update(sightings_at=timezone.now() - timedelta(hours=1))
         if situation == CHANGED:

@@ -1,319 +1,293 @@
-"""Which containers are worth an inspect, and what the answer changes."""
+"""What the answers to inspects change, and what the lack of an answer does."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.core.details import Answers, LastInspect, Question, merge_details, questions, worth_asking
-from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all
-from reconciler.core.identities import Catalogue
-from reconciler.core.observation import Observation
-from reconciler.core.plan import Change, Kind, Plan, make_plan
+from reconciler.core.dispatch import Row
+from reconciler.core.last_inspect import DetailsState, LastInspect
+from reconciler.core.observation import Details, Observation
+from reconciler.core.plan import Kind
 from tests.builders import STARTED, cid, container, details, row, workload
+from tests.looks import ANSWERED, WEB, Look, known, owed
 
-ANSWERED = STARTED + timedelta(hours=1)
-WEB = workload("shop", role="web")
-DB = workload("shop", role="db")
 RUNNING_WEB = row("shop:web", "web")
+STOPPED_WEB = row("shop:web", "web", state="stopped", exit_code=1)
+RESTARTING_WEB = row("shop:web", "web", state="restarting")
+CREATED_WEB = row("shop:web", "web", state="created")
+YOUNG = container("web", WEB, up_seconds=1)
+SOON = STARTED + timedelta(minutes=1)
+UNANSWERED = [DetailsState.OWED, DetailsState.STUCK]
 
 
-def sightings_of(containers: list[Observation]) -> list[Sighting]:
-    managed, _ = claim_all(containers)
-    return dispatch_all(managed, Catalogue(), "local")[0]
+def of_web(before: Row, now: Observation, last: LastInspect | None = None) -> Look:
+    """Return a look at one container; its details were told once, if nothing else is said."""
+    return Look([before], [now], {"shop:web": last or known()})
 
 
-def plan_of(rows: list[Row], containers: list[Observation]) -> Plan:
-    return make_plan(rows, sightings_of(containers), [], frozenset(each.container_id for each in containers), {})
+def answer(**told: object) -> dict[str, Details]:
+    return {cid("web"): details(**told)}
 
 
-def asked(rows: list[Row], containers: list[Observation], **known: LastInspect) -> list[Question]:
-    by_row = {f"shop:{role}": each for role, each in known.items()}
-    return worth_asking(questions(plan_of(rows, containers), rows, sightings_of(containers)), by_row, ANSWERED, 0)
-
-
-def asked_names(rows: list[Row], containers: list[Observation], **known: LastInspect) -> list[str]:
-    named = {cid(name): name for name in ("web", "db", "old", "new")}
-    return [named[question.container_id] for question in asked(rows, containers, **known)]
-
-
-def learnt(rows: list[Row], containers: list[Observation], answers: Answers, **known: LastInspect) -> Plan:
-    about = asked(rows, containers, **known)
-    by_row = {f"shop:{role}": each for role, each in known.items()}
-    return merge_details(plan_of(rows, containers), about, answers, by_row)
-
-
-def only_change(plan: Plan) -> Change:
-    (change,) = plan.changes
-    return change
-
-
-# which
-
-
-def test_an_unchanged_container_is_not_inspected() -> None:
-    assert asked_names([RUNNING_WEB], [container("web", WEB)]) == []
-
-
-@pytest.mark.parametrize(
-    ("before", "now"),
-    [
-        (None, container("web", WEB)),
-        (row("shop:web", "old"), container("web", WEB)),
-        (row("shop:web"), container("web", WEB)),
-        (RUNNING_WEB, container("web", WEB, state="stopped")),
-        (row("shop:web", "web", state="stopped", exit_code=0), container("web", WEB, state="stopped", exit_code=1)),
-        (row("shop:web", "web", state="missing"), container("web", WEB)),
-    ],
-)
-def test_a_container_whose_life_has_changed_is_inspected(before: Row | None, now: Observation) -> None:
-    assert asked_names([before] if before else [], [now]) == ["web"]
-
-
-@pytest.mark.parametrize("change", [{"port": 80}, {"image": "app:2"}, {"health": "unhealthy"}])
-def test_a_change_that_an_inspect_tells_no_more_of_leads_to_none(change: dict[str, object]) -> None:
-    assert asked_names([RUNNING_WEB], [container("web", WEB, **change)]) == []  # type: ignore[arg-type]
-
-
-def test_a_container_that_is_gone_is_not_inspected() -> None:
-    assert asked_names([RUNNING_WEB], []) == []
-
-
-def test_a_container_that_now_stands_for_another_row_is_inspected_once_for_that_row() -> None:
-    (question,) = asked([row("shop:old", "web")], [container("web", WEB)])
-    assert (question.row.id, question.container_id) == ("shop:web", cid("web"))
-
-
-@pytest.mark.parametrize(
-    ("age", "up_seconds", "is_younger"),
-    [(60, 3, True), (60, 0, True), (60, 57, True), (60, 58, False), (60, 59, False), (1, 0, False), (60, None, False)],
-)
-def test_a_container_younger_than_its_known_start_was_restarted_between_two_looks(
-    age: int, up_seconds: int | None, is_younger: bool
-) -> None:
-    """Age and start are both by the daemon's clock, in whole seconds."""
-    known = LastInspect(0, ANSWERED - timedelta(seconds=age))
-    names = asked_names([RUNNING_WEB], [container("web", WEB, up_seconds=up_seconds)], web=known)
-    assert names == (["web"] if is_younger else [])
-
-
-def test_a_container_that_is_paused_is_not_suspected() -> None:
-    paused = row("shop:web", "web", state="paused")
-    seen = container("web", WEB, state="paused", up_seconds=3)
-    assert asked_names([paused], [seen], web=LastInspect(0, STARTED)) == []
-
-
-def test_a_container_whose_start_is_not_known_is_not_suspected() -> None:
-    young = container("web", WEB, up_seconds=3)
-    assert asked_names([RUNNING_WEB], [young]) == []
-    assert asked_names([RUNNING_WEB], [young], web=LastInspect(None, None)) == []
-
-
-def test_a_daemon_that_does_not_say_what_time_it_is_raises_no_suspicion() -> None:
-    containers = [container("web", WEB, up_seconds=3)]
-    found = questions(plan_of([RUNNING_WEB], containers), [RUNNING_WEB], sightings_of(containers))
-    assert worth_asking(found, {"shop:web": LastInspect(0, STARTED)}, None, 0) == []
-
-
-def test_what_is_owed_from_before_is_asked_for() -> None:
-    assert asked_names([row("shop:web", "web", details_of="")], [container("web", WEB)]) == ["web"]
-
-
-def test_what_ended_comes_first_and_what_is_owed_last() -> None:
-    rows = [row("shop:a", "old", details_of=""), RUNNING_WEB, row("shop:db", "db"), row("shop:z", "new")]
-    containers = [
-        container("old", workload("shop", role="a")),
-        container("web", WEB, state="paused"),
-        container("new", workload("shop", role="z"), up_seconds=0),
-        container("db", DB, state="stopped"),
-    ]
-    assert asked_names(rows, containers, z=LastInspect(0, STARTED)) == ["db", "web", "new", "old"]
-
-
-# what
+# an answer
 
 
 def test_an_answer_goes_with_the_change() -> None:
-    dead = details(exit_code=137, oom_killed=True, finished_at=STARTED)
-    change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): dead}))
-    assert (change.details, change.after.details_of, change.after.exit_code) == (dead, cid("web"), 137)
+    dead = details(exit_code=137, oom_killed=True, finished_at=SOON)
+    change = of_web(RUNNING_WEB, container("web", WEB, state="stopped")).change({cid("web"): dead})
+    assert change.details == LastInspect(cid("web"), DetailsState.TOLD, True, 0, STARTED, SOON)
+    assert change.after.exit_code == 137
 
 
-def test_the_listings_exit_code_comes_before_the_inspects() -> None:
-    stopped = container("web", WEB, state="stopped", exit_code=1)
-    change = only_change(learnt([RUNNING_WEB], [stopped], {cid("web"): details(exit_code=0)}))
-    assert change.after.exit_code == 1
+@pytest.mark.parametrize(("listed", "shown"), [(1, 1), (None, 0)])
+def test_the_listings_exit_code_comes_before_the_inspects(listed: int | None, shown: int) -> None:
+    stopped = container("web", WEB, state="stopped", exit_code=listed)
+    assert of_web(RUNNING_WEB, stopped).change(answer(exit_code=0)).after.exit_code == shown
 
 
-def test_no_answer_costs_the_details_and_nothing_else() -> None:
-    plan = plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")])
-    assert learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {}) == plan
-    assert only_change(plan).after.details_of == ""
-
-
-def test_a_stuck_inspect_is_not_owed() -> None:
-    change = only_change(learnt([RUNNING_WEB], [container("web", WEB, state="stopped")], {cid("web"): None}))
-    assert (change.details, change.after.details_of) == (None, cid("web"))
-
-
-@pytest.mark.parametrize(("before", "now", "grown"), [(2, 5, 3), (0, 0, 0), (7, 2, 2), (None, 4, 0)])
-def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None, now: int, grown: int) -> None:
-    answers = {cid("web"): details(restart_count=now)}
-    restarting = container("web", WEB, state="restarting")
-    assert only_change(learnt([RUNNING_WEB], [restarting], answers, web=LastInspect(before, STARTED))).restarts == grown
-
-
-@pytest.mark.parametrize(("name", "is_same"), [("web", True), ("new", False)])
-def test_another_containers_restarts_are_not_this_ones(name: str, is_same: bool) -> None:
-    (question,) = asked([RUNNING_WEB], [container(name, WEB, state="stopped")])
-    assert question.is_known is is_same
-
-
-def test_a_restart_between_two_looks_is_a_change() -> None:
-    answers = {cid("web"): details(restart_count=3, started_at=STARTED + timedelta(minutes=1))}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(1, STARTED))
-    assert str(plan) == f"restart shop:web: container {cid('web')[:12]} was restarted, restart count 1 → 3"
-    assert (only_change(plan).restarts, only_change(plan).is_transition) == (2, True)
-
-
-def test_a_restart_by_hand_is_one_restart() -> None:
-    answers = {cid("web"): details(started_at=STARTED + timedelta(minutes=1))}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(0, STARTED))
-    assert (only_change(plan).kind, only_change(plan).restarts) == (Kind.RESTART, 1)
-
-
-def test_the_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
-    """The count grows when a container ends; its start changes later, when it is up again."""
-    answers = {cid("web"): details(restart_count=2, started_at=ANSWERED)}
-    plan = learnt([RUNNING_WEB], [container("web", WEB, up_seconds=1)], answers, web=LastInspect(2, STARTED))
-    change = only_change(plan)
-    assert (change.kind, change.restarts, change.is_transition, change.writes_details) == (Kind.DETAIL, 0, False, True)
-
-
-@pytest.mark.parametrize("answer", [details(restart_count=1), None])
-def test_a_suspicion_that_is_not_confirmed_changes_nothing(answer: object) -> None:
-    plan = learnt(
-        [RUNNING_WEB],
-        [container("web", WEB, up_seconds=1)],
-        {cid("web"): answer},  # type: ignore[dict-item]
-        web=LastInspect(1, STARTED),
-    )
-    assert plan.changes == ()
-
-
-@pytest.mark.parametrize("answer", [details(restart_count=1), None])
-def test_what_was_owed_is_paid_without_being_a_transition(answer: object) -> None:
-    owed = row("shop:web", "web", details_of="")
-    plan = learnt([owed], [container("web", WEB)], {cid("web"): answer}, web=LastInspect(None, None))  # type: ignore[dict-item]
-    change = only_change(plan)
-    assert (change.kind, change.details, change.after.details_of) == (Kind.DETAIL, answer, cid("web"))
-    assert not change.is_transition
+def test_a_running_container_has_no_exit_code_whatever_an_inspect_says_a_moment_later() -> None:
+    assert of_web(STOPPED_WEB, container("web", WEB)).change(answer(exit_code=1)).after.exit_code is None
 
 
 def test_an_exit_code_that_only_an_inspect_tells_is_kept_by_the_next_listing() -> None:
-    """I10: a container that could not be started has an exit code, which its listing does not tell."""
+    """I10: a container that could not be started lists no exit code, and has one."""
     created = container("web", WEB, state="created")
-    first = only_change(learnt([], [created], {cid("web"): details(exit_code=127, started_at=None)}))
+    first = Look([], [created]).change(answer(exit_code=127, started_at=None))
     assert first.after.exit_code == 127
-    assert plan_of([first.after], [created]).changes == ()
+    assert Look([first.after], [created]).plan().changes == ()
 
 
-def test_details_that_were_known_are_asked_for_no_more() -> None:
+def test_an_answer_that_tells_nothing_new_changes_nothing() -> None:
     """I10."""
-    change = only_change(learnt([], [container("web", WEB)], {cid("web"): details()}))
-    assert asked_names([change.after], [container("web", WEB)]) == []
+    assert of_web(RESTARTING_WEB, container("web", WEB, state="restarting")).learnt(answer()).changes == ()
+
+
+def test_an_answer_that_was_owed_is_no_transition() -> None:
+    change = of_web(RUNNING_WEB, container("web", WEB), owed()).change(answer())
+    assert (change.kind, change.details, change.is_transition) == (Kind.DETAIL, known(), False)
+
+
+def test_an_answer_that_was_owed_goes_with_what_the_listing_has_changed() -> None:
+    change = of_web(RUNNING_WEB, container("web", WEB, port=80), owed()).change(answer(restart_count=1))
+    assert (change.kind, change.after.port, change.details) == (Kind.UPDATE, 80, known(restart_count=1))
 
 
 def test_changes_stay_sorted_by_row() -> None:
-    owed = row("shop:a", "old", details_of="")
     containers = [container("old", workload("shop", role="a")), container("web", WEB, state="paused")]
-    plan = learnt([RUNNING_WEB, owed], containers, {cid("old"): details(), cid("web"): details()})
+    look = Look([RUNNING_WEB, row("shop:a", "old")], containers, {"shop:a": owed("old")})
+    plan = look.learnt({cid("old"): details(), cid("web"): details()})
     assert [change.after.id for change in plan.changes] == ["shop:a", "shop:web"]
 
 
-def test_details_go_out_of_date_with_the_life_they_tell_of() -> None:
-    moved = only_change(plan_of([RUNNING_WEB], [container("web", WEB, port=80)]))
-    stopped = only_change(plan_of([RUNNING_WEB], [container("web", WEB, state="stopped")]))
-    gone = only_change(plan_of([RUNNING_WEB], []))
-    assert (moved.outdates_details, stopped.outdates_details, gone.outdates_details) == (False, True, False)
-    assert (moved.writes_details, stopped.writes_details) == (False, True)
-
-
-# one change for each row
-
-
-def test_an_old_container_beside_its_successor_is_none_of_the_rows() -> None:
-    """The row belongs to the new container, so the old one is not inspected, whether owed, young or restarting."""
+def test_a_new_container_beside_an_old_one_whose_details_are_owed_is_one_change() -> None:
     old = container("old", WEB, state="restarting", created=1, up_seconds=0)
-    new = container("new", WEB, created=2)
-    before = row("shop:web", "old", details_of="")
-    assert asked_names([before], [old, new], web=LastInspect(1, STARTED)) == ["new"]
-    plan = learnt([before], [old, new], {cid("old"): details(restart_count=9), cid("new"): details()})
-    assert [(change.kind, change.after.container_id) for change in plan.changes] == [(Kind.UPDATE, cid("new"))]
+    look = Look([row("shop:web", "old")], [old, container("new", WEB, created=2)], {"shop:web": owed("old")})
+    change = look.change({cid("old"): details(restart_count=9), cid("new"): details()})
+    assert (change.kind, change.after.container_id) == (Kind.UPDATE, cid("new"))
 
 
-def test_what_an_inspect_tells_goes_with_what_the_listing_has_changed() -> None:
-    """A restart that an inspect finds does not undo what the listing changed."""
+# no answer
+
+
+def test_a_new_row_without_an_answer_is_made_as_planned() -> None:
+    look = Look([], [container("web", WEB)])
+    assert look.learnt({}) == look.plan()
+
+
+@pytest.mark.parametrize("state", UNANSWERED)
+def test_without_an_answer_the_last_end_is_empty_and_count_and_start_stay(state: DetailsState) -> None:
+    told = known(oom_killed=True, restart_count=3, finished_at=SOON)
+    change = of_web(RUNNING_WEB, container("web", WEB, state="stopped"), told).change({cid("web"): state})
+    assert change.details == owed(details_state=state, restart_count=3, started_at=STARTED)
+
+
+def test_without_an_answer_a_seen_start_makes_the_last_one_unknown() -> None:
+    change = of_web(STOPPED_WEB, container("web", WEB), known(restart_count=3)).change({})
+    assert change.details == owed(restart_count=3)
+
+
+@pytest.mark.parametrize("state", UNANSWERED)
+def test_without_an_answer_start_and_end_are_those_of_the_listing_if_it_tells_them(state: DetailsState) -> None:
+    started = of_web(STOPPED_WEB, YOUNG).change({cid("web"): state})
+    ended = of_web(RUNNING_WEB, container("web", WEB, state="stopped", ended_seconds=5)).change({cid("web"): state})
+    assert started.details == owed(details_state=state, restart_count=0, started_at=ANSWERED - timedelta(seconds=1))
+    assert ended.details == owed(
+        details_state=state, restart_count=0, started_at=STARTED, finished_at=ANSWERED - timedelta(seconds=5)
+    )
+
+
+def test_without_an_answer_nothing_is_known_of_a_new_container() -> None:
+    change = of_web(row("shop:web", "old"), container("web", WEB), known("old", restart_count=7)).change({})
+    assert change.details == LastInspect()
+
+
+def test_a_stuck_container_is_not_owed() -> None:
+    change = Look([], [container("web", WEB)]).change({cid("web"): DetailsState.STUCK})
+    assert change.details == LastInspect(cid("web"), DetailsState.STUCK)
+
+
+def test_an_inspect_that_failed_again_changes_nothing() -> None:
+    """I11."""
+    look = of_web(RUNNING_WEB, container("web", WEB), owed(restart_count=2))
+    assert look.learnt({cid("web"): DetailsState.OWED}).changes == look.learnt({}).changes == ()
+
+
+def test_a_container_that_may_have_been_restarted_is_owed_until_an_inspect_tells() -> None:
+    """It looks young for a minute only."""
+    change = of_web(RUNNING_WEB, YOUNG, known(restart_count=2)).change({})
+    assert (change.kind, change.details) == (Kind.DETAIL, known(restart_count=2, details_state=DetailsState.OWED))
+
+
+def test_a_restarting_container_is_not_owed_because_every_look_asks_about_it() -> None:
+    assert of_web(RESTARTING_WEB, container("web", WEB, state="restarting")).learnt({}).changes == ()
+
+
+def test_a_restarting_container_that_got_stuck_is_asked_about_no_more() -> None:
+    look = of_web(RESTARTING_WEB, container("web", WEB, state="restarting"))
+    stuck = look.change({cid("web"): DetailsState.STUCK}).details
+    assert stuck == known(details_state=DetailsState.STUCK)
+    assert of_web(RESTARTING_WEB, container("web", WEB, state="restarting"), stuck).asked() == []
+
+
+def test_a_young_container_that_got_stuck_is_not_asked_about_again_while_it_is_young() -> None:
+    stuck = of_web(RUNNING_WEB, YOUNG).change({cid("web"): DetailsState.STUCK}).details
+    assert of_web(RUNNING_WEB, YOUNG, stuck).asked() == []
+
+
+# how often it was restarted
+
+
+@pytest.mark.parametrize(("before", "now", "restarts"), [(2, 5, 3), (0, 1, 1), (0, 0, 0), (4, 4, 0), (None, 4, 0)])
+def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None, now: int, restarts: int) -> None:
+    change = of_web(RUNNING_WEB, container("web", WEB, state="restarting"), known(restart_count=before))
+    assert change.change(answer(restart_count=now)).restarts == restarts
+
+
+def test_growth_is_counted_from_the_last_count_that_was_known() -> None:
+    """One inspect in vain hides no restart."""
+    restarting = container("web", WEB, state="restarting")
+    lost = of_web(RUNNING_WEB, restarting, known(restart_count=2)).change({}).details
+    change = of_web(RESTARTING_WEB, restarting, lost).change(answer(restart_count=7))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 5, True)
+
+
+def test_growth_is_not_counted_from_another_containers_count() -> None:
+    change = of_web(row("shop:web", "old"), container("web", WEB), known("old", restart_count=2))
+    assert change.change(answer(restart_count=7)).restarts == 0
+
+
+def test_a_restarting_containers_growing_count_is_in_the_history() -> None:
+    look = of_web(RESTARTING_WEB, container("web", WEB, state="restarting"), known(restart_count=3))
+    change = look.change(answer(restart_count=5))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 2, True)
+
+
+def test_a_restart_between_two_looks_is_a_change() -> None:
+    plan = of_web(RUNNING_WEB, YOUNG, known(restart_count=1)).learnt(answer(restart_count=3, started_at=SOON))
+    assert str(plan) == f"restart shop:web: container {cid('web')[:12]} was restarted, restart count 1 → 3"
+    assert (plan.changes[0].restarts, plan.changes[0].is_transition) == (2, True)
+
+
+def test_a_restart_takes_back_no_change_of_the_listing() -> None:
     before = row("shop:web", "web", health="healthy")
-    now = container("web", WEB, up_seconds=2, health="starting")
-    answers = {cid("web"): details(restart_count=1, started_at=ANSWERED)}
-    change = only_change(learnt([before], [now], answers, web=LastInspect(0, STARTED)))
+    change = of_web(before, container("web", WEB, up_seconds=2, health="starting")).change(answer(restart_count=1))
     assert (change.kind, change.after.health, change.restarts) == (Kind.RESTART, "starting", 1)
     assert change.cause.startswith("health healthy → starting, container ")
 
 
-def test_what_was_owed_is_paid_with_what_the_listing_has_changed() -> None:
-    before = row("shop:web", "web", details_of="")
-    told = details(restart_count=1)
-    change = only_change(learnt([before], [container("web", WEB, port=80)], {cid("web"): told}))
-    assert (change.kind, change.after.port, change.details) == (Kind.UPDATE, 80, told)
-    assert (change.after.details_of, change.writes_details) == (cid("web"), True)
+def test_a_loop_that_is_never_seen_restarting_is_counted_while_it_is_stopped() -> None:
+    """Podman has no state `restarting`."""
+    seen = container("web", WEB, state="stopped", exit_code=1, ended_seconds=1)
+    last = known(restart_count=101, finished_at=SOON)
+    change = of_web(STOPPED_WEB, seen, last).change(answer(exit_code=1, restart_count=212, finished_at=ANSWERED))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 111, True)
 
 
-def test_a_suspicion_that_is_not_confirmed_leaves_the_change_as_it_is() -> None:
-    now = [container("web", WEB, up_seconds=2, health="starting")]
-    known = LastInspect(0, STARTED)
-    plan = learnt([RUNNING_WEB], now, {cid("web"): details()}, web=known)
-    assert plan == plan_of([RUNNING_WEB], now)
+def test_a_restart_that_only_the_exit_code_shows_is_in_the_history() -> None:
+    seen = container("web", WEB, state="stopped", exit_code=2)
+    change = of_web(STOPPED_WEB, seen).change(answer(restart_count=1, exit_code=2))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 1, True)
+    assert change.cause.startswith("exit_code 1 → 2, container ")
 
 
-# restarting
+def test_a_suspicion_that_an_inspect_clears_changes_nothing() -> None:
+    assert of_web(RUNNING_WEB, YOUNG).learnt(answer()).changes == ()
 
 
-def test_a_container_that_is_restarting_is_asked_every_time() -> None:
-    before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
-    assert asked_names([before], [now], web=LastInspect(3, STARTED)) == ["web"]
-    change = only_change(learnt([before], [now], {cid("web"): details(restart_count=5)}, web=LastInspect(3, STARTED)))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 2, True)
+def test_a_suspicion_that_an_inspect_clears_leaves_the_listings_change_as_it_is() -> None:
+    look = of_web(RUNNING_WEB, container("web", WEB, up_seconds=2, health="starting"))
+    assert look.learnt(answer()) == look.plan()
 
 
-def test_one_on_which_the_daemon_was_stuck_is_not() -> None:
-    before, now = row("shop:web", "web", state="restarting"), container("web", WEB, state="restarting")
-    assert asked_names([before], [now], web=LastInspect(None, None)) == []
+# a start by hand sets the count back to nothing
 
 
-# bound by a deployer
+def test_a_restart_by_hand_is_one_restart() -> None:
+    change = of_web(RUNNING_WEB, YOUNG).change(answer(started_at=SOON))
+    assert (change.kind, change.restarts) == (Kind.RESTART, 1)
+    assert change.cause == f"container {cid('web')[:12]} was restarted, not by its restart policy"
 
 
-def test_details_of_the_container_before_do_not_stay_when_a_deployer_binds_the_next() -> None:
-    bound = row("shop:web", "new", state="created", exit_code=137, details_of=cid("old"))
-    change = only_change(plan_of([bound], [container("new", WEB, state="created")]))
-    assert (change.after.exit_code, change.after.details_of, change.writes_details) == (None, "", True)
+@pytest.mark.parametrize(
+    ("before", "state", "now", "restarts"),
+    [
+        (RUNNING_WEB, "running", 2, 3),
+        (RUNNING_WEB, "stopped", 2, 3),
+        (RUNNING_WEB, "stopped", 0, 1),
+        (STOPPED_WEB, "stopped", 0, 1),
+        (STOPPED_WEB, "running", 0, 0),
+        (STOPPED_WEB, "running", 2, 2),
+        (RESTARTING_WEB, "running", 0, 0),
+    ],
+)
+def test_a_start_by_hand_is_a_restart_unless_the_row_goes_to_running_by_it(
+    before: Row, state: str, now: int, restarts: int
+) -> None:
+    seen = container("web", WEB, state=state, exit_code=1 if state == "stopped" else None)
+    look = of_web(before, seen, owed(restart_count=7, started_at=STARTED))
+    assert look.change(answer(restart_count=now, started_at=SOON)).restarts == restarts
 
 
-def test_nor_are_its_restarts_counted() -> None:
-    bound = row("shop:web", "new", details_of=cid("old"))
-    change = only_change(
-        learnt([bound], [container("new", WEB)], {cid("new"): details()}, web=LastInspect(12, STARTED))
-    )
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.UPDATE, 0, False)
+def test_a_start_that_was_seen_without_an_answer_is_no_restart_when_the_answer_comes() -> None:
+    lost = of_web(STOPPED_WEB, YOUNG, known(finished_at=SOON)).change({}).details
+    change = of_web(RUNNING_WEB, container("web", WEB), lost).change(answer(started_at=ANSWERED))
+    assert (change.kind, change.restarts) == (Kind.DETAIL, 0)
 
 
-# turns
+def test_the_first_start_is_no_restart() -> None:
+    seen = container("web", WEB, state="stopped", exit_code=1)
+    assert of_web(CREATED_WEB, seen, known(started_at=None)).change(answer(exit_code=1)).restarts == 0
 
 
-def test_what_is_owed_takes_turns() -> None:
-    rows = [row(f"shop:{name}", name, details_of="") for name in ("web", "db", "old")]
-    containers = [container(name, workload("shop", role=name)) for name in ("web", "db", "old")]
-    found = questions(plan_of(rows, containers), rows, sightings_of(containers))
-    firsts = {worth_asking(found, {}, ANSWERED, turn)[0].row.id for turn in range(3)}
-    assert firsts == {"shop:web", "shop:db", "shop:old"}
+def test_a_container_that_was_paused_meanwhile_was_not_started() -> None:
+    paused = row("shop:web", "web", state="paused")
+    assert of_web(paused, container("web", WEB)).change(answer(started_at=SOON)).restarts == 1
+
+
+@pytest.mark.parametrize(("state", "restarts"), [(DetailsState.TOLD, 1), (DetailsState.OWED, 0)])
+def test_a_start_that_only_a_listing_told_is_compared_to_two_seconds(state: DetailsState, restarts: int) -> None:
+    look = of_web(RUNNING_WEB, container("web", WEB, state="paused"), known(details_state=state))
+    assert look.change(answer(started_at=STARTED + timedelta(seconds=2))).restarts == restarts
+
+
+def test_the_new_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
+    """The count grows when a container ends, and its start moves when it is up again."""
+    change = of_web(RUNNING_WEB, YOUNG, known(restart_count=2)).change(answer(restart_count=2, started_at=ANSWERED))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.DETAIL, 0, False)
+    assert change.details == known(restart_count=2, started_at=ANSWERED)
+
+
+# a row that a deployer has bound to another container
+
+
+def test_the_details_of_the_last_container_go_when_a_deployer_binds_the_next() -> None:
+    bound = row("shop:web", "web", state="created", exit_code=137)
+    change = of_web(bound, container("web", WEB, state="created"), known("old", restart_count=12)).change({})
+    assert (change.after.exit_code, change.details, change.is_transition) == (None, LastInspect(), False)
+    assert (change.kind, change.cause) == (Kind.DETAIL, "its details told of another container")
+
+
+def test_the_restarts_of_the_last_container_are_not_counted_as_those_of_the_next() -> None:
+    last = known("old", restart_count=12, started_at=datetime.min.replace(tzinfo=STARTED.tzinfo))
+    change = of_web(RUNNING_WEB, container("web", WEB), last).change(answer(restart_count=20))
+    assert (change.kind, change.restarts, change.is_transition) == (Kind.DETAIL, 0, False)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.core.last_inspect import LastInspect
 from reconciler.core.observation import Reason
 from reconciler.core.plan import Kind
 from tests.builders import STARTED, cid, container, instance, row, workload
@@ -16,7 +17,8 @@ def test_a_row_whose_container_now_stands_for_another_row_has_moved() -> None:
         f"create shop:web: container {cid('web')[:12]} (web) is stopped"
     )
     old = plan.changes[0].after
-    assert (old.container_id, old.state, old.health, old.details_of, old.image_tag) == ("", "moved", "", "", "v1")
+    assert (old.container_id, old.state, old.health, old.image_tag) == ("", "moved", "", "v1")
+    assert plan.changes[0].details == LastInspect()
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "stopped", "odd"])

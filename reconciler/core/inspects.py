@@ -1,0 +1,172 @@
+"""Which containers are worth an inspect after a listing, and in which order.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+from datetime import datetime, timedelta
+from math import sqrt
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from reconciler.core.dispatch import Row, Sighting
+from reconciler.core.last_inspect import DetailsState, LastInspect
+from reconciler.core.plan import Change, Inspect, Kind, Plan
+
+GOLDEN_RATIO = (1 + sqrt(5)) / 2
+RUNNING, RESTARTING, STOPPED = "running", "restarting", "stopped"
+MOST_IN_VAIN = 3
+"""By how much the inspects that fail may outnumber those that succeed, in one pass and for one reason."""
+ROUNDING = timedelta(seconds=2)
+"""A listing's ages and a daemon's `Date` are in whole seconds."""
+
+_UNBOUND = frozenset({Kind.MISSING, Kind.MOVED})
+_ENDED = frozenset({STOPPED, RESTARTING})
+
+_GROUPS = (Inspect.CHANGED, Inspect.SUSPECTED, Inspect.OWED)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HostRows:
+    """A host's rows; `owed` has the ids of those whose details are owed, with the container that these tell of."""
+
+    rows: Sequence[Row]
+    owed: Mapping[str, str]
+
+
+def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most: int, turn: int) -> list[Change]:
+    """Return what may be worth an inspect, as changes: ended, changed otherwise, perhaps restarted, owed from before.
+
+    At most one for each row: a container that lost the contest for a row is not asked about. Of what
+    is owed, at most `most`. Each turn begins at another place of each group, so that nobody is always last.
+    """
+    changes = {change.after.id: change for change in plan.changes if change.kind not in _UNBOUND}
+    rows = {row.id: row for row in table.rows}
+    found: dict[Inspect, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        inspect = _inspect_of(sighting, table.owed.get(sighting.row.id))
+        if inspect is not Inspect.NOTHING and _has_its_row(sighting, changes, rows):
+            found[inspect].append(sighting)
+    changed = [change for change in changes.values() if change.inspect is Inspect.CHANGED]
+    changed += [_rebound(_question(each, changes, rows, Inspect.CHANGED)) for each in found[Inspect.CHANGED]]
+    return [
+        *_from_turn([change for change in changed if change.after.state in _ENDED], turn),
+        *_from_turn([change for change in changed if change.after.state not in _ENDED], turn),
+        *(_question(each, changes, rows, Inspect.SUSPECTED) for each in _from_turn(found[Inspect.SUSPECTED], turn)),
+        *(_question(each, changes, rows, Inspect.OWED) for each in _from_turn(found[Inspect.OWED], turn)[:most]),
+    ]
+
+
+def _inspect_of(sighting: Sighting, details_of: str | None) -> Inspect:
+    """Return what an inspect may be for, whatever the plan says; `details_of` is None if no details are owed."""
+    if details_of is not None:
+        return Inspect.OWED if details_of in ("", sighting.row.container_id) else Inspect.CHANGED
+    state, observation = sighting.row.state, sighting.observation
+    is_young = (state == RUNNING and observation.up_seconds is not None) or (
+        state == STOPPED and observation.ended_seconds is not None
+    )
+    return Inspect.SUSPECTED if is_young or state == RESTARTING else Inspect.NOTHING
+
+
+def _has_its_row(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[str, Row]) -> bool:
+    """Tell whether the row is this container's after the plan, and the plan does not ask about it by itself."""
+    change = changes.get(sighting.row.id)
+    row = change.after if change else rows.get(sighting.row.id)
+    is_asked_about = change is not None and change.inspect is Inspect.CHANGED
+    return row is not None and row.container_id == sighting.row.container_id and not is_asked_about
+
+
+def _question(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[str, Row], inspect: Inspect) -> Change:
+    """Return the row's change, or one that changes nothing yet."""
+    if change := changes.get(sighting.row.id):
+        return replaced(change, inspect=inspect)
+    row = rows[sighting.row.id]
+    return Change(Kind.DETAIL, row, row, False, "", sighting.observation, inspect)
+
+
+def _rebound(change: Change) -> Change:
+    """Take from a row what an inspect told of the container that it was bound to before a deployer bound it anew."""
+    exit_code = change.observation.exit_code if change.observation else None
+    cause = change.cause or "its details told of another container"
+    return replaced(change, after=replace(change.after, exit_code=exit_code), cause=cause)
+
+
+def _from_turn(found: Sequence[T], turn: int) -> list[T]:
+    """Return a list that begins, turn by turn, at places far apart and goes round."""
+    first = int(_fraction(turn, GOLDEN_RATIO) * len(found))
+    return [*found[first:], *found[:first]]
+
+
+def _fraction(turn: int, irrational: float) -> float:
+    """Return a number from 0 to 1; those of some turns in a row come near every such number.
+
+    So do those of every second or third turn, as when other passes of the host fail.
+    """
+    return turn * irrational % 1
+
+
+def worth_asking(
+    wanted: Iterable[Change], known: Mapping[str, LastInspect], answered_at: datetime | None
+) -> list[Change]:
+    """Return the changes with what their rows say so far, by row id, without suspicions that this clears."""
+    changes = [replaced(change, known=known.get(change.after.id)) for change in wanted]
+    return [
+        change
+        for change in changes
+        if change.inspect is not Inspect.SUSPECTED or _may_have_restarted(change, answered_at)
+    ]
+
+
+def _may_have_restarted(change: Change, answered_at: datetime | None) -> bool:
+    """Tell whether a container has started, or ended, later than its row says, both by its daemon's own clock.
+
+    While it is restarting, it may have done both at any time.
+    """
+    known = change.known
+    if known is None:
+        return False
+    is_stuck = known.details_state == DetailsState.STUCK
+    if change.after.state == RESTARTING:
+        return not is_stuck
+    is_up = change.after.state == RUNNING
+    last = known.started_at if is_up else known.finished_at
+    listed = listed_start(change, answered_at) if is_up else listed_end(change, answered_at)
+    if listed is None:
+        return False
+    return is_stuck if last is None else listed - last > ROUNDING
+
+
+def listed_start(change: Change, answered_at: datetime | None) -> datetime | None:
+    """Return when a container that runs was started, by the listing, if that is less than a minute ago."""
+    if change.observation is None or change.after.state != RUNNING:
+        return None
+    return _before(answered_at, change.observation.up_seconds)
+
+
+def listed_end(change: Change, answered_at: datetime | None) -> datetime | None:
+    """Return when a container ended, by the listing, if that is less than a minute ago."""
+    if change.observation is None or change.after.state not in _ENDED:
+        return None
+    return _before(answered_at, change.observation.ended_seconds)
+
+
+def _before(answered_at: datetime | None, seconds: int | None) -> datetime | None:
+    return None if answered_at is None or seconds is None else answered_at - timedelta(seconds=seconds)
+
+
+def in_turn(wanted: Sequence[Change], most: int, turn: int) -> list[Change]:
+    """Return what this turn inspects, at most so many: each group leaves half of its room to those after it."""
+    asked: list[Change] = []
+    groups = [[change for change in wanted if change.inspect is inspect] for inspect in _GROUPS]
+    for number, group in enumerate(groups):
+        left = most - len(asked)
+        # half a place is a whole one in about every second turn, so that a single place is everybody's some time
+        half = int(left / 2 + _fraction(turn, sqrt(number + 2)))
+        asked += group[: left - min(half, sum(map(len, groups[number + 1 :])))]
+    return asked

@@ -1,0 +1,51 @@
+"""What a row says of its container since somebody last tried to inspect it.
+
+Pure: imports no framework, reads no clock, does no I/O.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from reconciler.core.observation import Details
+
+MAX_DETAILS_STATE_CHARS = 8
+
+
+class DetailsState(StrEnum):
+    """How a row's details stand."""
+
+    TOLD = "told"
+    """The last inspect told them."""
+    OWED = "owed"
+    """No inspect has told them as they are now; a later pass asks again."""
+    STUCK = "stuck"
+    """The daemon did not answer in time; it is asked again when the container changes or is restarted."""
+
+
+class LastInspect(Struct, frozen=True, gc=False):
+    """The columns of a row that inspects fill; `details_of` is the container that they tell of.
+
+    An inspect in vain empties what it would have told of the container's last end. The restart count
+    and the start stay, as they were known last: later restarts are counted from them.
+    """
+
+    details_of: str = ""
+    details_state: str = DetailsState.OWED
+    oom_killed: bool | None = None
+    restart_count: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @classmethod
+    def told(cls, container_id: str, details: Details) -> "LastInspect":
+        """Return what an answer fills the columns with; the exit code has a column of its own in every row."""
+        return cls(
+            container_id,
+            DetailsState.TOLD,
+            details.oom_killed,
+            details.restart_count,
+            details.started_at,
+            details.finished_at,
+        )
