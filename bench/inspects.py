@@ -17,22 +17,24 @@ FAILING_SHARE = 0.3
 REPEATS = 5
 MOST_FOLLOWING = 10
 """Passes after one whose inspects failed, until every detail that it owes is there."""
+IN_VAIN_CONTAINERS = 1_000
+IN_VAIN_REPEATS = 15
+ALLOWED_RATIO_IN_VAIN = 1.2
+"""How much longer a pass may take that owes the details of every container, none of which can be inspected."""
 ALLOWED_RATIO = 2.0
 """How much longer a pass may take whose inspects fail."""
 
 
 def measure(daemons: Daemons) -> list[str]:
     """Print how long the passes take and whether the rows are right; return what was promised and not kept."""
-    from django.db.models import F
-
-    from reconciler.models import Container
+    from reconciler.core.last_inspect import DetailsState
 
     empty_database()
     make_rows(daemons)
     first = _pass_ms()
     analyse()
     # as if the passes had been made that inspect ten thousand containers, a hundred at a time
-    Container.objects.update(details_of=F("container_id"))
+    _set_details(DetailsState.TOLD)
     print(f"one host, {CONTAINERS:,} containers; medians of {REPEATS} passes\n")
     _print("first fill", first)
     _print("none changed", statistics.median(_pass_ms() for _ in range(REPEATS)))
@@ -46,6 +48,39 @@ def measure(daemons: Daemons) -> list[str]:
     if failing > ALLOWED_RATIO * sound:
         missed.append(f"failing inspects make a pass {failing / sound:.1f} times as long; allowed: {ALLOWED_RATIO:g}")
     return missed + missed_failing
+
+
+def measure_in_vain(daemons: Daemons) -> list[str]:
+    """Print what inspects cost that all fail, pass after pass; return what was promised and not kept."""
+    from reconciler.core.last_inspect import DetailsState
+
+    empty_database()
+    make_rows(daemons)
+    _pass_ms()
+    daemons.fail_inspects(1)
+    pairs = []
+    for _ in range(IN_VAIN_REPEATS):
+        _set_details(DetailsState.TOLD)
+        without = _pass_ms()
+        _set_details(DetailsState.OWED)
+        pairs.append((without, _pass_ms()))
+    ratio = statistics.median(failing / without for without, failing in pairs)
+    print(f"\none host, {daemons.containers:,} containers; medians of {IN_VAIN_REPEATS} pairs of passes\n")
+    _print("none changed, nothing to inspect", statistics.median(without for without, _ in pairs))
+    limit = f"{ratio:.2f}× as long; allowed: {ALLOWED_RATIO_IN_VAIN:g}×"
+    _print("none changed, all to inspect, all fail", statistics.median(failing for _, failing in pairs), limit)
+    if ratio > ALLOWED_RATIO_IN_VAIN:
+        return [f"inspects in vain make a pass {ratio:.2f} times as long; allowed: {ALLOWED_RATIO_IN_VAIN:g}"]
+    return []
+
+
+def _set_details(state: str) -> None:
+    """Let the details of every container stand like this."""
+    from django.db.models import F
+
+    from reconciler.models import Container
+
+    Container.objects.update(details_of=F("container_id"), details_state=state)
 
 
 def _changing(daemons: Daemons, what: str) -> tuple[float, list[str]]:
@@ -77,7 +112,7 @@ def _right(daemons: Daemons, container_ids: Collection[str]) -> int:
 def _owed() -> int:
     from reconciler.models import Container
 
-    return Container.objects.filter(details_of="").count()
+    return Container.objects.filter(details_state="owed").count()
 
 
 def _passes_until_nothing_is_owed() -> int:
@@ -122,8 +157,11 @@ def _pass_ms() -> float:
 def main() -> int:
     """Measure on the database that BENCH_DATABASE names."""
     end_in_order()
-    with short_directory() as directory, database(directory) as url, django_in(url), Daemons(1, CONTAINERS) as daemons:
-        missed = measure(daemons)
+    with short_directory() as directory, database(directory) as url, django_in(url):
+        with Daemons(1, CONTAINERS) as daemons:
+            missed = measure(daemons)
+        with Daemons(1, IN_VAIN_CONTAINERS) as daemons:
+            missed += measure_in_vain(daemons)
     for what in missed:
         print(f"MISSED: {what}")
     return 1 if missed else 0

@@ -13,10 +13,8 @@ from msgspec.structs import replace
 from reconciler.core.causes import short
 from reconciler.core.inspects import ROUNDING, listed_end, listed_start
 from reconciler.core.last_inspect import DetailsState, LastInspect
-from reconciler.core.observation import Details
+from reconciler.core.observation import PAUSED, RESTARTING, RUNNING, Details
 from reconciler.core.plan import Change, Inspect, Kind, Plan
-
-RUNNING, RESTARTING, PAUSED = "running", "restarting", "paused"
 
 Answers = Mapping[str, Details | DetailsState]
 """What each inspect told, by container id, or how the details stand after it. Who is not in it was not asked."""

@@ -15,16 +15,15 @@ from msgspec.structs import replace
 
 from reconciler.core.dispatch import Row, Sighting
 from reconciler.core.last_inspect import DetailsState, LastInspect
+from reconciler.core.observation import RESTARTING, RUNNING, STOPPED
 from reconciler.core.plan import Change, Inspect, Kind, Plan
 
 GOLDEN_RATIO = (1 + sqrt(5)) / 2
-RUNNING, RESTARTING, STOPPED = "running", "restarting", "stopped"
 MOST_IN_VAIN = 3
 """By how much the inspects that fail may outnumber those that succeed, in one pass and for one reason."""
 ROUNDING = timedelta(seconds=2)
 """A listing's ages and a daemon's `Date` are in whole seconds."""
 
-_UNBOUND = frozenset({Kind.MISSING, Kind.MOVED})
 _ENDED = frozenset({STOPPED, RESTARTING})
 
 _GROUPS = (Inspect.CHANGED, Inspect.SUSPECTED, Inspect.OWED)
@@ -46,7 +45,7 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     At most one for each row: a container that lost the contest for a row is not asked about. Of what
     is owed, at most `most`. Each turn begins at another place of each group, so that nobody is always last.
     """
-    changes = {change.after.id: change for change in plan.changes if change.kind not in _UNBOUND}
+    changes = {change.after.id: change for change in plan.changes if change.kind is not Kind.MISSING}
     rows = {row.id: row for row in table.rows}
     found: dict[Inspect, list[Sighting]] = defaultdict(list)
     for sighting in sightings:

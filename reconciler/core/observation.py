@@ -21,7 +21,7 @@ MAX_PORT = 65_535
 MISSING, MOVED, FAILED, GONE = "missing", "moved", "failed", "gone"
 OWN_STATES = frozenset({MISSING, MOVED, FAILED, GONE})
 """States that the plan, a deployer and the history say, and no daemon."""
-STOPPED = "stopped"
+RUNNING, RESTARTING, PAUSED, STOPPED = "running", "restarting", "paused", "stopped"
 
 HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
 MAX_NUMBER = 2**31 - 1
@@ -32,7 +32,7 @@ _SECONDS = r"(?:(\d{1,2}) seconds?|(Less than a second))"
 _UP = re.compile(rf"Up {_SECONDS}")
 _ENDED = re.compile(rf"(?:Exited|Restarting) \((-?\d{{1,10}})\)(?: {_SECONDS} ago)?")
 _STOPPED = frozenset({"exited", "dead", STOPPED})
-_LIVE = frozenset({"running", "restarting", "paused", "created"})
+_LIVE = frozenset({RUNNING, RESTARTING, PAUSED, "created"})
 
 
 class Reason(StrEnum):

@@ -8,7 +8,7 @@ from reconciler.core.dispatch import Row
 from reconciler.core.inspects import in_turn
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.observation import Observation
-from tests.builders import STARTED, container, row, workload
+from tests.builders import STARTED, cid, container, row, workload
 from tests.looks import ANSWERED, DB, WEB, Look, known, owed
 
 RUNNING_WEB = row("shop:web", "web")
@@ -61,6 +61,11 @@ def test_a_change_that_an_inspect_tells_nothing_about_leads_to_none(change: dict
 
 def test_a_container_that_is_gone_is_not_inspected() -> None:
     assert asked([RUNNING_WEB], []) == []
+
+
+def test_a_container_that_now_stands_for_another_row_is_inspected_once_for_that_row() -> None:
+    look = Look([row("shop:old", "web")], [container("web", WEB)])
+    assert [(change.after.id, change.after.container_id) for change in look.wanted()] == [("shop:web", cid("web"))]
 
 
 def test_a_container_whose_details_are_owed_is_inspected() -> None:
