@@ -52,11 +52,13 @@ def decode_version(body: bytes) -> Version:
 
 
 def decode_engine_id(body: bytes) -> str:
-    """Return the ID in the answer of /info; empty if there is none. Raises Trouble."""
+    """Return the ID in the answer of /info. Raises Trouble, also if there is none: then it is unknown who answers."""
     try:
         engine_id = _info.decode(body).ID
     except (ValueError, RecursionError) as error:
         raise Trouble(f"answered /info with something unusable: {error}{begins(body)}") from error
+    if not engine_id:
+        raise Trouble("answered /info without an ID")
     if problem := text_problem(engine_id, MAX_ENGINE_ID_CHARS):
         raise Trouble(f"answered /info with an ID that is {problem}")
     return engine_id

@@ -160,9 +160,12 @@ def test_podman_is_known_behind_a_proxy_that_hides_its_name() -> None:
         assert identity_of(client_of(url)) == ""
 
 
-def test_a_daemon_that_tells_no_id_has_none() -> None:
-    with canned({"/version": {"ApiVersion": "1.41"}, "/info": {"Name": "host"}}) as url:
-        assert identity_of(client_of(url)) == ""
+@pytest.mark.parametrize("info", [{"Name": "host"}, {"ID": ""}])
+def test_a_daemon_that_tells_no_id_fails_to_say_who_it_is(info: object) -> None:
+    """I14: only Podman has no name that lasts; two others that tell none may be two daemons."""
+    answers = {"/version": {"ApiVersion": "1.41"}, "/info": info}
+    with canned(answers) as url, pytest.raises(EngineUnavailable, match="answered /info without an ID"):
+        identity_of(client_of(url))
 
 
 @pytest.mark.parametrize("info", [None, [], "ID", {"ID": 1}, {"ID": None}, {"ID": "i" * 256}, {"ID": "nul\0"}])

@@ -157,8 +157,9 @@ def test_a_check_for_machines(engine: Engine) -> None:
     assert (found["error"], found["is_another_engine"]) == ("", False)
 
 
-def test_another_engine_than_before_is_named(engine: Engine) -> None:
-    Host.objects.update(engine_id="SIM:0")
+@pytest.mark.parametrize("recorded", ["SIM:0", ""])
+def test_another_engine_than_before_is_named(engine: Engine, recorded: str) -> None:
+    Host.objects.update(engine_id=recorded)
     assert run("check")[1].rstrip().endswith("NOT the Engine that was there before")
 
 

@@ -132,7 +132,7 @@ def _found(host: Host) -> dict[str, Any]:
     except EngineUnavailable as error:
         return said | {"error": error.reason}
     recorded = host.engine_id
-    return said | about | {"is_another_engine": bool(recorded and recorded != about["engine_id"])}
+    return said | about | {"is_another_engine": recorded not in (None, about["engine_id"])}
 
 
 def _sentence(found: dict[str, Any]) -> str:
