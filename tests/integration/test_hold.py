@@ -12,7 +12,7 @@ from reconciler.apply import PassContext, apply
 from reconciler.core.observation import Observation, Reason, Skip
 from reconciler.core.plan import Plan
 from reconciler.core.report import Report, Trigger
-from reconciler.core.safeguard import Verdict
+from reconciler.core.safeguard import Held, Memory, Verdict
 from reconciler.exceptions import EngineUnavailable
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
@@ -237,6 +237,21 @@ def test_an_overtaken_pass_lets_nothing_go_missing(full: Host) -> None:
     report = look(full, [], meanwhile=apply_older)
     assert (report.missing, report.conflicts, missing()) == (0, 50, 0)
     assert now(full).held_since is None
+
+
+def test_an_overtaken_pass_leaves_what_the_older_one_holds_back(full: Host) -> None:
+    """I7, I14."""
+    older = store.next_fence("local", timezone.now())
+    held = Held(since=timezone.now(), engine_id="THE:ENGINE", containers=frozenset({cid("c0")}))
+
+    def apply_older() -> None:
+        context = PassContext("tick", timezone.now(), timezone.now(), timedelta(0))
+        plan = Plan(changes=(), skips=(), sighted=(), unchanged=50)
+        verdict = Verdict(plan=plan, memory=Memory(held=(held,), reason="a mass"), engine_id="THE:ENGINE")
+        assert apply(verdict, older, context) is not None
+
+    look(full, listed(50), meanwhile=apply_older)
+    assert now(full).held_count == 1
 
 
 def test_a_listing_with_an_unreadable_id_confirms_nothing_and_lifts_only_what_it_names(full: Host) -> None:
