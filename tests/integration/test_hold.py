@@ -158,6 +158,14 @@ def test_a_steady_pass_does_not_ask_who_the_engine_is(full: Host) -> None:
     assert now(full).engine_id == "THE:ENGINE"
 
 
+def test_a_steady_pass_does_not_ask_the_database_for_the_time_again(
+    full: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I11: the second time is needed only when something would go missing."""
+    monkeypatch.delattr(store, "database_time")
+    assert look(full, listed(50)).outcome == "applied"
+
+
 def test_another_engine_sweeps_nothing_until_two_listings_agree(full: Host, caplog: pytest.LogCaptureFixture) -> None:
     first = look(full, listed(49), engine_id="ANOTHER")
     assert (first.held, first.hold_reason) == (1, "the Engine is ANOTHER, and was THE:ENGINE")
