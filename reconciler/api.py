@@ -13,7 +13,7 @@ __all__ = ["Trigger", "request_pass"]
 def request_pass(host: str, trigger: str = Trigger.MANUAL) -> None:
     """Ask the workers for a pass of a host whose listing begins after this call.
 
-    Raises LockUnavailable or kombu's OperationalError if Redis cannot be reached; the request is lost then, and the
-    next tick looks at the host all the same.
+    A host that is off is not looked at. Raises LockUnavailable or kombu's OperationalError if Redis cannot be reached;
+    the request is lost then, and the next tick looks at the host all the same.
     """
     tasks.ask(host, PassRequest(Trigger(trigger)))
