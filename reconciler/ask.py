@@ -1,4 +1,4 @@
-"""I/O: the inspects of a pass. Which are made, and what their answers change, is decided in the core."""
+"""I/O: makes the inspects of a pass. The core decides which are made, and what their answers change."""
 
 import logging
 import time
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 
 
 class Inspector(Protocol):
-    """Who can be asked about a container."""
+    """An Engine that can be asked about a container."""
 
     def inspect(self, container_id: str, timeout_seconds: float) -> Details:
         """Return the details of a container. Raises NoDetails."""
 
 
 def ask(inspector: Inspector, about: Iterable[Change]) -> Answers:
-    """Inspect one container after the other, within INSPECT_SECONDS in all; what fails costs its details alone.
+    """Inspect one container after the other, all of them within INSPECT_SECONDS. A failure costs only the details.
 
-    Once too many inspects of one kind have failed, the others of that kind are left to a later pass.
+    If too many inspects for one reason have failed, the others for that reason are left to a later pass.
     """
     answers: dict[str, Details | DetailsState] = {}
     in_vain: Counter[Inspect] = Counter()
@@ -46,7 +46,7 @@ def ask(inspector: Inspector, about: Iterable[Change]) -> Answers:
             in_vain[change.inspect] -= 1
         except NoDetails as error:
             logger.debug("host %s: %s", host, error, extra={"action": "no_details", "host": host})
-            # what had less than its time is not given up
+            # a container that had less than its full time is tried again
             is_stuck = error.stuck and left >= longest
             answers[container_id] = DetailsState.STUCK if is_stuck else DetailsState.OWED
             in_vain[change.inspect] += 1

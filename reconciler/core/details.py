@@ -1,7 +1,7 @@
-"""What the answers to inspects change, and what the lack of an answer does.
+"""What the answers to inspects change in a row, and what happens without an answer.
 
-Pure: imports no framework, reads no clock, does no I/O. An answer adds to a row; the lack of one
-takes nothing from it but what the answer would have told of the container's last end.
+Pure: imports no framework, reads no clock, does no I/O. An answer adds to a row. Without one, the row only
+loses what the answer would have said about the container's last end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from reconciler.core.observation import PAUSED, RESTARTING, RUNNING, Details
 from reconciler.core.plan import Change, Inspect, Kind, Plan
 
 Answers = Mapping[str, Details | DetailsState]
-"""What each inspect told, by container id, or how the details stand after it. Who is not in it was not asked."""
+"""By container id, what an inspect told, or the state of the details if it failed. Others were not inspected."""
 
 
 def merge_details(plan: Plan, wanted: Sequence[Change], answers: Answers, answered_at: datetime | None) -> Plan:
-    """Return the plan with what the answers tell, and what is owed for want of one: at most one change for each row.
+    """Return the plan with what the answers tell, and with what is owed where there is none.
 
-    `answered_at` is when the listing was made, by the daemon's clock.
+    Each row has at most one change. `answered_at` is when the listing was made, by the daemon's clock.
     """
     changes = {change.after.id: change for change in plan.changes}
     for change in wanted:
@@ -34,7 +34,7 @@ def merge_details(plan: Plan, wanted: Sequence[Change], answers: Answers, answer
 
 
 def _told(change: Change, details: Details) -> Change | None:
-    """Return the change with what an inspect tells; None if that is nothing new."""
+    """Return the change with what an inspect tells, or None if it tells nothing new."""
     told = LastInspect.told(change.after.container_id, details)
     after = replace(change.after, exit_code=_exit_code(change, details))
     restarts = _restarts(change, details)
@@ -48,16 +48,16 @@ def _told(change: Change, details: Details) -> Change | None:
 
 
 def _exit_code(change: Change, details: Details) -> int | None:
-    """Return the listing's exit code, or else the inspect's: that of a failed start, say."""
+    """Return the listing's exit code, or else the inspect's, as after a failed start."""
     if change.observation and change.observation.exit_code is not None:
         return change.observation.exit_code
     return None if change.after.state == RUNNING else details.exit_code
 
 
 def _restarts(change: Change, details: Details) -> int:
-    """Return how often the container was restarted since its count was known, besides what the change itself shows.
+    """Return how many restarts there were since the count was last known, without the start that the change shows.
 
-    A start by hand sets the count back to nothing, and is a restart too, unless the row goes to running by it.
+    A start by hand sets the count to zero. It is a restart too, unless the row becomes running because of it.
     """
     known = change.known
     if known is None or known.restart_count is None or known.details_of != change.after.container_id:
@@ -66,14 +66,15 @@ def _restarts(change: Change, details: Details) -> int:
     if grown > 0:
         return grown
     by_hand = int(_has_new_start(known, details) and not _shows_start(change))
-    # the count grows when a container ends, and its start moves only when it is up again: that was counted
+    # the count grows when a container ends, and its start changes later: such a restart has been counted already
     return details.restart_count + by_hand if grown < 0 or details.restart_count == 0 else 0
 
 
 def _has_new_start(known: LastInspect, details: Details) -> bool:
+    """Tell whether the container was started later than its row says."""
     if known.started_at is None or details.started_at is None:
         return False
-    # one that was not told by an inspect is the listing's, which is rounded
+    # a start that no inspect has told comes from a listing, which rounds it
     least = timedelta() if known.details_state == DetailsState.TOLD else ROUNDING
     return details.started_at - known.started_at > least
 
@@ -85,6 +86,7 @@ def _shows_start(change: Change) -> bool:
 
 
 def _restart_news(change: Change, details: Details) -> str:
+    """Return in words that the container was restarted, and how we know."""
     count = change.known.restart_count if change.known else None
     how = "not by its restart policy"
     if count != details.restart_count:
@@ -93,7 +95,7 @@ def _restart_news(change: Change, details: Details) -> str:
 
 
 def _untold(change: Change, state: DetailsState, answered_at: datetime | None) -> Change | None:
-    """Return the change with what stays known when an inspect told nothing; None if the row says so already."""
+    """Return the change with what stays known after an inspect that told nothing; None if the row says so already."""
     container_id, is_changed = change.after.container_id, change.inspect is Inspect.CHANGED
     is_owed_anyway = change.before is None if is_changed else change.known is None or change.after.state == RESTARTING
     if state is DetailsState.OWED and is_owed_anyway:

@@ -1,7 +1,6 @@
-"""From an observation to the row it stands for, or to a skip with its reason.
+"""From an observation to the row that it stands for, or to a skip with its reason.
 
-Pure: imports no framework, reads no clock, does no I/O. What it needs from the database it is
-given as a `Catalogue`.
+Pure: imports no framework, reads no clock, does no I/O. A `Catalogue` holds what it needs from the database.
 """
 
 from collections.abc import Iterable
@@ -37,12 +36,12 @@ class Row(Struct, frozen=True, gc=False):
 
     @property
     def is_placeholder(self) -> bool:
-        """True if a deploy has made the row for a container that is yet to come (I4)."""
+        """True if a deploy has made the row for a container that does not exist yet (I4)."""
         return not self.container_id and self.state != MOVED
 
 
 class Sighting(Struct, frozen=True, gc=False):
-    """A container and the row it stands for; `copies`: the deployer's columns come from its instance."""
+    """A container and the row that it stands for; if it `copies`, the deployer's columns come from its instance."""
 
     row: Row
     observation: Observation
@@ -58,7 +57,7 @@ class Managed(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookupKeys:
-    """The names by which a listing refers to the catalogue."""
+    """The names in a listing that have to be looked up in the catalogue."""
 
     workload_ids: frozenset[str]
     instance_ids: frozenset[str]
@@ -67,7 +66,7 @@ class LookupKeys:
 
 
 def claim_all(observations: Iterable[Observation], install_id: str = "") -> tuple[list[Managed], list[Skip]]:
-    """Split a listing into containers that claim a row and skips; the rest are not ours."""
+    """Return the containers whose labels claim a row, and skips; all others are not ours."""
     managed: list[Managed] = []
     skips: list[Skip] = []
     for observation in observations:
@@ -86,10 +85,10 @@ def claim_all(observations: Iterable[Observation], install_id: str = "") -> tupl
 
 
 def lookup_keys(managed: Iterable[Managed]) -> LookupKeys:
-    """Name what the catalogue must hold to dispatch these containers."""
+    """Return the names that the catalogue has to hold so that these containers can be dispatched."""
     keys: dict[Path, set[str]] = {path: set() for path in Path}
     for claim in (container.claim for container in managed):
-        # a workload label carries everything but, sometimes, its kind
+        # with a workload label, only the kind may be missing
         if claim.path is not Path.WORKLOAD or not claim.kind:
             keys[claim.path].add(claim.key)
     return LookupKeys(
@@ -101,7 +100,7 @@ def lookup_keys(managed: Iterable[Managed]) -> LookupKeys:
 
 
 def dispatch_all(managed: Iterable[Managed], catalogue: Catalogue, host: str) -> tuple[list[Sighting], list[Skip]]:
-    """Return the rows that these containers stand for on `host`, in the listing's order, and skips for the others."""
+    """Return in the listing's order the rows that these containers stand for on `host`, and skips for the others."""
     sightings: list[Sighting] = []
     skips: list[Skip] = []
     for container in managed:
@@ -114,7 +113,7 @@ def dispatch_all(managed: Iterable[Managed], catalogue: Catalogue, host: str) ->
 
 
 def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
-    """Return the row this container stands for on `host`, or a skip that says why there is none."""
+    """Return the row that this container stands for on `host`, or a skip that says why there is none."""
     observation, claim = container.observation, container.claim
     identity = identity_of(observation, claim, catalogue)
     if isinstance(identity, Skip):

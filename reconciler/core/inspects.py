@@ -20,7 +20,7 @@ from reconciler.core.plan import Change, Inspect, Kind, Plan
 
 GOLDEN_RATIO = (1 + sqrt(5)) / 2
 MOST_IN_VAIN = 3
-"""By how much the inspects that fail may outnumber those that succeed, in one pass and for one reason."""
+"""How many more inspects may fail than succeed in one pass, for each reason to inspect."""
 ROUNDING = timedelta(seconds=2)
 """A listing's ages and a daemon's `Date` are in whole seconds."""
 
@@ -33,17 +33,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HostRows:
-    """A host's rows; `owed` has the ids of those whose details are owed, with the container that these tell of."""
+    """A host's rows. `owed` holds, by row id, those whose details are owed: the container that the details describe."""
 
     rows: Sequence[Row]
     owed: Mapping[str, str]
 
 
 def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most: int, turn: int) -> list[Change]:
-    """Return what may be worth an inspect, as changes: ended, changed otherwise, perhaps restarted, owed from before.
+    """Return, as changes, the containers that may be worth an inspect.
 
-    At most one for each row: a container that lost the contest for a row is not asked about. Of what
-    is owed, at most `most`. Each turn begins at another place of each group, so that nobody is always last.
+    First come those that have ended, then others that have changed, then those that may have been restarted,
+    and at last those whose details are owed, at most `most` of these. Each row is there once at most: a
+    container that lost the contest for a row is left out. Each turn begins at another place of each group, so
+    that no container is always the last.
     """
     changes = {change.after.id: change for change in plan.changes if change.kind is not Kind.MISSING}
     rows = {row.id: row for row in table.rows}
@@ -63,7 +65,7 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
 
 
 def _inspect_of(sighting: Sighting, details_of: str | None) -> Inspect:
-    """Return what an inspect may be for, whatever the plan says; `details_of` is None if no details are owed."""
+    """Return what an inspect of this container is for, apart from the plan; `details_of` is None if none is owed."""
     if details_of is not None:
         return Inspect.OWED if details_of in ("", sighting.row.container_id) else Inspect.CHANGED
     state, observation = sighting.row.state, sighting.observation
@@ -74,7 +76,7 @@ def _inspect_of(sighting: Sighting, details_of: str | None) -> Inspect:
 
 
 def _has_its_row(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[str, Row]) -> bool:
-    """Tell whether the row is this container's after the plan, and the plan does not ask about it by itself."""
+    """Tell whether the plan gives the row to this container, and does not want to inspect it anyway."""
     change = changes.get(sighting.row.id)
     row = change.after if change else rows.get(sighting.row.id)
     is_asked_about = change is not None and change.inspect is Inspect.CHANGED
@@ -90,22 +92,22 @@ def _question(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[s
 
 
 def _rebound(change: Change) -> Change:
-    """Take from a row what an inspect told of the container that it was bound to before a deployer bound it anew."""
+    """Remove what an inspect told about another container: a deployer has bound the row to this one since."""
     exit_code = change.observation.exit_code if change.observation else None
     cause = change.cause or "its details told of another container"
     return replaced(change, after=replace(change.after, exit_code=exit_code), cause=cause)
 
 
 def _from_turn(found: Sequence[T], turn: int) -> list[T]:
-    """Return a list that begins, turn by turn, at places far apart and goes round."""
+    """Return the list rotated, so that it begins at another place each turn; places of nearby turns are far apart."""
     first = int(_fraction(turn, GOLDEN_RATIO) * len(found))
     return [*found[first:], *found[:first]]
 
 
 def _fraction(turn: int, irrational: float) -> float:
-    """Return a number from 0 to 1; those of some turns in a row come near every such number.
+    """Return a number from 0 to 1 so that the numbers of consecutive turns are spread evenly.
 
-    So do those of every second or third turn, as when other passes of the host fail.
+    The numbers of every second or third turn are, too, as when other passes of the host fail.
     """
     return turn * irrational % 1
 
@@ -113,7 +115,7 @@ def _fraction(turn: int, irrational: float) -> float:
 def worth_asking(
     wanted: Iterable[Change], known: Mapping[str, LastInspect], answered_at: datetime | None
 ) -> list[Change]:
-    """Return the changes with what their rows say so far, by row id, without suspicions that this clears."""
+    """Return the changes with what their rows say so far (`known`, by row id), without those that need no inspect."""
     changes = [replaced(change, known=known.get(change.after.id)) for change in wanted]
     return [
         change
@@ -123,9 +125,9 @@ def worth_asking(
 
 
 def _may_have_restarted(change: Change, answered_at: datetime | None) -> bool:
-    """Tell whether a container has started, or ended, later than its row says, both by its daemon's own clock.
+    """Tell whether a container has started or ended later than its row says, both by its daemon's own clock.
 
-    While it is restarting, it may have done both at any time.
+    A container that is restarting may have done both at any time.
     """
     known = change.known
     if known is None:
@@ -160,12 +162,12 @@ def _before(answered_at: datetime | None, seconds: int | None) -> datetime | Non
 
 
 def in_turn(wanted: Sequence[Change], most: int, turn: int) -> list[Change]:
-    """Return what this turn inspects, at most so many: each group leaves half of its room to those after it."""
+    """Return what this turn inspects, at most `most`. Each group leaves half of the room to the groups after it."""
     asked: list[Change] = []
     groups = [[change for change in wanted if change.inspect is inspect] for inspect in _GROUPS]
     for number, group in enumerate(groups):
         left = most - len(asked)
-        # half a place is a whole one in about every second turn, so that a single place is everybody's some time
+        # half a place is a whole one in about every second turn, so that each group gets even a single place sometimes
         half = int(left / 2 + _fraction(turn, sqrt(number + 2)))
         asked += group[: left - min(half, sum(map(len, groups[number + 1 :])))]
     return asked

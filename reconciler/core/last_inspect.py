@@ -1,4 +1,4 @@
-"""What a row says of its container since somebody last tried to inspect it.
+"""What a row says about its container since the last inspect that was tried.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -14,7 +14,7 @@ MAX_DETAILS_STATE_CHARS = 8
 
 
 class DetailsState(StrEnum):
-    """How a row's details stand."""
+    """The state of a row's details."""
 
     TOLD = "told"
     """The last inspect told them."""
@@ -25,10 +25,10 @@ class DetailsState(StrEnum):
 
 
 class LastInspect(Struct, frozen=True, gc=False):
-    """The columns of a row that inspects fill; `details_of` is the container that they tell of.
+    """The columns of a row that inspects fill; `details_of` is the container that they describe.
 
-    An inspect in vain empties what it would have told of the container's last end. The restart count
-    and the start stay, as they were known last: later restarts are counted from them.
+    An inspect that fails empties what it would have told about the container's last end. The restart count
+    and the start stay as they were last known, because later restarts are counted from them.
     """
 
     details_of: str = ""
@@ -40,7 +40,7 @@ class LastInspect(Struct, frozen=True, gc=False):
 
     @classmethod
     def told(cls, container_id: str, details: Details) -> "LastInspect":
-        """Return what an answer fills the columns with; the exit code has a column of its own in every row."""
+        """Return the columns for an answer. The exit code is not among them: it has a column of its own."""
         return cls(
             container_id,
             DetailsState.TOLD,

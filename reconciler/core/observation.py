@@ -1,4 +1,4 @@
-"""What a daemon said: observations, skips and the snapshot that holds them; state normalisation.
+"""What a daemon said, in our own terms: observations, skips, and the snapshot that holds them.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -20,12 +20,12 @@ MAX_PORT = 65_535
 
 MISSING, MOVED, FAILED, GONE = "missing", "moved", "failed", "gone"
 OWN_STATES = frozenset({MISSING, MOVED, FAILED, GONE})
-"""States that the plan, a deployer and the history say, and no daemon."""
+"""States that only the plan, a deployer and the history may say, and no daemon."""
 RUNNING, RESTARTING, PAUSED, STOPPED = "running", "restarting", "paused", "stopped"
 
 HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
 MAX_NUMBER = 2**31 - 1
-"""Largest exit code or restart count that every database stores."""
+"""The largest exit code or restart count that every database can store."""
 
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)$")
 _SECONDS = r"(?:(\d{1,2}) seconds?|(Less than a second))"
@@ -36,7 +36,7 @@ _LIVE = frozenset({RUNNING, RESTARTING, PAUSED, "created"})
 
 
 class Reason(StrEnum):
-    """Why a listed container has not become a row's sighting."""
+    """Why a listed container did not become the sighting of a row."""
 
     MALFORMED = "malformed"
     DUPLICATE = "duplicate"
@@ -53,8 +53,8 @@ class Reason(StrEnum):
 class Observation(Struct, frozen=True, gc=False):
     """One listed container, in our own terms; `created` is in unix seconds, port 0 means none.
 
-    `up_seconds` is how long it has been up, and `ended_seconds` how long ago it ended, rounded down, by its
-    daemon's own clock; None if that is a minute or more, or does not apply.
+    `up_seconds` is how long it has been up, and `ended_seconds` how long ago it ended, by its daemon's own
+    clock and rounded down. They are None from one minute on, and if they do not apply.
     """
 
     container_id: str
@@ -75,15 +75,15 @@ class Observation(Struct, frozen=True, gc=False):
         return self.state in _LIVE
 
     def skip(self, reason: Reason, detail: str) -> "Skip":
-        """Return that a pass leaves this container alone, and why."""
+        """Return a skip: this pass leaves the container alone, and why."""
         return Skip(self.container_id, self.name, reason, detail)
 
 
 class Details(Struct, frozen=True, gc=False):
-    """What only an inspect tells of a container; times by the daemon's own clock, None: it has not happened.
+    """What only an inspect tells about a container. Times are by the daemon's own clock; None: it did not happen.
 
-    `exit_code` is that of its last end, None while it is up or was never started. `restart_count`
-    counts what its restart policy did.
+    `exit_code` belongs to its last end; None while it is up, or if it was never started. `restart_count`
+    counts the restarts by its restart policy.
     """
 
     exit_code: int | None
@@ -94,7 +94,7 @@ class Details(Struct, frozen=True, gc=False):
 
 
 class Skip(NamedTuple):
-    """A listed container that this pass leaves alone, and why; an unreadable id is empty."""
+    """A listed container that this pass leaves alone, and why; the id is empty if it could not be read."""
 
     container_id: str
     name: str
@@ -104,7 +104,7 @@ class Skip(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One complete, successful listing of one daemon; `answered_at` is when, by its own clock, to the second."""
+    """One complete, successful listing of one daemon; `answered_at` is when it answered, by its own clock."""
 
     observations: tuple[Observation, ...]
     refusals: tuple[Skip, ...] = ()
@@ -112,12 +112,12 @@ class Snapshot:
 
     @property
     def listed_ids(self) -> frozenset[str]:
-        """Every container id the daemon named, usable or not."""
+        """The ids of all containers that the daemon named, usable or not."""
         return frozenset([o.container_id for o in self.observations] + [s.container_id for s in self.refusals])
 
     @property
     def names_every_container(self) -> bool:
-        """Tell whether every item had a readable id: without that, absence proves nothing (I3)."""
+        """Tell whether every item had a readable id. If not, a container that seems absent may be there (I3)."""
         return all(refusal.container_id for refusal in self.refusals)
 
     @property
@@ -127,7 +127,7 @@ class Snapshot:
 
 
 class Status(NamedTuple):
-    """What a listing's `Status` tells besides the state: health (empty: none), exit code, age in seconds."""
+    """What a listing's `Status` tells in addition to the state: health (empty: none), exit code, age in seconds."""
 
     health: str = ""
     exit_code: int | None = None
@@ -137,7 +137,7 @@ class Status(NamedTuple):
 
 @lru_cache(4096)
 def read_status(status: str) -> Status:
-    """Read a `Status` such as `Up 2 hours (unhealthy)` or `Exited (137) 3 minutes ago`; what it lacks is empty."""
+    """Read a `Status` such as `Up 2 hours (unhealthy)` or `Exited (137) 3 minutes ago`; what is absent stays empty."""
     health = _HEALTH.search(status)
     ended = _ENDED.match(status)
     exit_code = int(ended[1]) if ended else None
@@ -147,18 +147,18 @@ def read_status(status: str) -> Status:
 
 
 def _seconds(found: re.Match[str] | None, group: int) -> int | None:
-    """Return the seconds of an age, in the group of this number or worded in the next; None if it has a minute."""
+    """Return an age in seconds from this group (a number) or the next one (words); None from one minute on."""
     if found is None or not (found[group] or found[group + 1]):
         return None
     return int(found[group] or 0)
 
 
 def normalise_state(state: str) -> str:
-    """Map a daemon's state to the index's: exited, dead and stopped are `stopped`, others stay, lower-case."""
+    """Return a daemon's state in the index's words: exited, dead and stopped become `stopped`, others lower-case."""
     state = state.lower()
     return STOPPED if state in _STOPPED else state
 
 
 def main_port(ports: Iterable[tuple[int, str]]) -> int:
-    """Return the lowest container port, TCP before others, or 0: a daemon's order is not stable."""
+    """Return the lowest container port, TCP before others, or 0. A daemon lists ports in no stable order."""
     return min(((protocol != "tcp", port) for port, protocol in ports), default=(False, 0))[1]

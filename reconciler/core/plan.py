@@ -1,6 +1,6 @@
-"""Rows + sightings → a Plan: a list of changes, each with a cause a person can read.
+"""Rows and sightings → a Plan: a list of changes, each with a cause that a person can read.
 
-Pure: imports no framework, reads no clock, does no I/O. Carrying the plan out decides nothing.
+Pure: imports no framework, reads no clock, does no I/O.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,24 +29,23 @@ class Kind(StrEnum):
 
 
 class Inspect(StrEnum):
-    """What an inspect of a change's container is for."""
+    """Why the container of a change should be inspected."""
 
     NOTHING = "nothing"
     CHANGED = "changed"
-    """Its state, exit code or identity has changed: the details told of what was before."""
+    """Its state, exit code or identity has changed, so the stored details no longer describe it."""
     SUSPECTED = "suspected"
-    """It may have been restarted since it was inspected."""
+    """It may have been restarted since it was last inspected."""
     OWED = "owed"
-    """An earlier pass could not have its details."""
+    """An earlier pass did not get its details."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row's change: `before` as the plan read it (None: no row), `after` as it shall be.
+    """One row's change, from `before`, as the plan read it (None: no row), to `after`.
 
-    `known` is what the row says of its container since the last inspect, as this pass read it;
-    `details` is what it shall say (None: that stays as it is). `restarts` is how often the container
-    was restarted between the two.
+    `known` is what the row says from inspects, as this pass read it; `details` is what it will say
+    (None: no change). `restarts` is how often the container was restarted between the two.
     """
 
     kind: Kind
@@ -66,7 +65,7 @@ class Change:
         return self.before is None or self.restarts > 0 or _binding(self.before) != _binding(self.after)
 
     def is_news_since(self, at: datetime) -> bool:
-        """Tell whether the daemon caused the change after a moment, not somebody who edited the database."""
+        """Tell whether the daemon caused the change after this moment, and not somebody who edited the database."""
         if self.kind in (Kind.MISSING, Kind.RESTART):
             return True
         if self.kind is Kind.MOVED:
@@ -82,7 +81,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one pass would do to one host's rows; `sighted` are the container ids of rows it confirms."""
+    """What one pass would do to one host's rows; `sighted` are the ids of containers that it saw in their rows."""
 
     changes: tuple[Change, ...]
     skips: tuple[Skip, ...]
@@ -105,10 +104,11 @@ def make_plan(
     listed_ids: frozenset[str] | None,
     rows_elsewhere: Mapping[str, RowElsewhere],
 ) -> Plan:
-    """Decide every change of one host's rows; `skips` so far are completed by those that a contest for a row makes.
+    """Decide every change of one host's rows.
 
-    `sightings` are in the listing's order. `listed_ids` is what the sweep goes by (I3); None withholds the
-    sweep, because some listed container's id could not be read. `rows_elsewhere` holds the rows of other
+    `sightings` are in the listing's order. `skips` are those of the dispatch; skips of containers that do not
+    get their row are added. A row can go missing if its container is not in `listed_ids` (I3); None withholds
+    the sweep, because some listed container's id could not be read. `rows_elsewhere` holds the rows of other
     hosts that have an id which some sighting asks for.
     """
     own = {row.id: row for row in rows}
@@ -129,7 +129,7 @@ def make_plan(
 def _confirm(
     won: Mapping[str, Sighting], own: Mapping[str, Row], rows_elsewhere: Mapping[str, RowElsewhere]
 ) -> tuple[list[Change], list[str], list[Skip]]:
-    """Return changes and containers of the rows that are sighted, and skips where another host has the row."""
+    """Return the changes and the containers of rows that were seen, and skips where another host has the row."""
     changes: list[Change] = []
     sighted: list[str] = []
     skips: list[Skip] = []
@@ -149,17 +149,19 @@ def _confirm(
 
 
 def _create(sighting: Sighting) -> Change:
+    """Return the change that makes a row."""
     row, observation = sighting.row, sighting.observation
     cause = f"container {short(row.container_id)} ({display_name(observation)}) is {row.state}"
     return Change(Kind.CREATE, None, row, sighting.copies, cause, observation, Inspect.CHANGED)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
+    """Return the change that makes a row as its container is, or None if it is so already."""
     after = sighting.row
     if after == before:
         return None
     if not sighting.copies:
-        # the deployer's columns are not the listing's to judge (I9)
+        # the listing says nothing about the deployer's columns (I9)
         after = replace(
             after,
             image_tag=before.image_tag,
@@ -168,7 +170,7 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
             npm_proxy_id=before.npm_proxy_id,
         )
     if after.exit_code is None and _binding(before) == _binding(after):
-        # an inspect may have told it, of a failed start, say; a listing that tells none takes none away
+        # an inspect may have told it, as after a failed start; a listing without an exit code does not remove it
         after = replace(after, exit_code=before.exit_code)
     if after == before:
         return None
@@ -179,14 +181,15 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
 
 
 def _binding(row: Row) -> tuple[str, str]:
+    """Return what makes a change of the row a transition if it changes."""
     return row.container_id, row.state
 
 
 def _moved(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
-    """Return that rows have lost their containers to other rows, for which these now stand (I3).
+    """Return the changes of rows whose containers now stand for other rows (I3).
 
-    A container's identity changes when its workload becomes known, or when it is renamed. Even if the other
-    row shows another container, or is on another host, this one is not its row any more.
+    A container's identity changes when its workload becomes known, or when it is renamed. This row is not
+    its row any more, even if the other row shows another container or is on another host.
     """
     if not rest:
         return []
@@ -207,6 +210,7 @@ def _moved(rest: Sequence[Row], sightings: Iterable[Sighting]) -> list[Change]:
 
 
 def _sweep(rest: Iterable[Row], listed_ids: frozenset[str] | None) -> list[Change]:
+    """Return the changes of rows whose containers are not listed any more."""
     if listed_ids is None:
         return []
     return [
