@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from django.urls import resolve
 
 from reconciler.core.labels import STACK_PREFIX
@@ -51,6 +52,23 @@ def test_uses_an_image_of_a_fixed_version_or_the_one_built_here(name: str) -> No
 def test_the_image_is_built_once_and_wherever_a_worker_runs() -> None:
     assert [name for name, service in SERVICES.items() if "build" in service] == ["worker"]
     assert {SERVICES[name]["image"] for name in INDEX} == {SERVICES["worker"]["image"]}
+
+
+def test_the_image_has_all_that_is_installed() -> None:
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    own = {app.partition(".")[0] for app in settings.INSTALLED_APPS} & {path.name for path in ROOT.iterdir()}
+    assert own
+    assert {f"!{name}" for name in own | {"tinyforge", "manage.py", "requirements.txt"}} <= set(let_in)
+
+
+def test_the_image_is_looked_for_nowhere_else() -> None:
+    """Somebody could have put another one of that name into a public registry."""
+    assert {SERVICES[name]["pull_policy"] for name in INDEX} == {"never"}
+
+
+@pytest.mark.parametrize("name", ["web", "watch", "beat"])
+def test_does_not_start_after_a_migration_that_failed(name: str) -> None:
+    assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
 def test_the_indexs_own_containers_are_not_taken_for_a_stack() -> None:
