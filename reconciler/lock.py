@@ -19,13 +19,14 @@ from typing import NamedTuple, cast
 
 import redis
 
-from reconciler.core.report import Trigger
+from reconciler.core.report import Outcome, Trigger
 from reconciler.exceptions import LockUnavailable
 
 CALL_TTL_MS = 2_000
 """How long we believe that whoever was told to start a pass will do so. After that the next requester is told."""
 ASKED_TTL_MS = 3_600_000
 LATENCIES_KEPT = 500
+OUTCOMES_KEY = "tinyforge:outcomes"
 EVENTS_KEPT = 50
 
 _REQUEST = """
@@ -172,6 +173,25 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
             pipeline.lrange(_latencies_key(host), 0, -1)
         found = cast("list[list[bytes]]", pipeline.execute())
     return {host: [float(each) for each in noted] for host, noted in zip(hosts, found, strict=True)}
+
+
+def count_outcome(client: redis.Redis, outcome: Outcome) -> None:
+    """Count a pass by how it ended; the counts begin anew when Redis loses them. Raises LockUnavailable."""
+    with _translated_errors(client):
+        client.hincrby(OUTCOMES_KEY, outcome, 1)
+
+
+def outcomes(client: redis.Redis) -> dict[str, int]:
+    """Return how many passes ended in which way. Raises LockUnavailable."""
+    with _translated_errors(client):
+        found = cast("dict[bytes, bytes]", client.hgetall(OUTCOMES_KEY))
+    return {name.decode(): int(count) for name, count in found.items()}
+
+
+def ping(client: redis.Redis) -> None:
+    """Return if Redis answers. Raises LockUnavailable."""
+    with _translated_errors(client):
+        client.ping()
 
 
 @contextlib.contextmanager

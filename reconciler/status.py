@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db.models import Count
 
 from reconciler.conf import engine_of
+from reconciler.core.report import Outcome
 from reconciler.exceptions import LockUnavailable
-from reconciler.lock import connect, latencies
+from reconciler.lock import connect, latencies, outcomes
 from reconciler.models import UNKNOWN, Container, Host
 
 
@@ -92,6 +93,15 @@ def statuses(at: datetime) -> list[HostStatus]:
     counts = _counts(at)
     noted = _latencies([host.name for host in hosts])
     return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
+
+
+def pass_outcomes() -> dict[Outcome, int]:
+    """Return how many passes ended in which way, as far as Redis remembers; none if it does not answer."""
+    try:
+        found = outcomes(connect(settings.REDIS_URL))
+    except LockUnavailable:
+        return {}
+    return {outcome: found.get(outcome, 0) for outcome in Outcome if outcome is not Outcome.PLANNED}
 
 
 def condition(host: Host, at: datetime) -> Condition:

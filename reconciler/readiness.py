@@ -1,0 +1,66 @@
+"""Whether this process can do its work: what `/readyz` and `manage.py status` say."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
+
+from reconciler.exceptions import LockUnavailable
+from reconciler.lock import connect, ping
+from reconciler.models import Host
+
+
+class Shortfall(StrEnum):
+    """What is not well: names for people and programs, without details that strangers should not read."""
+
+    DATABASE = "database"
+    MIGRATIONS = "migrations"
+    REDIS = "redis"
+    HOSTS = "hosts"
+
+
+SHORTFALL_WORDS = {
+    Shortfall.DATABASE: "the database does not answer",
+    Shortfall.MIGRATIONS: "migrations are not applied: run `manage.py migrate`",
+    Shortfall.REDIS: "Redis does not answer",
+    Shortfall.HOSTS: "enabled hosts are not looked at: do workers and beat run?",
+}
+
+
+def shortfalls(at: datetime) -> list[Shortfall]:
+    """Return what is not well, the worst first; nothing if all is well.
+
+    A host that fails is looked at, and no shortfall of ours: it is one if nobody has tried within three intervals.
+    """
+    found = [] if _redis_answers() else [Shortfall.REDIS]
+    try:
+        if _lacks_migrations():
+            return [Shortfall.MIGRATIONS, *found]
+        return [*found, Shortfall.HOSTS] if neglected_hosts(at) else found
+    except DatabaseError:
+        return [Shortfall.DATABASE, *found]
+
+
+def neglected_hosts(at: datetime) -> list[str]:
+    """Return the enabled hosts that nobody has looked at within three intervals, and that wait for no later try."""
+    oldest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+    is_old = Q(last_attempt_at=None) | Q(last_attempt_at__lt=oldest)
+    waits = Q(retry_at__gt=oldest)
+    hosts = Host.objects.filter(is_old, enabled=True).exclude(waits)
+    return list(hosts.values_list("name", flat=True))
+
+
+def _lacks_migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _redis_answers() -> bool:
+    try:
+        ping(connect(settings.REDIS_URL))
+    except LockUnavailable:
+        return False
+    return True
