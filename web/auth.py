@@ -1,0 +1,39 @@
+"""Who may use what of the API: a token, or for reading a person who is logged in."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from web.models import Scope, Token
+from web.problems import Problem, problem
+
+
+def token_of(request: HttpRequest) -> Token | None:
+    """Return the token that a request shows, if it shows one that is good."""
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not text:
+        return None
+    now = timezone.now()
+    token = Token.objects.find(text.strip(), now)
+    if token:
+        Token.objects.note_use(token, now)
+    return token
+
+
+def refusal_of(request: HttpRequest, scope: Scope) -> HttpResponse | None:
+    """Return why a request may not have what wants a scope, as the answer to it; None if it may."""
+    if request.headers.get("Authorization"):
+        token = token_of(request)
+        if token is None:
+            return _unauthorized("the token is unknown, wrong or has expired")
+        if token.allows(scope):
+            return None
+        return problem(Problem.FORBIDDEN, f"the token may {Scope(token.scope).label}; this wants the scope {scope}")
+    if request.user.is_authenticated and request.user.is_active:
+        return None if scope is Scope.READ else problem(Problem.FORBIDDEN, "a session may only read: show a token")
+    return _unauthorized("show a token: Authorization: Bearer tf_…")
+
+
+def _unauthorized(detail: str) -> HttpResponse:
+    response = problem(Problem.UNAUTHORIZED, detail)
+    response["WWW-Authenticate"] = 'Bearer realm="tinyforge"'
+    return response

@@ -1,0 +1,44 @@
+"""Errors in the form of RFC 9457, which every error of the API has."""
+
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+from django.http import HttpResponse
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """The members of RFC 9457; `type` is stable, for programs, and `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Problem(Enum):
+    """The kinds of errors: their type and status."""
+
+    BAD_REQUEST = ("bad-request", HTTPStatus.BAD_REQUEST)
+    UNAUTHORIZED = ("unauthorized", HTTPStatus.UNAUTHORIZED)
+    FORBIDDEN = ("forbidden", HTTPStatus.FORBIDDEN)
+    NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND)
+    METHOD_NOT_ALLOWED = ("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED)
+    CONFLICT = ("conflict", HTTPStatus.CONFLICT)
+    CURSOR_TOO_OLD = ("cursor-too-old", HTTPStatus.GONE)
+    TOO_LARGE = ("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    BUSY = ("busy", HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status."""
+        return self.value[1]
+
+
+def problem(kind: Problem, detail: str) -> HttpResponse:
+    """Return an error as an answer."""
+    name, status = kind.value
+    body = ProblemDetails(type=f"tinyforge:problem:{name}", title=status.phrase, status=status.value, detail=detail)
+    return HttpResponse(msgspec.json.encode(body), status=status, content_type=CONTENT_TYPE)
