@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -63,6 +64,16 @@ class Env:
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Return the parts of a comma-separated list."""
         return [part for raw in self.text(name).split(",") if (part := raw.strip())] or list(default)
+
+    def networks(self, name: str) -> list[str]:
+        """Return a comma-separated list of addresses and networks, each as a network."""
+        words = self.words(name)
+        try:
+            return [str(ip_network(word)) for word in words]
+        except ValueError as error:
+            raise wrong(
+                name, ",".join(words), f"addresses and networks such as 127.0.0.1,10.0.0.0/8 ({error})"
+            ) from None
 
     def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
         """Return one of the allowed words, which are upper-case."""

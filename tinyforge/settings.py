@@ -2,11 +2,13 @@
 
 import ssl
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from celery.schedules import crontab
+from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
@@ -42,11 +44,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "reconciler",
+    "web",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "web.middleware.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -54,6 +60,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # the last one, as django-axes demands
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "tinyforge.urls"
@@ -72,6 +80,22 @@ TEMPLATES = [
     }
 ]
 
+# Logins
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "admin:login"
+SESSION_COOKIE_AGE = round(env.number("SESSION_HOURS", 12, above=0, most=8760) * 3600)
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURES", 5, least=1, most=1_000)
+AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_LOCKOUT_MINUTES", 15, above=0, most=10_080))
+# whoever guesses is locked out by name and address, so that he locks nobody else out
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "web.address.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -87,8 +111,21 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        "img-src": [csp.SELF, "data:"],
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+    }
+}
 
 SECURE_SSL_REDIRECT = HTTPS
+# asked from beside the process, without the proxy that speaks TLS
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -218,18 +255,33 @@ CELERY_BEAT_SCHEDULE = {
     "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
 }
 
+# Metrics
+
+METRICS_ALLOW = env.networks("METRICS_ALLOW")
+METRICS_MOST_ROWS = env.whole("METRICS_MOST_ROWS", 5_000, least=0, most=1_000_000)
+
 # Logs
 
+LOG_FORMAT = env.choice("LOG_FORMAT", "LINE", ["LINE", "JSON"])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": LOG_FORMAT.lower()}},
     "root": {"handlers": ["console"], "level": "WARNING" if LOG_LEVEL in ("INFO", "DEBUG") else LOG_LEVEL},
     "loggers": {
-        **{name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "celery", "django")},
+        **{name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "web", "celery", "django")},
         # Celery's two lines for each task say nothing that a pass does not say itself
         **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
+        # web/audit.py says who failed to log in
+        "axes": {"level": "CRITICAL"},
     },
 }

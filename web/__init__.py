@@ -1,1 +1,1 @@
-"""What people and programs see of the index; of the app `reconciler` it knows `api`, `models` and `status` alone."""
+"""What people and programs see; of `reconciler` it knows `api`, `models`, `status` and `readiness` alone."""

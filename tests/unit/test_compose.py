@@ -107,7 +107,7 @@ def test_workers_listen_to_no_other_workers() -> None:
 
 def test_the_health_check_asks_for_a_page_that_is_there() -> None:
     (path,) = re.findall(r"http://127\.0\.0\.1:8000(/[^\"]*)", SERVICES["web"]["healthcheck"]["test"][-1])
-    assert resolve(path).view_name == "admin:login"
+    assert resolve(path).view_name == "web.probes.readyz"
 
 
 def test_the_databases_health_is_asked_over_tcp() -> None:

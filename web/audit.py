@@ -1,0 +1,41 @@
+"""Who logged in and what was asked for, in the admin's log; failed logins in the log of the process."""
+
+import logging
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from web.address import client_address
+
+logger = logging.getLogger(__name__)
+
+
+def note(user: AbstractBaseUser, thing: Model, what: str) -> None:
+    """Write into the admin's log that a user did something to a thing."""
+    LogEntry.objects.create(
+        user_id=user.pk,
+        content_type=ContentType.objects.get_for_model(thing),
+        object_id=str(thing.pk),
+        object_repr=str(thing)[:200],
+        action_flag=CHANGE,
+        change_message=what,
+    )
+
+
+@receiver(user_logged_in)
+def note_login(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    """Write a login into the admin's log."""
+    note(user, user, f"Logged in from {client_address(request)}.")
+
+
+@receiver(user_login_failed)
+def log_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Log a login that failed, with the name that was tried and where from."""
+    name, address = credentials.get("username"), client_address(request) if request else "this machine"
+    logger.warning("a login as %a from %s failed", name, address, extra={"action": "login_failed"})
