@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, TextField, Value, When
 from msgspec.structs import asdict, astuple
 
 from reconciler.core.observation import MISSING
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
+from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Host, Transition
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns, write_history
 
@@ -51,8 +52,8 @@ class Applied:
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed."""
     with transaction.atomic():
-        # proves the fence and locks out other passes of this host until the commit
-        success = {"fence_applied": fence.token, **_success(context.now)}
+        # this proves the fence and locks out other passes of this host until the commit
+        success = _success(fence, context.now)
         fenced = Host.objects.filter(name=fence.host)
         overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_learnt(verdict))
         if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
@@ -60,7 +61,7 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         plan, withheld = withhold_sweep(verdict.plan) if overtaken else (verdict.plan, ())
         fresh, conflicts = _compare(plan.changes)
         conflicts += withheld
-        lost = _create(_of(fresh, Kind.CREATE), context.seen_at)
+        lost = _create(_of(fresh, Kind.CREATE), fence.host, context.seen_at)
         _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL, Kind.MOVED), context.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
@@ -73,8 +74,12 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
     )
 
 
-def _success(now: datetime) -> dict[str, Any]:
-    return {"last_success_at": now, "last_error": "", "failures": 0, "retry_at": None}
+def _success(fence: Fence, now: datetime) -> dict[str, Any]:
+    """Return what a success writes of its host: it clears the failures of older passes, and of no younger one (I6)."""
+    is_younger = Q(fence_failed__gt=fence.token)
+    cleared: dict[str, Any] = {"last_error": Value("", TextField()), "failures": Value(0), "retry_at": Value(None)}
+    unless_younger = {name: Case(When(is_younger, then=F(name)), default=value) for name, value in cleared.items()}
+    return {"fence_applied": fence.token, "last_success_at": now, **unless_younger}
 
 
 def _learnt(verdict: Verdict) -> dict[str, Any]:
@@ -85,7 +90,9 @@ def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
     if not changes:
         return [], []
-    rows = Container.objects.select_for_update().filter(id__among=[change.after.id for change in changes])
+    # nobody is waited for: a row that somebody else holds locked is not found, as if it had been deleted
+    rows = Container.objects.select_for_update(skip_locked=True, no_key=True)
+    rows = rows.filter(id__among=[change.after.id for change in changes])
     details = DETAIL_COLUMNS if any(change.known for change in changes) else ()
     columns = ("id", "host_id", "container_id", "state", *details)
     locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list(*columns)}
@@ -107,13 +114,13 @@ def _is_as_read(change: Change, locked: Sequence[object] | None) -> bool:
     return locked[: len(read)] == read
 
 
-def _create(changes: Sequence[Change], seen_at: datetime) -> frozenset[str]:
-    """Insert rows; return the ids of those that somebody else inserted in the meantime."""
+def _create(changes: Sequence[Change], host: str, seen_at: datetime) -> frozenset[str]:
+    """Insert rows; return the ids of those that somebody else has inserted, or is about to insert."""
     if not changes:
         return frozenset()
-    Container.objects.bulk_create([_container(change, seen_at) for change in changes], ignore_conflicts=True)
+    insert_what_is_free([_container(change, seen_at) for change in changes])
     ids = [change.after.id for change in changes]
-    made = Container.objects.filter(id__among=ids, last_seen_at=seen_at).values_list("id", flat=True)
+    made = Container.objects.on(host).filter(id__among=ids, last_seen_at=seen_at).values_list("id", flat=True)
     return frozenset(ids).difference(made)
 
 
@@ -169,10 +176,16 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
     """Move last_seen_at of the sighted rows on, at most once per `refresh_after` (I11).
 
     By container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    A last refresh that lies ahead was noted by a clock that was wrong, and so another one is due.
     """
-    due = Host.objects.filter(Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after), name=host)
+    is_wrong = Q(sightings_at__gt=seen_at + refresh_after)
+    is_due = Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after) | is_wrong
+    due = Host.objects.filter(is_due, name=host)
     if due.update(sightings_at=seen_at):
-        Container.objects.on(host).filter(container_id__among=sighted).update(last_seen_at=seen_at)
+        rows = Container.objects.on(host).filter(container_id__among=sighted).order_by()
+        # a row that somebody else holds locked has its turn at the next refresh
+        free = rows.select_for_update(skip_locked=True, no_key=True).values_list("id", flat=True)
+        Container.objects.filter(id__among=list(free)).update(last_seen_at=seen_at)
 
 
 def _container(change: Change, seen_at: datetime) -> Container:

@@ -8,11 +8,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from reconciler.conf import longest_pass_seconds
+from reconciler.single_flight import LONGEST_FLIGHT_SECONDS
+
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Report settings that are allowed one by one, but do not fit together or cannot work."""
-    return [*_database(), *_engine(), *_lock()]
+    return [*_database(), *_engine(), *_lock(), *_time_limit()]
 
 
 def _database() -> list[CheckMessage]:
@@ -59,5 +62,21 @@ def _lock() -> list[CheckMessage]:
             f"LOCK_TTL ({settings.LOCK_TTL:g} s) is not longer than ENGINE_TIMEOUT ({settings.ENGINE_TIMEOUT:g} s).",
             hint="A pass that waits for a slow Engine could lose its lock to another, and be made in vain.",
             id="reconciler.W002",
+        )
+    ]
+
+
+def _time_limit() -> list[CheckMessage]:
+    """A worker that is killed in the middle of a pass notes nothing: the host would hang it again, for ever."""
+    own = getattr(settings, "CELERY_TASK_ANNOTATIONS", {}).get("reconcile_host", {})
+    limit = own.get("time_limit", settings.CELERY_TASK_TIME_LIMIT)
+    longest = LONGEST_FLIGHT_SECONDS + longest_pass_seconds()
+    if limit is None or limit > longest:
+        return []
+    return [
+        Error(
+            f"Celery kills a pass after {limit:g} s, but a host may take up to {longest:g} s to fail.",
+            hint="Raise the time limit of reconcile_host in CELERY_TASK_ANNOTATIONS, or lower ENGINE_TIMEOUT.",
+            id="reconciler.E003",
         )
     ]

@@ -8,9 +8,13 @@ from django.conf import settings
 
 from reconciler.core.safeguard import Limits
 from reconciler.engine import Engine, TlsFiles
+from reconciler.engine.engine import TOTAL_TIMEOUT_FACTOR
 from reconciler.exceptions import UnknownHost
 from reconciler.lock import HostLock, connect
 from reconciler.models import Host
+
+DATABASE_SECONDS = 300.0
+"""How long the database may take for a pass, before the worker's process is taken to hang."""
 
 
 def engine_of(host: Host) -> Engine:
@@ -38,6 +42,15 @@ def hold_limits() -> Limits:
     """Return how much of a host may go missing within how long on the word of single listings."""
     window = timedelta(seconds=settings.HOLD_SECONDS)
     return Limits(share=settings.HOLD_SHARE, least=settings.HOLD_LEAST, window=window)
+
+
+def longest_pass_seconds() -> float:
+    """Return how long a pass may take if its host answers as late as it may, and the database takes its time.
+
+    The Engine is asked for its version and its listing, then who it is, and for details.
+    """
+    engine = (2 * TOTAL_TIMEOUT_FACTOR + 1) * settings.ENGINE_TIMEOUT + 2 * settings.INSPECT_SECONDS
+    return engine + DATABASE_SECONDS
 
 
 def refresh_after() -> timedelta:

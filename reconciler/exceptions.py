@@ -26,6 +26,15 @@ class NoDetails(ReconcilerError):
         self.stuck = stuck
 
 
+class IndexUnavailable(ReconcilerError):
+    """The index's own database failed a pass, of which nothing was written."""
+
+    def __init__(self, host: str, error: Exception) -> None:
+        first_line = str(error).partition("\n")[0] or type(error).__name__
+        self.reason = f"was not brought up to date: the index's database failed ({first_line[:200]})"
+        super().__init__(f"host {host} {self.reason}")
+
+
 class LockUnavailable(ReconcilerError):
     """Redis does not answer, so there is no lock; the database's fence alone keeps passes correct (I7)."""
 

@@ -90,6 +90,7 @@ class HostLock:
     def __init__(self, client: redis.Redis, host: str, ttl_seconds: float) -> None:
         self._client = client
         self._keys = [f"tinyforge:{{{host}}}:{name}" for name in ("lock", "asked", "called")]
+        self._retry = f"tinyforge:{{{host}}}:retry"
         self._events = f"tinyforge:{{{host}}}:events"
         self._latencies = _latencies_key(host)
         self._ttl_ms = max(1, round(ttl_seconds * 1000))
@@ -121,6 +122,10 @@ class HostLock:
     def renew(self) -> bool:
         """Give the lock its full time to live again if it is still ours; return whether it was."""
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
+
+    def claim_retry(self, seconds: float) -> bool:
+        """Return whether the caller is the first in so many seconds that wants a pass later, and so has to start it."""
+        return bool(self._command("SET", self._retry, "1", "NX", "PX", max(1, round(seconds * 1000))))
 
     def note_event(self, event_ns: int) -> None:
         """Remember the daemon's time of an event that was announced, once, among the last few."""
@@ -213,5 +218,11 @@ def _lease(answer: object) -> Lease | None:
     """Return a script's answer as a lease, or None if the lock was not granted."""
     if not answer:
         return None
-    trigger, event_ns = (part.decode() for part in cast("list[bytes]", answer))
-    return Lease(PassRequest(Trigger(trigger), int(event_ns) if event_ns else None) if trigger else None)
+    trigger, event_ns = (part.decode(errors="replace") for part in cast("list[bytes]", answer))
+    return Lease(_request(trigger, event_ns) if trigger else None)
+
+
+def _request(trigger: str, event_ns: str) -> PassRequest:
+    """Read a request; one that another version or a stranger has left asks for a pass like any other."""
+    known = Trigger(trigger) if trigger in set(Trigger) else Trigger.EVENT
+    return PassRequest(known, int(event_ns) if event_ns.isdecimal() and len(event_ns) < 20 else None)

@@ -13,10 +13,10 @@ from itertools import takewhile
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from reconciler import store
 from reconciler.models import Container, Transition
-from reconciler.store import end_rows
 
 CHUNK_ROWS = 1_000
 
@@ -29,8 +29,12 @@ class Pruned:
     transitions: int
 
 
-def prune(at: datetime, *, dry_run: bool = False) -> Pruned:
-    """Delete what is past its retention; a dry run only counts."""
+def prune(now: datetime, *, dry_run: bool = False) -> Pruned:
+    """Delete what is past its retention; a dry run only counts.
+
+    What is deleted is gone for good, so of two clocks, ours and the database's, the earlier one counts.
+    """
+    at = min(now, store.database_now() or now)
     containers, transitions = _gone_too_long(at), _too_old(at)
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
@@ -41,11 +45,13 @@ def prune(at: datetime, *, dry_run: bool = False) -> Pruned:
 
 
 def _gone_too_long(at: datetime) -> QuerySet[Container]:
-    """Return rows missing or moved for more than MISSING_DAYS; marking them so was the last that touched them."""
+    """Return rows missing or moved that have been neither changed nor seen for more than MISSING_DAYS."""
     if not settings.MISSING_DAYS:
         return Container.objects.none()
+    since = at - timedelta(days=settings.MISSING_DAYS)
+    unseen = Q(last_seen_at=None) | Q(last_seen_at__lt=since)
     gone = Container.objects.missing().bound() | Container.objects.moved()
-    return gone.filter(updated_at__lt=at - timedelta(days=settings.MISSING_DAYS))
+    return gone.filter(unseen, updated_at__lt=since)
 
 
 def _too_old(at: datetime) -> QuerySet[Transition]:
@@ -67,7 +73,7 @@ def _end_chunk(doomed: QuerySet[Container], at: datetime) -> int:
     with transaction.atomic():
         # what somebody holds is left for the next day, and what was bound anew meanwhile is found to be so
         chunk = doomed.select_for_update(skip_locked=True).order_by("id")[:CHUNK_ROWS]
-        return end_rows(chunk, f"missing or moved for more than {settings.MISSING_DAYS} days", at)
+        return store.end_rows(chunk, f"missing or moved for more than {settings.MISSING_DAYS} days", at)
 
 
 def _delete_chunk(doomed: QuerySet[Transition]) -> int:

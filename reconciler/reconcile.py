@@ -25,7 +25,7 @@ from reconciler.core.observation import Snapshot
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.report import Outcome, Report, Trigger, served
 from reconciler.core.safeguard import Evidence, Identity, Verdict, safeguard
-from reconciler.exceptions import EngineUnavailable, UnknownHost
+from reconciler.exceptions import EngineUnavailable, IndexUnavailable, ReconcilerError, UnknownHost
 from reconciler.models import Host
 from reconciler.store import Fence, HostRecord
 
@@ -93,9 +93,11 @@ def reconcile(
             return _dry_pass(now, lister)
         fence = store.next_fence(host.name, started_at)
         return _pass(now, fence, lister)
-    except (EngineUnavailable, UnknownHost, DatabaseError) as error:
-        _log_failure(host, error, fence)
-        return Report(**now.told(), outcome=Outcome.FAILED, error=str(error))
+    except (EngineUnavailable, UnknownHost) as error:
+        return _failed(now, error, fence)
+    except DatabaseError as error:
+        store.drop_broken_connection()
+        return _failed(now, IndexUnavailable(host.name, error), fence)
 
 
 def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
@@ -218,17 +220,18 @@ def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:
         logger.warning(text, host, record.engine_id, verdict.engine_id or "a nameless one", extra=extra)
 
 
-def _log_failure(host: Host, error: Exception, fence: Fence | None) -> None:
-    """Warn once and then on change; the host's row remembers what was said, and when a tick tries again."""
+def _failed(now: _UnderWay, error: ReconcilerError, fence: Fence | None) -> Report:
+    """Warn once and then on change; the host's row remembers what went wrong, and when a tick tries again."""
     is_news, pause = True, 0.0
-    if isinstance(error, EngineUnavailable) and fence:
+    if isinstance(error, (EngineUnavailable, IndexUnavailable)) and fence:
         with contextlib.suppress(DatabaseError):
             draw = random.random()  # noqa: S311 - jitter, not a secret
             failures = fence.record.failures + 1
             pause = pause_seconds(failures, settings.RECONCILE_INTERVAL, settings.LONGEST_BACKOFF, draw)
-            now = timezone.now()
-            is_news = store.note_failure(fence, error.reason, now, now + timedelta(seconds=pause))
+            at = timezone.now()
+            is_news = store.note_failure(fence, error.reason, at, at + timedelta(seconds=pause))
     level = logging.WARNING if is_news else logging.DEBUG
     then = f"; no tick tries again for {pause:.0f} s" if pause else ""
-    extra = {"action": "pass_failed", "host": host.name}
+    extra = {"action": "pass_failed", "host": now.host}
     logger.log(level, "%s; no row was changed%s", error, then, extra=extra)
+    return Report(**now.told(), outcome=Outcome.FAILED, error=str(error))

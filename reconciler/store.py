@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
@@ -98,6 +98,18 @@ def memory_columns(memory: Memory) -> dict[str, Any]:
         "held": msgspec.to_builtins(memory.held, order="sorted"),
         "swept": msgspec.to_builtins(memory.swept, order="sorted"),
     }
+
+
+def drop_broken_connection() -> None:
+    """Let the next query connect anew, if the last one has failed because the connection is broken."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
+def database_now() -> datetime | None:
+    """Return what the database's clock says; None if there is no host, and so nothing that a moment matters to."""
+    now: datetime | None = Host.objects.values_list(Now(), flat=True).first()
+    return now
 
 
 _IS_OWED = Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
@@ -193,12 +205,12 @@ def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
 
 
 def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:
-    """Record a host's failure, and when a tick tries again; return whether it is news, not the same error as before.
+    """Note that a host's pass failed, and when a tick tries again; return whether this is another error than before.
 
-    What a younger pass has found out since is not taken back (I6).
+    Nothing is noted if a younger pass has succeeded or failed meanwhile (I6).
     """
-    failing = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token)
-    noted = {"last_error_at": at, "retry_at": retry_at, "failures": F("failures") + 1}
+    failing = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token, fence_failed__lt=fence.token)
+    noted = {"fence_failed": fence.token, "last_error_at": at, "retry_at": retry_at, "failures": F("failures") + 1}
     is_news = failing.exclude(last_error=error).update(last_error=error, **noted) == 1
     if not is_news:
         failing.update(**noted)

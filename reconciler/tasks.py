@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from celery import shared_task
 from django.conf import settings
@@ -11,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from reconciler.conf import lock_of
 from reconciler.core.report import Report, Trigger
+from reconciler.drift import LATE_EVENTS_SECONDS, Suspicion, judge, suspicion
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import PassRequest
 from reconciler.models import Host
@@ -19,38 +21,53 @@ from reconciler.single_flight import Flight, reconcile_in_turn
 
 logger = logging.getLogger(__name__)
 
+UNASKED = (Trigger.TICK, Trigger.CONFIRM, Trigger.RETRY)
+"""Messages with these triggers make a pass without a request that stands."""
+RETRY_SECONDS = 2.0
+"""How long after a pass to look again at rows that somebody else held."""
 MOST_LOGGED = 20
 """At most this many changes of one pass are logged one by one; the summary counts all of them."""
 
 
 @shared_task(name="reconcile")
-def reconcile(trigger: Trigger = Trigger.TICK) -> None:
-    """Start one pass for every enabled host.
+def reconcile(trigger: str = Trigger.TICK) -> None:
+    """Start one pass for every enabled host; the one that has waited longest comes first (I15).
 
     A tick does nothing where a pass is under way, and leaves out hosts that fail until their next try is
     due. Requests with other triggers stand until they are answered (I12).
     """
-    hosts = Host.objects.due(timezone.now()) if trigger == Trigger.TICK else Host.objects.filter(enabled=True)
-    # a host that fails may hang, so it comes last and does not delay the others
-    for host in hosts.order_by("failures", "name").values_list("name", flat=True):
+    known = _known(trigger)
+    if known is None:
+        return
+    now = timezone.now()
+    hosts = Host.objects.due(now) if known is Trigger.TICK else Host.objects.filter(enabled=True)
+    for host in hosts.longest_waiting_first(now).values_list("name", flat=True):
         with _unless_redis_is_down(host):
-            if trigger == Trigger.TICK:
+            if known is Trigger.TICK:
                 _start(host, Trigger.TICK)
             else:
-                ask(host, PassRequest(trigger))
+                ask(host, PassRequest(known))
 
 
 @shared_task(name="reconcile_host")
-def reconcile_host(host: str, trigger: Trigger) -> None:
+def reconcile_host(host: str, trigger: str) -> None:
     """Make one host's next pass, unless one is under way; a host that was turned off meanwhile is left alone (I14)."""
-    row = Host.objects.filter(name=host, enabled=True).first()
-    if row is None:
+    known = _known(trigger)
+    row = Host.objects.filter(name=host, enabled=True).first() if known else None
+    if known is None or row is None:
         return
     with _unless_redis_is_down(host):
-        run = reconcile_in_turn(row, trigger=trigger, only_if_asked=trigger not in (Trigger.TICK, Trigger.CONFIRM))
-        for report in run.reports:
+        flight = reconcile_in_turn(row, trigger=known, only_if_asked=known not in UNASKED)
+        for report in flight.reports:
             _log(report)
-        follow_up(host, run)
+        follow_up(host, flight)
+
+
+@shared_task(name="judge_drift")
+def judge_drift(host: str, changes: int, since: float, until: float) -> None:
+    """Decide whether what a tick found is drift, when its events have had time to arrive."""
+    with _unless_redis_is_down(host):
+        judge(Suspicion(host=host, changes=changes, since=since, until=until))
 
 
 @shared_task(name="prune")
@@ -69,18 +86,35 @@ def ask(host: str, request: PassRequest) -> None:
         lock.note_event(request.event_ns)
 
 
-def follow_up(host: str, run: Flight) -> None:
-    """Start the passes that a flight has left to others. Raises kombu's OperationalError."""
-    if run.again:
-        _start(host, run.again.trigger)
-    if run.confirm_after is not None:
-        _start(host, Trigger.CONFIRM, after_seconds=run.confirm_after)
+def follow_up(host: str, flight: Flight) -> None:
+    """Start what a flight has left to others. Raises LockUnavailable, or kombu's OperationalError."""
+    if flight.again:
+        _start(host, flight.again.trigger)
+    if flight.confirm_after is not None:
+        _start(host, Trigger.CONFIRM, after_seconds=flight.confirm_after)
+    if flight.is_held_up and lock_of(host).claim_retry(RETRY_SECONDS):
+        _start(host, Trigger.RETRY, after_seconds=RETRY_SECONDS)
+    for look in flight.looks:
+        if look.report.latency_ms is not None:
+            lock_of(host).note_latency(look.report.latency_ms)
+        if found := suspicion(look.host, look.report):
+            judge_drift.apply_async(kwargs=asdict(found), countdown=LATE_EVENTS_SECONDS, expires=60)
 
 
 def _start(host: str, trigger: Trigger, after_seconds: float = 0) -> None:
     """Send the message. It may expire, because the request stands in Redis and the next tick answers it."""
     expires = after_seconds + settings.RECONCILE_INTERVAL
     reconcile_host.apply_async((host, trigger), countdown=after_seconds or None, expires=expires)
+
+
+def _known(trigger: str) -> Trigger | None:
+    """Return what asked for a pass, or None and a warning if no trigger of this version has that name."""
+    try:
+        return Trigger(trigger)
+    except ValueError:
+        extra = {"action": "bad_message"}
+        logger.warning("a message with the unknown trigger %.64r was ignored", trigger, extra=extra)
+        return None
 
 
 @contextlib.contextmanager

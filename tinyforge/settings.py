@@ -227,6 +227,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = False
 # the last resort against a call that hangs although it has a timeout of its own
 CELERY_TASK_TIME_LIMIT = 600
+# a pass has to fail by its own time limits before; the check reconciler.E003 insists on that
+CELERY_TASK_ANNOTATIONS = {"reconcile_host": {"time_limit": 600 + 10 * ENGINE_TIMEOUT}}
 CELERY_TASK_DEFAULT_QUEUE = "reconcile"
 CELERY_TASK_PUBLISH_RETRY = False
 # a pass mostly waits, and a host that hangs holds a process for its timeout

@@ -18,6 +18,7 @@ class Trigger(StrEnum):
     EVENT = "event"
     MANUAL = "manual"
     CONFIRM = "confirm"
+    RETRY = "retry"
 
 
 class Outcome(StrEnum):

@@ -13,7 +13,7 @@ from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
-from reconciler.models.host import Host
+from reconciler.models.host import Host, latest_believed
 from reconciler.models.workload import Deployed, Workload, WorkloadKind
 
 UNKNOWN = "unknown"
@@ -48,8 +48,9 @@ def unknown_condition(at: datetime) -> Q:
 
     Lately is within three intervals, as for a host that is stale. A placeholder has nothing to ask for.
     """
-    latest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
-    unasked = Q(host__last_success_at=None) | Q(host__last_success_at__lt=latest)
+    earliest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+    out_of_range = Q(host__last_success_at__lt=earliest) | Q(host__last_success_at__gt=latest_believed(at))
+    unasked = Q(host__last_success_at=None) | out_of_range
     return ~Q(container_id="") & (~Q(host__last_error="") | unasked)
 
 
@@ -106,11 +107,13 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 
     def with_restarts(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Annotate `restarts_lately`: by how much the restart count grew within RESTART_LOOP_SECONDS."""
-        since = (at or timezone.now()) - timedelta(seconds=settings.RESTART_LOOP_SECONDS)
         from reconciler.models.transition import Transition
 
-        lately = Transition.objects.filter(row_id=OuterRef("id"), container_id=OuterRef("container_id"), at__gte=since)
-        total = lately.order_by().values("row_id").annotate(total=Sum("restarts")).values("total")
+        at = at or timezone.now()
+        lately = (at - timedelta(seconds=settings.RESTART_LOOP_SECONDS), latest_believed(at))
+        of_row = Transition.objects.filter(row_id=OuterRef("id"), container_id=OuterRef("container_id"))
+        restarts = of_row.filter(at__range=lately).order_by().values("row_id")
+        total = restarts.annotate(total=Sum("restarts")).values("total")
         return self.annotate(restarts_lately=Coalesce(Subquery(total), 0))
 
     def looping(self, at: datetime | None = None) -> "ContainerQuerySet":

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from reconciler.core.row_ids import MAX_HOST_CHARS
 
@@ -39,16 +39,33 @@ def validate_engine_url(url: str) -> None:
         raise ValidationError(f"{url!r} is not usable: {problem}", code="engine_url")
 
 
+def latest_believed(at: datetime) -> datetime:
+    """Return the latest moment that a clock can have noted by now; a later one was noted by a clock that was wrong."""
+    return at + timedelta(seconds=settings.RECONCILE_INTERVAL)
+
+
 class HostQuerySet(models.QuerySet["Host"]):
     """The questions people ask of hosts."""
 
     def due(self, at: datetime) -> Self:
-        """Enabled hosts that a tick looks at: those that fail wait until their next try.
+        """Enabled hosts that a tick looks at: those that fail are left out until their next try.
 
-        A next try later than any pause is long was noted by a clock that was wrong.
+        A next try that was noted by a clock that was wrong is due.
         """
         latest = at + timedelta(seconds=settings.LONGEST_BACKOFF)
-        return self.filter(Q(retry_at=None) | Q(retry_at__lte=at) | Q(retry_at__gt=latest), enabled=True)
+        is_wrong = Q(retry_at__gt=latest) | Q(last_error_at__gt=latest_believed(at))
+        return self.filter(Q(retry_at=None) | Q(retry_at__lte=at) | is_wrong, enabled=True)
+
+    def longest_waiting_first(self, at: datetime) -> Self:
+        """The order in which hosts have their turn: the one that was looked at longest ago comes first.
+
+        A host that fails may hang, so it comes after all others and delays none of them; but one that
+        has been due for longer than any pause lasts has its turn as if it did not fail (I15).
+        """
+        overdue = at - timedelta(seconds=settings.LONGEST_BACKOFF)
+        fails = Q(failures__gt=0, retry_at__gt=overdue) & ~Q(last_error_at__gt=latest_believed(at))
+        looked_at = Case(When(last_attempt_at__lte=latest_believed(at), then=F("last_attempt_at")))
+        return self.order_by(Case(When(fails, then=1), default=0), looked_at.asc(nulls_first=True), "name")
 
 
 def _path_field(what: str) -> "models.CharField[str, str]":
@@ -78,6 +95,7 @@ class Host(models.Model):
     enabled = models.BooleanField(default=True, help_text="Off: nobody looks at it but `manage.py reconcile --host`.")
     fence_minted = models.PositiveBigIntegerField(default=0, editable=False)
     fence_applied = models.PositiveBigIntegerField(default=0, editable=False)
+    fence_failed = models.PositiveBigIntegerField(default=0, editable=False)
     last_attempt_at = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(blank=True, default="", editable=False)
@@ -139,9 +157,13 @@ class Host(models.Model):
     def is_watched(self, at: datetime) -> bool:
         """Tell whether a living watcher follows the host's events."""
         alive = self.watcher_alive_at
-        return self.watching_since is not None and alive is not None and at - alive < WATCHER_SILENT_AFTER
+        if self.watching_since is None or alive is None:
+            return False
+        return at - WATCHER_SILENT_AFTER < alive <= latest_believed(at)
 
     def is_stale(self, at: datetime, interval_seconds: float) -> bool:
         """Tell whether no pass has succeeded within three intervals."""
         last = self.last_success_at
-        return last is None or (at - last).total_seconds() > 3 * interval_seconds
+        if last is None or last > latest_believed(at):
+            return True
+        return (at - last).total_seconds() > 3 * interval_seconds

@@ -1,8 +1,6 @@
 """Races that are made to happen: deployers and other passes act while a pass is under way."""
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,14 +8,14 @@ from typing import Any
 import pytest
 import redis
 from django.apps import apps
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from reconciler import store
 from reconciler.conf import lock_of
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
-from reconciler.models import Container, Host, Transition
+from reconciler.models import Container, Host
 from reconciler.reconcile import reconcile
 from reconciler.single_flight import Flight, reconcile_in_turn
 from simulator import Engine, Failure, Server
@@ -174,75 +172,6 @@ def test_the_pass_after_a_conflict_puts_it_right(local: Host) -> None:
     look(local, container("old", SHOP_WEB, state="stopped"), meanwhile=lambda: rebind("shop:web", "web"))
     report = look(local, PAUSED)
     assert (report.conflicts, shown()) == (0, (cid("web"), "paused"))
-
-
-# a deployer's transaction that is still open when the pass applies
-
-
-@contextlib.contextmanager
-def open_transaction(
-    threads: ThreadPoolExecutor, work: Callable[[], object], *, commit: bool = True
-) -> Iterator[Callable[[], None]]:
-    """Do work in another connection's transaction. Calling what is yielded begins it; it ends once the pass waits."""
-    done = threading.Event()
-
-    def deploy() -> None:
-        with transaction.atomic():
-            work()
-            done.set()
-            wait_until_blocked()
-            transaction.set_rollback(not commit)
-
-    made = []
-
-    def begin() -> None:
-        made.append(threads.submit(in_thread, deploy))
-        assert done.wait(WAIT_SECONDS)
-
-    yield begin
-    made[0].result(WAIT_SECONDS)
-
-
-def wait_until_blocked() -> None:
-    """Wait until somebody waits for this connection's locks; SQLite cannot say, so there wait a moment."""
-    if connection.vendor == "sqlite":
-        time.sleep(0.3)
-        return
-
-    def blocked() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            return bool(cursor.fetchone()[0])
-
-    eventually(blocked)
-
-
-def test_a_row_inserted_but_not_committed_when_the_pass_applies_stays_the_deployers(
-    local: Host, threads: ThreadPoolExecutor
-) -> None:
-    """I5: there is no row to lock yet, so the pass's insert waits for the deployer's."""
-    with open_transaction(threads, lambda: bind("shop:web", "new", image_tag="v2")) as begin:
-        report = look(local, WEB, meanwhile=begin)
-    assert (report.outcome, report.created, report.conflicts) == ("applied", 0, 1)
-    assert Container.objects.values_list("container_id", "image_tag").get() == (cid("new"), "v2")
-    assert not Transition.objects.exists()
-
-
-def test_an_insert_that_is_rolled_back_leaves_the_row_to_the_pass(local: Host, threads: ThreadPoolExecutor) -> None:
-    with open_transaction(threads, lambda: bind("shop:web", "new"), commit=False) as begin:
-        report = look(local, WEB, meanwhile=begin)
-    assert (report.created, report.conflicts, shown()) == (1, 0, (cid("web"), "running"))
-
-
-@pytest.mark.parametrize("containers", [[STOPPED], []])
-def test_a_row_rebound_but_not_committed_when_the_pass_applies_is_waited_for(
-    local: Host, threads: ThreadPoolExecutor, containers: list[Observation]
-) -> None:
-    """I5: the rows are compared under lock."""
-    bind("shop:web", "web")
-    with open_transaction(threads, lambda: rebind("shop:web", "new")) as begin:
-        report = look(local, *containers, meanwhile=begin)
-    assert (report.conflicts, shown()) == (1, (cid("new"), "running"))
 
 
 # two passes

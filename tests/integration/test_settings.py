@@ -16,6 +16,7 @@ from dev.valkey import Valkey
 from reconciler.checks import check_settings
 from reconciler.lock import connect
 from tests.waiting import WAIT_SECONDS
+from tinyforge.celery import app
 from tinyforge.env import Env, broker_url, without_password
 
 ROOT = Path(__file__).parents[2]
@@ -317,6 +318,30 @@ def test_tls_asked_for_without_files_stops_a_check(tmp_path: Path) -> None:
         True,
         True,
     )
+
+
+@pytest.mark.parametrize(("seconds", "ids"), [(300, []), (3_000, ["reconciler.E003"])])
+def test_a_time_limit_that_is_shorter_than_a_pass_may_be_is_an_error(
+    settings: Any, seconds: float, ids: list[str]
+) -> None:
+    """I15: whoever is killed in the middle of a pass notes nothing."""
+    settings.LOCK_TTL = 3_600
+    settings.ENGINE_TIMEOUT = seconds
+    settings.CELERY_TASK_ANNOTATIONS = {"reconcile_host": {"time_limit": 2_700}}
+    assert fired() == ids
+
+
+@pytest.mark.parametrize("timeout", ["10", "300"])
+def test_the_time_limit_of_a_pass_follows_from_how_late_a_host_may_answer(timeout: str) -> None:
+    """I15."""
+    done = check(ENGINE_TIMEOUT=timeout, INSPECT_SECONDS="60", LOCK_TTL="3600")
+    assert (done.returncode, "no issues" in done.stdout) == (0, True)
+
+
+def test_a_pass_has_a_time_limit_of_its_own(settings: Any) -> None:
+    """I19."""
+    assert app.tasks["reconcile_host"].time_limit == 600 + 10 * settings.ENGINE_TIMEOUT
+    assert app.tasks["prune"].time_limit == 600
 
 
 @pytest.mark.parametrize(("interval", "ids"), [(0.5, ["reconciler.W001"]), (1, [])])

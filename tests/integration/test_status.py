@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from reconciler import single_flight, tasks
+from reconciler import tasks
 from reconciler.conf import lock_of
 from reconciler.core.events import EventReader
 from reconciler.core.report import Trigger
@@ -22,6 +22,7 @@ from reconciler.single_flight import reconcile_in_turn
 from reconciler.status import percentile, statuses
 from simulator import Engine
 from tests.builders import cid, workload
+from tests.messages import take_messages
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 pytestmark = pytest.mark.usefixtures("valkey", "local")
@@ -246,9 +247,8 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_hosts():
 
 
 @pytest.fixture
-def engine(simulator, monkeypatch):
+def engine(simulator):
     """The Engine of host local: it has been watched since before its last success, and has one running container."""
-    monkeypatch.setattr(single_flight, "LATE_EVENTS_SECONDS", 0.01)
     engine = Engine()
     engine.add("shop-web", id=cid("shop-web"), created=1_700_000_000, labels=workload("shop", role="web"))
     set_local(url=simulator.serve(engine), watching_since=ago(300))
@@ -259,11 +259,21 @@ def engine(simulator, monkeypatch):
 
 def look(trigger="tick"):
     """Make a pass as a worker does; return its report."""
-    (report,) = reconcile_in_turn(Host.objects.get(name="local"), trigger=trigger).reports
+    flight = reconcile_in_turn(Host.objects.get(name="local"), trigger=Trigger(trigger))
+    tasks.follow_up("local", flight)
+    (report,) = flight.reports
     return report
 
 
-def drift():
+@pytest.fixture
+def drift(valkey):
+    """Let the workers do what is to be done later, and return how much drift is counted then."""
+    return lambda: counted_drift(valkey)
+
+
+def counted_drift(client):
+    for message in take_messages(client):
+        tasks.judge_drift(**message.kwargs)
     return Host.objects.get(name="local").drift_found
 
 
@@ -271,43 +281,52 @@ def ns(seconds_ago):
     return time.time_ns() - int(seconds_ago * 1e9)
 
 
-def test_what_a_tick_finds_and_no_event_announced_is_drift(engine):
+def test_what_a_tick_finds_and_no_event_announced_is_drift(engine, drift):
     engine.die(cid("shop-web"))
     assert look().updated == 1
-    host = Host.objects.get(name="local")
-    assert (host.drift_found, host.drift_found_at is not None) == (1, True)
+    assert (drift(), Host.objects.get(name="local").drift_found_at is not None) == (1, True)
 
 
-def test_drift_is_shown(engine):
+def test_drift_is_shown(engine, drift):
     engine.die(cid("shop-web"))
     look()
+    drift()
     shown = status()
     assert (shown["drift_found"], datetime.fromisoformat(shown["drift_found_at"]).tzinfo) == (1, UTC)
 
 
-def test_what_an_event_announced_is_no_drift(engine):
+def test_what_an_event_announced_is_no_drift(engine, drift):
     engine.die(cid("shop-web"))
     lock_of("local").note_event(ns(5))
     look()
     assert drift() == 0
 
 
-def test_an_event_that_comes_while_the_tick_waits_announced_it(engine, monkeypatch):
+def test_an_event_that_arrives_a_moment_after_the_tick_announced_it(engine, drift):
     happened = ns(0)
     engine.die(cid("shop-web"))
-    monkeypatch.setattr(single_flight.time, "sleep", lambda _: lock_of("local").note_event(happened))
     look()
+    lock_of("local").note_event(happened)
     assert drift() == 0
 
 
-def test_an_event_before_the_last_success_announced_something_else(engine):
+def test_no_worker_waits_for_late_events(engine, valkey):
+    """A message does, and by when it is answered does not matter."""
+    engine.die(cid("shop-web"))
+    look()
+    (message,) = take_messages(valkey)
+    assert (message.task, message.kwargs["host"], message.kwargs["changes"]) == ("judge_drift", "local", 1)
+    assert message.eta is not None
+
+
+def test_an_event_before_the_last_success_announced_something_else(engine, drift):
     engine.die(cid("shop-web"))
     lock_of("local").note_event(ns(20))
     look()
     assert drift() == 1
 
 
-def test_a_container_gone_unannounced_is_drift(engine):
+def test_a_container_gone_unannounced_is_drift(engine, drift):
     engine.clear()
     assert look().missing == 1
     assert drift() == 1
@@ -318,7 +337,7 @@ def test_a_container_gone_unannounced_is_drift(engine):
     [("watching_since", None), ("watcher_alive_at", 31), ("watching_since", 5)],
     ids=["not watched", "watcher dead", "watched only since the last success"],
 )
-def test_where_nobody_watched_all_the_time_nothing_is_drift(engine, column, seconds_ago):
+def test_where_nobody_watched_all_the_time_nothing_is_drift(engine, drift, column, seconds_ago):
     set_local(**{column: seconds_ago and ago(seconds_ago)})
     engine.die(cid("shop-web"))
     assert look().updated == 1
@@ -326,30 +345,30 @@ def test_where_nobody_watched_all_the_time_nothing_is_drift(engine, column, seco
 
 
 @pytest.mark.parametrize("trigger", ["event", "manual", "boot"])
-def test_only_a_tick_finds_drift(engine, trigger):
+def test_only_a_tick_finds_drift(engine, drift, trigger):
     engine.die(cid("shop-web"))
     assert look(trigger).updated == 1
     assert drift() == 0
 
 
-def test_a_row_that_somebody_declared_failed_is_no_drift(engine):
+def test_a_row_that_somebody_declared_failed_is_no_drift(engine, drift):
     Container.objects.update(state="failed")
     assert look().updated == 1
     assert drift() == 0
 
 
-def test_a_tick_that_finds_nothing_does_not_wait(engine, monkeypatch):
-    monkeypatch.setattr(single_flight, "LATE_EVENTS_SECONDS", 3600)
-    assert look().unchanged == 1
-
-
-def test_the_lock_is_free_while_a_tick_waits_for_late_events(engine, monkeypatch):
-    taken = []
-    monkeypatch.setattr(single_flight.time, "sleep", lambda _: taken.append(lock_of("local").acquire()))
+def test_a_host_that_was_removed_meanwhile_has_no_drift(engine, valkey):
     engine.die(cid("shop-web"))
     look()
-    assert len(taken) == 1
-    assert taken[0] is not None
+    Container.objects.all().delete()
+    Host.objects.all().delete()
+    (message,) = take_messages(valkey)
+    tasks.judge_drift(**message.kwargs)
+
+
+def test_a_tick_that_finds_nothing_leaves_nothing_to_judge(engine, valkey):
+    assert look().unchanged == 1
+    assert take_messages(valkey) == []
 
 
 def test_a_lying_event_changes_no_row(engine):

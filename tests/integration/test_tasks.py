@@ -1,11 +1,10 @@
-import base64
-import json
+import time
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import pytest
 from celery.backends.base import DisabledBackend
 from celery.beat import Scheduler
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from dev.services import Valkey, free_port
@@ -17,21 +16,11 @@ from reconciler.models import Container, Host
 from simulator import Engine, Failure
 from tests.builders import FakeEngine, cid, container, workload
 from tests.holds import age_holds
+from tests.messages import take_messages
 from tinyforge.celery import app, fire_boot_pass
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 pytestmark = pytest.mark.usefixtures("valkey")
-
-
-class Message(NamedTuple):
-    """A message as a worker would get it."""
-
-    task: str
-    args: list
-    kwargs: dict
-    expires: str | None
-    content_type: str
-    eta: str | None
 
 
 @pytest.fixture
@@ -45,13 +34,7 @@ def engine(simulator, local):
 @pytest.fixture
 def queue(valkey):
     """Take every message out of the real queue, oldest first."""
-
-    def take():
-        raw = [json.loads(body) for body in reversed(valkey.lrange("reconcile", 0, -1))]
-        valkey.delete("reconcile")
-        return [decoded(message) for message in raw]
-
-    return take
+    return lambda: take_messages(valkey)
 
 
 @pytest.fixture
@@ -60,12 +43,6 @@ def fake(local, monkeypatch):
     lister = FakeEngine([container("shop-web", workload("shop", role="web"))])
     monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
     return lister
-
-
-def decoded(message):
-    args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
-    headers = message["headers"]
-    return Message(headers["task"], args, kwargs, headers["expires"], message["content-type"], headers["eta"])
 
 
 # The fan-out
@@ -121,6 +98,61 @@ def test_a_tick_passes_over_a_host_that_fails_until_its_next_try(local, queue):
     tasks.reconcile()
     # failing hosts come last
     assert [message.args for message in queue()] == [["local", "tick"], ["due", "tick"]]
+
+
+def attempted(name, seconds_ago, **columns):
+    at = None if seconds_ago is None else timezone.now() - timedelta(seconds=seconds_ago)
+    return Host.objects.update_or_create(name=name, defaults={"last_attempt_at": at, **columns})
+
+
+def failing(seconds_ago, *, due_seconds_ago):
+    """Return the columns of a host that failed so long ago, and was to be tried again so long ago."""
+    now = timezone.now()
+    error_at, retry_at = (now - timedelta(seconds=seconds) for seconds in (seconds_ago, due_seconds_ago))
+    return {"failures": 3, "last_error": "hangs", "last_error_at": error_at, "retry_at": retry_at}
+
+
+@pytest.mark.parametrize("trigger", ["tick", "boot"])
+def test_the_host_that_was_looked_at_longest_ago_comes_first(local, queue, trigger):
+    """I15."""
+    attempted("local", 20)
+    attempted("new", None)
+    attempted("early", 50)
+    attempted("late", 10)
+    tasks.reconcile(trigger)
+    assert [message.args[0] for message in queue()] == ["new", "early", "local", "late"]
+
+
+def test_a_failing_host_comes_last_however_long_it_has_waited(local, queue):
+    """I15: it may hang."""
+    attempted("local", 10)
+    attempted("bad", 290, **failing(290, due_seconds_ago=290))
+    attempted("worse", 250, **failing(250, due_seconds_ago=100))
+    tasks.reconcile()
+    assert [message.args[0] for message in queue()] == ["local", "bad", "worse"]
+
+
+def test_a_failing_host_that_rounds_have_left_out_for_long_has_its_turn(local, queue):
+    """I15: rounds that last longer than an interval would leave out who comes last every time."""
+    attempted("local", 10)
+    attempted("bad", 500, **failing(500, due_seconds_ago=301))
+    tasks.reconcile()
+    assert [message.args[0] for message in queue()] == ["bad", "local"]
+
+
+def test_every_host_has_its_turn_where_a_round_has_time_for_one_alone(local, queue, monkeypatch):
+    """I15: the rest of each round expires."""
+    monkeypatch.setattr(single_flight, "engine_of", lambda host: FakeEngine())
+    names = ["local", "a", "b", "c"]
+    for name in names[1:]:
+        Host.objects.create(name=name)
+    looked_at = []
+    for _ in range(8):
+        tasks.reconcile()
+        message, *_ = queue()
+        tasks.reconcile_host(*message.args)
+        looked_at.append(message.args[0])
+    assert sorted(looked_at[:4]) == sorted(looked_at[4:]) == sorted(names)
 
 
 @pytest.mark.parametrize("trigger", ["boot", "manual"])
@@ -292,6 +324,36 @@ def test_a_conflict_leads_to_another_look(fake):
     assert (fake.listings, Container.objects.get().state) == (2, "running")
 
 
+def test_conflicts_that_last_lead_to_a_look_later_and_not_to_one_after_the_other(fake, queue):
+    """I5, I19: a deployer may hold a row for minutes."""
+    Container.objects.create(id="shop:web", workload_id="shop")
+    change = iter(range(1_000))
+    fake.meanwhile = lambda: Container.objects.update(state=f"deploying-{next(change)}")
+    tasks.reconcile_host("local", "tick")
+    (message,) = queue()
+    wait = datetime.fromisoformat(message.eta) - datetime.now(UTC)
+    assert (fake.listings, message.args) == (2, ["local", "retry"])
+    assert timedelta(seconds=0) < wait <= timedelta(seconds=2)
+
+
+def test_who_waits_for_a_look_later_waits_for_one(fake, queue):
+    """I19: each event would begin a row of looks of its own."""
+    Container.objects.create(id="shop:web", workload_id="shop")
+    change = iter(range(1_000))
+    fake.meanwhile = lambda: Container.objects.update(state=f"deploying-{next(change)}")
+    for trigger in ("tick", "tick", "retry"):
+        tasks.reconcile_host("local", trigger)
+    assert [message.args for message in queue()] == [["local", "retry"]]
+    assert fake.listings == 5
+
+
+def test_a_look_later_writes_what_is_free_by_then(fake, queue):
+    """I5."""
+    Container.objects.create(id="shop:web", workload_id="shop")
+    tasks.reconcile_host("local", "retry")
+    assert (Container.objects.get().state, queue()) == ("running", [])
+
+
 def test_after_its_last_round_a_holder_hands_over_to_another_worker(fake, queue, monkeypatch):
     """I12, I19."""
     monkeypatch.setattr(single_flight, "MOST_ROUNDS", 3)
@@ -310,6 +372,108 @@ def test_a_handed_over_request_keeps_its_trigger_and_its_event(fake, monkeypatch
     fake.meanwhile = lambda: lock_of("local").request(PassRequest(Trigger.EVENT, 42))
     tasks.reconcile_host("local", "tick")
     assert lock_of("local").acquire(only_if_asked=True) == Lease(PassRequest(Trigger.EVENT, 42))
+
+
+def test_a_holder_that_has_flown_for_long_hands_over_to_another_worker(fake, queue, monkeypatch):
+    """I12, I15, I19: the passes of a host that answers late would hold a worker up for an hour."""
+    monkeypatch.setattr(single_flight, "LONGEST_FLIGHT_SECONDS", 0.2)
+
+    def answer_late():
+        lock_of("local").request(PassRequest(Trigger.EVENT))
+        time.sleep(0.3)
+
+    fake.meanwhile = answer_late
+    tasks.reconcile_host("local", "tick")
+    assert (fake.listings, [message.args for message in queue()]) == (1, [["local", "event"]])
+
+
+def test_a_request_is_answered_by_the_engine_as_it_is_configured_then(fake, monkeypatch):
+    """I12: whoever edits a host and asks for a pass sees what the new Engine has."""
+    edited = FakeEngine([container("new-web", workload("new", role="web"))])
+    engines = {"": fake, "tcp://new:2375": edited}
+    monkeypatch.setattr(single_flight, "engine_of", lambda host: engines[host.url])
+
+    def edit():
+        Host.objects.update(url="tcp://new:2375")
+        lock_of("local").request(PassRequest(Trigger.MANUAL))
+
+    fake.meanwhile = edit
+    tasks.reconcile_host("local", "tick")
+    assert (fake.listings, edited.listings) == (1, 1)
+
+
+@pytest.mark.parametrize("act", [lambda: Host.objects.update(enabled=False), lambda: Host.objects.all().delete()])
+def test_a_host_that_is_switched_off_or_removed_is_not_looked_at_again(fake, queue, act):
+    """I12, I14."""
+
+    def meanwhile():
+        lock_of("local").request(PassRequest(Trigger.EVENT))
+        act()
+
+    fake.meanwhile = meanwhile
+    tasks.reconcile_host("local", "tick")
+    assert (fake.listings, queue()) == (1, [])
+    assert lock_of("local").acquire() is not None
+
+
+@pytest.mark.parametrize("trigger", ["tick", "event", "manual", "boot", "confirm", "retry"])
+def test_workers_do_not_look_at_a_host_that_is_off(fake, trigger):
+    """I14."""
+    lock_of("local").request(PassRequest(Trigger.EVENT))
+    Host.objects.update(enabled=False)
+    tasks.reconcile_host("local", trigger)
+    assert fake.listings == 0
+
+
+def test_a_database_that_fails_between_two_passes_loses_nothing_that_the_first_has_left(fake, queue, settings):
+    """I14: what is held is confirmed in time."""
+    settings.HOLD_LEAST = 1
+    tasks.reconcile_host("local", "tick")
+    fake.containers.clear()
+
+    def fail_later(execute, sql, *more):
+        # each pass begins by reading the host's whole row
+        if sql.startswith('SELECT "reconciler_host"."name"') and fake.listings > 1:
+            raise OperationalError("server closed the connection")
+        return execute(sql, *more)
+
+    fake.meanwhile = lambda: lock_of("local").request(PassRequest(Trigger.EVENT))
+    with connection.execute_wrapper(fail_later):
+        tasks.reconcile_host("local", "tick")
+    assert [message.args for message in queue()] == [["local", "confirm"]]
+
+
+# Messages that nobody should send
+
+
+@pytest.mark.parametrize("trigger", ["", "nonsense", "TICK", 5, None, True, ["tick"], {"tick": 1}])
+def test_a_message_with_an_unknown_trigger_is_a_warning(fake, queue, caplog, trigger):
+    """I15."""
+    tasks.reconcile(trigger)
+    tasks.reconcile_host("local", trigger)
+    assert (fake.listings, queue()) == (0, [])
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert lock_of("local").acquire(only_if_asked=True) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "taken"),
+    [
+        ({"trigger": "nonsense", "event_ns": "5"}, PassRequest(Trigger.EVENT, 5)),
+        ({"trigger": b"\xff", "event_ns": "soon"}, PassRequest(Trigger.EVENT)),
+        ({"trigger": "manual", "event_ns": "9" * 30}, PassRequest(Trigger.MANUAL)),
+        ({"trigger": "manual", "event_ns": "-5"}, PassRequest(Trigger.MANUAL)),
+    ],
+)
+def test_a_request_that_another_version_has_left_asks_for_a_pass(fake, valkey, left, taken):
+    """I12."""
+    valkey.hset("tinyforge:{local}:asked", mapping=left)
+    holder = lock_of("local")
+    assert holder.acquire(only_if_asked=True) == Lease(taken)
+    holder.release()
+    valkey.hset("tinyforge:{local}:asked", mapping=left)
+    tasks.reconcile_host("local", "event")
+    assert fake.listings == 1
 
 
 def test_a_pass_goes_on_when_its_lock_vanishes(fake, valkey):

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             return [reconcile(host, engine_of(host), trigger=Trigger.MANUAL)]
         try:
             follow_up(host.name, run)
-        except OperationalError as error:
+        except (LockUnavailable, OperationalError) as error:
             self.stderr.write(f"{error}: what was asked of host {host.name} meanwhile, the next tick answers")
         return list(run.reports)
 
