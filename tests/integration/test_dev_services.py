@@ -16,7 +16,7 @@ import redis
 from dev import index
 from dev.index import Processes
 from dev.leftovers import end_recorded, with_descendants
-from dev.place import PROJECT, private_folder
+from dev.place import PROJECT
 from dev.services import DockerEngine, Postgres, ServiceError, Valkey, free_port, install_docker
 from tests.conftest import unavailable
 from tests.waiting import eventually
@@ -118,13 +118,6 @@ def test_without_a_port_valkey_is_for_its_owner_alone(short: Path) -> None:
 def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     with Valkey(tmp_path / "first", port=free_port()) as first, pytest.raises(ServiceError, match="already in use"):
         Valkey(tmp_path / "second", port=first.port).start()
-
-
-def test_a_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ServiceError, match="is not a folder of ours"):
-        private_folder(tmp_path / "link")
 
 
 def test_postgres_answers_and_is_gone_after_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
