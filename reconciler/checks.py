@@ -67,7 +67,7 @@ def _lock() -> list[CheckMessage]:
 
 
 def _time_limit() -> list[CheckMessage]:
-    """A worker that is killed in the middle of a pass notes nothing: the host would hang it again, for ever."""
+    """Refuse a time limit shorter than a pass: a worker that is killed in a pass notes nothing, and is hung again."""
     own = getattr(settings, "CELERY_TASK_ANNOTATIONS", {}).get("reconcile_host", {})
     limit = own.get("time_limit", settings.CELERY_TASK_TIME_LIMIT)
     longest = LONGEST_FLIGHT_SECONDS + longest_pass_seconds()

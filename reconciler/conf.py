@@ -14,7 +14,7 @@ from reconciler.lock import HostLock, connect
 from reconciler.models import Host
 
 DATABASE_SECONDS = 300.0
-"""How long the database may take for a pass, before the worker's process is taken to hang."""
+"""How long the database may take for a pass before we believe that the worker's process hangs."""
 
 
 def engine_of(host: Host) -> Engine:
@@ -39,15 +39,15 @@ def lock_of(host: str) -> HostLock:
 
 
 def hold_limits() -> Limits:
-    """Return how much of a host may go missing within how long on the word of single listings."""
+    """Return how much of a host may go missing, within what time, without a second listing that agrees."""
     window = timedelta(seconds=settings.HOLD_SECONDS)
     return Limits(share=settings.HOLD_SHARE, least=settings.HOLD_LEAST, window=window)
 
 
 def longest_pass_seconds() -> float:
-    """Return how long a pass may take if its host answers as late as it may, and the database takes its time.
+    """Return how long a pass may take if its host and the database use all the time that they may.
 
-    The Engine is asked for its version and its listing, then who it is, and for details.
+    The Engine is asked for its version, its listing and its identity, and for details.
     """
     engine = (2 * TOTAL_TIMEOUT_FACTOR + 1) * settings.ENGINE_TIMEOUT + 2 * settings.INSPECT_SECONDS
     return engine + DATABASE_SECONDS

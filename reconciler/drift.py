@@ -1,6 +1,6 @@
-"""I/O: drift, which is what a tick found on a watched host although no event had announced it.
+"""I/O: drift, which is a change that a tick found on a watched host although no event had announced it.
 
-It is a statistic, and a hint that events are lost: no pass waits for it, and nothing depends on it.
+It is a statistic, and a hint that events are lost. No pass waits for it, and nothing depends on it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LATE_EVENTS_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """So many changes are drift, unless an event of that time arrives yet; times are in seconds since the epoch."""
+    """This many changes are drift, unless an event from this time still arrives. Times are in seconds since 1970."""
 
     host: str
     changes: int
@@ -27,7 +27,7 @@ class Suspicion:
 
 
 def suspicion(host: Host, report: Report) -> Suspicion | None:
-    """Return what looks like drift in the report of a pass; `host` is its row as it was before."""
+    """Return what looks like drift in the report of a pass, or None; `host` is its row as it was before the pass."""
     since, looked_at = host.last_success_at, report.started_at
     if report.trigger != Trigger.TICK or host.watching_since is None or since is None or looked_at is None:
         return None
@@ -39,7 +39,10 @@ def suspicion(host: Host, report: Report) -> Suspicion | None:
 
 
 def judge(found: Suspicion) -> None:
-    """Count it, if the host was watched all the time and no event has announced it. Raises LockUnavailable."""
+    """Count these changes as drift if the host was watched all the time and no event has announced them.
+
+    Raises LockUnavailable.
+    """
     host = Host.objects.filter(name=found.host).first()
     now = timezone.now()
     if host is None or host.watching_since is None or not host.is_watched(now):

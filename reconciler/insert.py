@@ -1,4 +1,4 @@
-"""I/O: insert rows, and wait for no other transaction."""
+"""I/O: inserts rows without waiting for other transactions."""
 
 import time
 from collections import deque
@@ -8,19 +8,19 @@ from django.db import OperationalError, connection, transaction
 from reconciler.models import Container
 
 IN_THE_WAY = ("55P03", "40P01")
-"""PostgreSQL's words for a lock that could not be had in time, and for a deadlock that it has ended."""
+"""PostgreSQL's codes for a lock that could not be had in time, and for a deadlock that it has ended."""
 FIRST_WAIT_MS, NEXT_WAIT_MS = 50, 1
-"""How long an insert waits for another transaction to end: at first, and once it is known that one is in the way."""
+"""How long an insert waits for another transaction: at first, and when it is known that one is in the way."""
 LONGEST_SEARCH_SECONDS = 0.5
-"""How long to look for the rows that are in the way; what is not inserted by then is left to the next pass."""
+"""How long to look for the rows that are in the way. The next pass inserts what is not inserted by then."""
 
 
 def insert_what_is_free(containers: list[Container]) -> None:
-    """Insert rows, but leave out those whose id is taken, or is being inserted by an open transaction (I5).
+    """Insert rows, except those whose id is taken or has been inserted by a transaction that is still open (I5).
 
-    PostgreSQL waits for such a transaction to end, and does not say which of the rows it waits for.
-    So the rows are halved until those in the way are found; the largest groups come first, so that
-    nearly all other rows are inserted soon. If nobody is in the way, this is one insert.
+    PostgreSQL waits for such a transaction to end, and does not say for which of the rows it waits. So the
+    rows are halved until those in the way are found. The largest groups come first, so that nearly all other
+    rows are inserted soon. If no row is in the way, this is a single insert.
     """
     if _insert_without_waiting(containers, FIRST_WAIT_MS):
         return
@@ -38,7 +38,7 @@ def _halves(containers: list[Container]) -> list[list[Container]]:
 
 
 def _insert_without_waiting(containers: list[Container], wait_ms: int) -> bool:
-    """Insert rows, or none of them if that takes waiting for longer; return whether it was done."""
+    """Insert all rows, or none of them if that would mean waiting for longer; return whether it was done."""
     try:
         with transaction.atomic():
             if connection.features.has_select_for_update_skip_locked:

@@ -124,7 +124,7 @@ class HostLock:
         return bool(self._run(_RENEW, self._token, self._ttl_ms))
 
     def claim_retry(self, seconds: float) -> bool:
-        """Return whether the caller is the first in so many seconds that wants a pass later, and so has to start it."""
+        """Return whether the caller has to start a later pass, because nobody else has claimed that in the meantime."""
         return bool(self._command("SET", self._retry, "1", "NX", "PX", max(1, round(seconds * 1000))))
 
     def note_event(self, event_ns: int) -> None:
@@ -181,13 +181,13 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
 
 
 def count_outcome(client: redis.Redis, outcome: Outcome) -> None:
-    """Count a pass by how it ended; the counts begin anew when Redis loses them. Raises LockUnavailable."""
+    """Count a pass by how it ended. The counts start again when Redis loses them. Raises LockUnavailable."""
     with _translated_errors(client):
         client.hincrby(OUTCOMES_KEY, outcome, 1)
 
 
 def outcomes(client: redis.Redis) -> dict[str, int]:
-    """Return how many passes ended in which way. Raises LockUnavailable."""
+    """Return how many passes ended in each way. Raises LockUnavailable."""
     with _translated_errors(client):
         found = cast("dict[bytes, bytes]", client.hgetall(OUTCOMES_KEY))
     return {name.decode(): int(count) for name, count in found.items()}
@@ -223,6 +223,6 @@ def _lease(answer: object) -> Lease | None:
 
 
 def _request(trigger: str, event_ns: str) -> PassRequest:
-    """Read a request; one that another version or a stranger has left asks for a pass like any other."""
+    """Read a request. If another version or a stranger has left it, it asks for a pass like any other."""
     known = Trigger(trigger) if trigger in set(Trigger) else Trigger.EVENT
     return PassRequest(known, int(event_ns) if event_ns.isdecimal() and len(event_ns) < 20 else None)

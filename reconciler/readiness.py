@@ -1,4 +1,4 @@
-"""Whether this process can do its work: what `/readyz` and `manage.py status` say."""
+"""Whether this process can do its work, for `/readyz` and `manage.py status`."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from reconciler.models import Host
 
 
 class Shortfall(StrEnum):
-    """What is not well: names for people and programs, without details that strangers should not read."""
+    """What is not working: names for people and programs, without details that strangers should not read."""
 
     DATABASE = "database"
     MIGRATIONS = "migrations"
@@ -31,9 +31,10 @@ SHORTFALL_WORDS = {
 
 
 def shortfalls(at: datetime) -> list[Shortfall]:
-    """Return what is not well, the worst first; nothing if all is well.
+    """Return what is not working, the worst first; nothing if all is well.
 
-    A host that fails is looked at, and no shortfall of ours: it is one if nobody has tried within three intervals.
+    A host that fails is not a shortfall of ours, because it is looked at. It is one if nobody has tried to look at
+    a host within three intervals.
     """
     found = [] if _redis_answers() else [Shortfall.REDIS]
     try:

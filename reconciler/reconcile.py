@@ -1,4 +1,4 @@
-"""One pass over one host: the only place that strings observe, dispatch, plan and apply together."""
+"""One pass over one host: the only place where all steps of a pass come together."""
 
 import contextlib
 import logging
@@ -33,13 +33,13 @@ logger = logging.getLogger(__name__)
 
 
 class EngineSession(Inspector, Protocol):
-    """What a pass needs of an Engine; every answer comes from the same daemon."""
+    """What a pass needs from an Engine; every answer comes from the same daemon."""
 
     def listing(self) -> Snapshot:
         """Return one complete listing. Raises EngineUnavailable."""
 
     def identity(self, timeout_seconds: float) -> str:
-        """Return what the Engine calls itself, or nothing. Raises EngineUnavailable."""
+        """Return the Engine's name for itself; empty if it has no lasting one. Raises EngineUnavailable."""
 
 
 class EngineLister(Protocol):
@@ -51,7 +51,7 @@ class EngineLister(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Decided:
-    """A listing, what it makes of the rows as they were, and when it was asked for."""
+    """A listing, when it was asked for, and what follows from it for the rows as they were."""
 
     table: HostRows
     seen_at: datetime
@@ -63,7 +63,7 @@ class _Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UnderWay:
-    """A pass that has begun: of which host, what for, and when; `began` is for measuring how long it takes."""
+    """A pass that has begun: over which host, what asked for it, and when. `began` serves to measure its time."""
 
     host: str
     trigger: Trigger
@@ -72,7 +72,7 @@ class _UnderWay:
     began: float
 
     def told(self) -> dict[str, Any]:
-        """Return what a report says of every pass, however it ended."""
+        """Return what a report says about every pass, however it ended."""
         seconds = round(time.perf_counter() - self.began, 6)
         told = {"host": self.host, "trigger": self.trigger, "event_at": self.event_at}
         return told | {"started_at": self.started_at, "seconds": seconds}
@@ -81,9 +81,9 @@ class _UnderWay:
 def reconcile(
     host: Host, lister: EngineLister, *, trigger: Trigger, event_at: datetime | None = None, dry_run: bool = False
 ) -> Report:
-    """Make one pass over one host, safe to overlap with others (I5, I6); a dry run only plans and writes nothing.
+    """Make one pass over one host. Passes may overlap without harm (I5, I6). A dry run plans and writes nothing.
 
-    `event_at` is when what the pass answers happened, if it answers an event.
+    `event_at` is the time of the event that the pass answers, if there was one.
     """
     started_at, began = timezone.now(), time.perf_counter()
     now = _UnderWay(host=host.name, trigger=trigger, event_at=event_at, started_at=started_at, began=began)
@@ -149,8 +149,8 @@ def _decide(host: str, table: HostRows, seen_at: datetime, snapshot: Snapshot) -
 def _safeguard(host: str, decided: _Decided, record: HostRecord, session: EngineSession) -> Verdict:
     """Hold back a sweep that another listing has to agree with first.
 
-    Only when something would go missing is the database asked for the time, and the Engine who it is;
-    the Engine also until it has said so once.
+    The database is asked for the time, and the Engine who it is, only if something would go missing. The
+    Engine is also asked until it has said once who it is.
     """
     sweeps = bool(decided.plan.sweep)
     identity = Identity(name=record.engine_id)
@@ -170,6 +170,7 @@ def _safeguard(host: str, decided: _Decided, record: HostRecord, session: Engine
 
 
 def _identity(session: EngineSession, timeout_seconds: float) -> Identity:
+    """Return who the Engine says it is, or why it does not say."""
     try:
         return Identity(name=session.identity(timeout_seconds))
     except EngineUnavailable as error:
@@ -177,7 +178,7 @@ def _identity(session: EngineSession, timeout_seconds: float) -> Identity:
 
 
 def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: int) -> tuple[Verdict, int]:
-    """Add what inspects tell; return also how many were made."""
+    """Make the inspects and add what they tell to the plan; return also how many were made."""
     most, answered_at = settings.INSPECT_MOST, decided.snapshot.answered_at
     wanted = to_inspect(verdict.plan, decided.table, decided.sightings, most, turn)
     if not wanted:
@@ -189,13 +190,13 @@ def _inspect(verdict: Verdict, decided: _Decided, session: EngineSession, turn: 
 
 
 def _found(decided: _Decided) -> dict[str, Any]:
-    """Return what a report says of a listing."""
+    """Return what a report says about a listing."""
     plan, listed = decided.plan, decided.snapshot.size
     return {"listed": listed, "managed": decided.managed, "unchanged": plan.unchanged, "skips": plan.skips}
 
 
 def _held(decided: _Decided, verdict: Verdict) -> dict[str, Any]:
-    """Return what a report says of what is held back."""
+    """Return what a report says about what is held back."""
     wait = verdict.confirm_after
     return {
         "held": len(decided.plan.sweep) - len(verdict.plan.sweep),
@@ -205,7 +206,7 @@ def _held(decided: _Decided, verdict: Verdict) -> dict[str, Any]:
 
 
 def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:
-    """Say once what an operator wants to know of a host that answered."""
+    """Log once what an operator wants to know about a host that has answered."""
     reason, known = verdict.memory.reason, record.memory.reason
     if record.failures:
         logger.info("host %s: answers again", host, extra={"action": "recovered", "host": host})
@@ -221,7 +222,7 @@ def _log_news(host: str, record: HostRecord, verdict: Verdict) -> None:
 
 
 def _failed(now: _UnderWay, error: ReconcilerError, fence: Fence | None) -> Report:
-    """Warn once and then on change; the host's row remembers what went wrong, and when a tick tries again."""
+    """Note the failure on the host's row, with the time of the next try; warn once, and then only on change."""
     is_news, pause = True, 0.0
     if isinstance(error, (EngineUnavailable, IndexUnavailable)) and fence:
         with contextlib.suppress(DatabaseError):

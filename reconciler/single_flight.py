@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 MOST_ROUNDS = 10
 """How many passes one holder makes in a row before it leaves further requests to another worker."""
 LONGEST_FLIGHT_SECONDS = 60.0
-"""After so long a holder begins no further pass, and leaves further requests to another worker."""
+"""After this time a holder begins no further pass, and leaves further requests to another worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One pass, and its host as it was configured when the pass began."""
+    """One pass, and the host as it was configured when the pass began."""
 
     host: Host
     report: Report
@@ -53,7 +53,7 @@ class Flight:
 
     @property
     def is_held_up(self) -> bool:
-        """True if somebody holds rows that the last pass wanted to change: the caller has to start a pass later."""
+        """True if somebody holds rows that the last pass wanted to change. The caller then starts a pass later."""
         return _is_held_up(self.looks)
 
 
@@ -100,7 +100,7 @@ def _fly(asked: Host, lock: HostLock, lease: Lease | None, trigger: Trigger) -> 
 
 
 def _look(asked: Host, request: PassRequest) -> Look | None:
-    """Make a pass of a host as it is configured now (I12); None if it was removed or switched off meanwhile."""
+    """Make a pass over a host as it is configured now (I12); None if it was removed or switched off meanwhile."""
     try:
         host = Host.objects.filter(name=asked.name).first()
     except DatabaseError as error:
@@ -116,7 +116,7 @@ def _look(asked: Host, request: PassRequest) -> Look | None:
 
 
 def _is_held_up(looks: Sequence[Look]) -> bool:
-    """True if the last pass was made because of conflicts and met some again: another at once would be in vain."""
+    """True if the last pass was made because of conflicts and met some again, so that another at once is no use."""
     if not looks or not looks[-1].report.conflicts:
         return False
     return looks[-1].report.trigger is Trigger.RETRY or (len(looks) > 1 and bool(looks[-2].report.conflicts))

@@ -31,7 +31,7 @@ MOST_LOGGED = 20
 
 @shared_task(name="reconcile")
 def reconcile(trigger: str = Trigger.TICK) -> None:
-    """Start one pass for every enabled host; the one that has waited longest comes first (I15).
+    """Start one pass for every enabled host; the host that has waited longest comes first (I15).
 
     A tick does nothing where a pass is under way, and leaves out hosts that fail until their next try is
     due. Requests with other triggers stand until they are answered (I12).
