@@ -145,7 +145,7 @@ def _status(host: Host, counts: _Counts, noted: Sequence[float], at: datetime) -
     return HostStatus(
         host=host.name,
         enabled=host.enabled,
-        engine=engine_of(host).url,
+        engine=engine_of(host).shown_url,
         condition=condition(host, at),
         condition_text=condition_text(host, at),
         watching_since=host.watching_since if host.is_watched(at) else None,

@@ -1,6 +1,6 @@
 """Hosts: to look at, to edit, and to have looked at now."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -20,9 +20,24 @@ from reconciler.models import Host
 from reconciler.status import Condition, condition, condition_text
 
 
+class HostForm(ModelForm):
+    """A host to edit; a URL that cannot be used, which only a program can have stored, shows no password."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if self.instance.url:
+            self.initial["url"] = self.instance.shown_url
+
+
 @admin.register(Host)
 class HostAdmin(admin.ModelAdmin):
-    """Hosts: where their Engine is, and how the last pass went."""
+    """Hosts: where their Engine is, and how the last pass went.
+
+    Who may only view them sees that a host fails. What exactly was said, by its Engine or by the file system
+    of the worker, is for those who may change hosts.
+    """
+
+    form = HostForm
 
     list_display = ("name", "engine", "shown_condition", "success", "trouble", "watched")
     list_filter = ("enabled",)
@@ -34,6 +49,14 @@ class HostAdmin(admin.ModelAdmin):
         ("trouble", "erred"),
         ("failures", "next_try"),
         ("held_reason", "held"),
+        ("watched", "since"),
+        ("events_seen", "passes_asked"),
+        ("drift_found", "drifted"),
+    )
+    found_by_viewers = (
+        ("condition_word", "engine_id"),
+        ("succeeded", "attempted"),
+        ("failures", "next_try"),
         ("watched", "since"),
         ("events_seen", "passes_asked"),
         ("drift_found", "drifted"),
@@ -52,6 +75,24 @@ class HostAdmin(admin.ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ["reconciler/admin.css"]}
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        viewers = ("name", "engine", "condition_word", "success", "watched")
+        return self.list_display if self.has_change_permission(request) else viewers
+
+    def get_fieldsets(self, request: HttpRequest, obj: Host | None = None) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        viewed = ("name", "engine", "enabled")
+        return [(None, {"fields": viewed}), ("How it is doing", {"fields": self.found_by_viewers})]
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.search_fields if self.has_change_permission(request) else ("name",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # a filter in the address would tell piece by piece what is not shown
+        allowed = self.has_change_permission(request) or lookup.partition("__")[0] in self.list_filter
+        return allowed and super().lookup_allowed(lookup, value, request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Host | None = None) -> tuple[str, ...]:
         # the name is the key: changing it would make another host
@@ -75,16 +116,16 @@ class HostAdmin(admin.ModelAdmin):
     @admin.display(description="condition", ordering="last_error")
     def shown_condition(self, row: Host) -> SafeString | str:
         now = timezone.now()
-        found, text = condition(row, now), condition_text(row, now)
-        if found in (Condition.FRESH, Condition.OFF):
-            return text
-        # what waits for a second look is no failure
-        kind = "caution" if found in (Condition.NEW, Condition.HELD) else "trouble"
-        return format_html('<span class="{}">{}</span>', kind, text)
+        return _coloured(condition(row, now), condition_text(row, now))
+
+    @admin.display(description="condition")
+    def condition_word(self, row: Host) -> SafeString | str:
+        found = condition(row, timezone.now())
+        return _coloured(found, found.value)
 
     @admin.display(description="engine", ordering="url")
     def engine(self, row: Host) -> str:
-        return row.url or "DOCKER_HOST"
+        return row.shown_url or "DOCKER_HOST"
 
     @admin.display(description="watched")
     def watched(self, row: Host) -> str:
@@ -111,3 +152,11 @@ class HostAdmin(admin.ModelAdmin):
         if off := list(queryset.filter(enabled=False).values_list("name", flat=True)):
             text = f"Not looked at, because they are off: {', '.join(off)}. Enable them first"
             self.message_user(request, text, messages.WARNING)
+
+
+def _coloured(found: Condition, text: str) -> SafeString | str:
+    if found in (Condition.FRESH, Condition.OFF):
+        return text
+    # what waits for a second look is no failure
+    kind = "caution" if found in (Condition.NEW, Condition.HELD) else "trouble"
+    return format_html('<span class="{}">{}</span>', kind, text)

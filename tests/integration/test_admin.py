@@ -698,3 +698,61 @@ def test_host_local_is_not_deleted_and_others_are(admin_client, local):
     for host in (local, west):
         admin_client.post(reverse("admin:reconciler_host_delete", args=[host.name]), {"post": "yes"})
     assert list(Host.objects.values_list("name", flat=True)) == ["local"]
+
+
+# Who may only view hosts
+
+ANSWER = "answered HTTP 500: /etc/shadow of the daemon"
+
+
+@pytest.fixture
+def told(local):
+    """A host about which much is known."""
+    files = {"tls_ca": "/secret/ca.pem", "tls_cert": "/secret/cert.pem", "tls_key": "/secret/key.pem"}
+    held = {"held_since": timezone.now(), "held_reason": f"the Engine does not say who it is: it {ANSWER}"}
+    Host.objects.filter(name="local").update(last_error=ANSWER, failures=4, url="tcp://west:2376", **files, **held)
+
+
+def pages_of_hosts(client):
+    return [html_of(client.get(address)) for address in (HOSTS, host_url())]
+
+
+@pytest.mark.parametrize("is_failing", [True, False])
+def test_who_may_only_view_sees_that_a_host_fails_and_nothing_of_files_and_answers(staff, told, is_failing):
+    if not is_failing:
+        Host.objects.update(last_error="")
+    for html in pages_of_hosts(staff("view_host")):
+        assert ("failing" if is_failing else "held") in html
+        for hidden in ("/secret", "shadow", "HTTP 500"):
+            assert hidden not in html
+
+
+def test_who_may_change_hosts_sees_what_was_said(staff, told):
+    for html in pages_of_hosts(staff("view_host", "change_host")):
+        assert ANSWER in html
+
+
+def test_who_may_add_hosts_gets_the_whole_form(staff, local):
+    assert 'name="tls_ca"' in html_of(staff("view_host", "add_host").get(reverse("admin:reconciler_host_add")))
+
+
+@pytest.mark.parametrize("field", ["last_error", "held_reason", "tls_ca", "url"])
+def test_who_may_only_view_cannot_ask_for_what_is_not_shown(staff, told, field):
+    """An answer to a filter would tell a hidden text letter by letter."""
+    client = staff("view_host")
+    assert client.get(HOSTS, {f"{field}__startswith": "a"}).status_code == 400
+    assert client.get(HOSTS, {"enabled__exact": "1"}).context["cl"].result_count == 1
+    assert client.get(HOSTS, {"q": "2376"}).context["cl"].result_count == 0
+
+
+def test_no_password_of_a_url_that_a_program_wrote_is_on_any_page(admin_client, local):
+    Host.objects.update(url="tcp://ops:hunter2@west:2375")
+    for html in pages_of_hosts(admin_client):
+        assert "hunter2" not in html
+        assert "***@west:2375" in html
+
+
+def test_saving_a_host_whose_url_cannot_be_used_asks_for_another_one(admin_client, local):
+    Host.objects.update(url="tcp://ops:hunter2@west:2375")
+    answer = admin_client.post(host_url(), {"url": "tcp://***@west:2375", "enabled": "on"})
+    assert "is not usable" in html_of(answer)

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,6 +13,7 @@ from reconciler.models import Container, Host
 from reconciler.reconcile import reconcile
 from simulator import Engine, Failure, Server
 from tests.builders import FakeEngine, cid
+from tests.hostile import hostile
 
 pytestmark = pytest.mark.usefixtures("local")
 
@@ -69,11 +71,16 @@ def test_a_host_is_added_disabled() -> None:
         (("west", "west:2375"), "its scheme is none of"),
         (("west", "tcp://"), "it names no machine with its port: tcp://name:port"),
         (("west", "tcp://west"), "it names no machine with its port: tcp://name:port"),
-        (("west", "tcp://west:0"), "it names no machine with its port: tcp://name:port"),
+        (("west", "tcp://west:0"), "its port is no number from 1 to 65535"),
         (("west", "tcp://west:2375?x=1"), "it has more than a machine and its port"),
         (("west", "ssh://ops@west/run/docker.sock"), "it has more than a machine and its port"),
         (("west", "unix://"), "it names no socket: unix:///path"),
         (("west", "tcp://west:99999"), "its port is no number"),
+        (("west", "ssh://$(id)@west"), "its user's name may hold letters, digits, '.', '_' and '-'"),
+        (("west", "ssh://-oProxyCommand=id"), "its machine's name may hold letters, digits, '.', '_' and '-'"),
+        (("west", "ssh://ops:hunter2@west"), "'ssh://***@west' is not usable: it names a password"),
+        (("west", "tcp://ops:hunter2@west:2375"), "'tcp://***@west:2375' is not usable: it names a user or a password"),
+        (("west", "unix:///\x1b[31m"), "it holds a character that cannot be printed"),
         (("local", "tcp://west:2375"), "already exists"),
         (("we st", "tcp://west:2375"), "slug"),
         (("w" * 64, "tcp://west:2375"), "at most 63 characters"),
@@ -87,6 +94,15 @@ def test_a_host_that_cannot_work_is_refused_and_says_why(arguments: tuple[str, .
     assert (code, names()) == (1, ["local"])
     assert error.startswith(f"host {arguments[0]} was not added: ")
     assert problem in error
+    assert "hunter2" not in error
+
+
+def test_tls_files_that_do_not_lie_below_the_root_are_refused(settings: Any) -> None:
+    settings.TLS_ROOT = Path("/tls")
+    for outside in ("/etc/ca.pem", "/tls/../etc/ca.pem", "/tlsx/ca.pem"):
+        code, _, error = run("add", "west", "tcp://west:2376", "--tls-ca", outside)
+        assert (code, f"TLS files lie below /tls, which TLS_ROOT names: not {outside!r}" in error) == (1, True)
+    assert run("add", "west", "tcp://west:2376", "--tls-ca", "/tls/west/ca.pem")[0] == 0
 
 
 # list
@@ -115,6 +131,14 @@ def test_hosts_are_listed_for_machines() -> None:
         "condition": "new",
         "condition_text": "not looked at yet",
     }
+
+
+def test_no_password_of_a_url_that_a_program_wrote_is_listed() -> None:
+    Host.objects.create(name="west", url="tcp://ops:hunter2@west:2375")
+    for arguments in (("list",), ("list", "--json"), ("check", "west"), ("check", "west", "--json")):
+        _, printed, error = run(*arguments)
+        assert "hunter2" not in printed + error
+        assert "***@west:2375" in printed
 
 
 # check
@@ -155,6 +179,20 @@ def test_a_check_for_machines(engine: Engine) -> None:
         1,
     )
     assert (found["error"], found["is_another_engine"]) == ("", False)
+
+
+def test_what_a_daemon_says_of_itself_reaches_no_terminal_unescaped() -> None:
+    version = b'{"ApiVersion":"1.41","Version":"1\\u001b[31m\\n\\u0000%s"}' % (b"x" * 9_999)
+    answers = {
+        "/version": lambda: [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(version), version],
+        "/info": lambda: [b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"ID":"A"}'],
+        "/containers/json": lambda: [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"],
+    }
+    with hostile(answers) as daemon:
+        Host.objects.update(url=daemon.url)
+        code, printed, _ = run("check", "local")
+    assert (code, printed.rstrip("\n").isprintable(), len(printed) < 500) == (0, True, True)
+    assert "\\x1b[31m" in printed
 
 
 @pytest.mark.parametrize("recorded", ["SIM:0", ""])

@@ -81,7 +81,7 @@ class Command(BaseCommand):
         if json:
             self.stdout.write(_as_json([_as_dict(host, now) for host in hosts]))
             return
-        rows = [(host.name, engine_of(host).url, _tls(host), condition_text(host, now)) for host in hosts]
+        rows = [(host.name, engine_of(host).shown_url, _tls(host), condition_text(host, now)) for host in hosts]
         self.stdout.write("\n".join(table([HEAD, *rows], indent="")))
 
     def _check(self, name: list[str], *, json: bool, **_: Any) -> None:
@@ -126,7 +126,7 @@ def _named(names: list[str]) -> list[Host]:
 
 def _found(host: Host) -> dict[str, Any]:
     engine = engine_of(host)
-    said: dict[str, Any] = {"host": host.name, "url": engine.url, "error": ""}
+    said: dict[str, Any] = {"host": host.name, "url": engine.shown_url, "error": ""}
     try:
         about = asdict(engine.about())
     except EngineUnavailable as error:
@@ -147,9 +147,9 @@ def _tls(host: Host) -> str:
 
 
 def _as_dict(host: Host, at: datetime) -> dict[str, Any]:
-    names = ("url", "enabled", "tls_ca", "tls_cert", "tls_key", "engine_id", "failures")
+    names = ("enabled", "tls_ca", "tls_cert", "tls_key", "engine_id", "failures")
     conditions = {"condition": condition(host, at), "condition_text": condition_text(host, at)}
-    return {"host": host.name} | {name: getattr(host, name) for name in names} | conditions
+    return {"host": host.name, "url": host.shown_url} | {name: getattr(host, name) for name in names} | conditions
 
 
 def _said(error: ValidationError) -> str:
