@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from reconciler.core.engine_url import TLS_SCHEMES, scheme_of
 from reconciler.core.safeguard import Limits
 from reconciler.engine import Engine, TlsFiles
 from reconciler.engine.engine import TOTAL_TIMEOUT_FACTOR
@@ -18,18 +18,27 @@ DATABASE_SECONDS = 300.0
 
 
 def engine_of(host: Host) -> Engine:
-    """Return the Engine of a host; an empty URL means the environment's DOCKER_HOST."""
+    """Return the Engine of a host; an empty URL means the environment's DOCKER_HOST.
+
+    Nothing is checked here: whatever is wrong is told when the Engine is asked, as a failure of this host alone (I15).
+    """
     url = host.url or settings.DOCKER_HOST
-    return Engine(host=host.name, url=url, timeout_seconds=settings.ENGINE_TIMEOUT, tls=_tls_of(host, url))
+    return Engine(
+        host=host.name,
+        url=url,
+        timeout_seconds=settings.ENGINE_TIMEOUT,
+        tls=_tls_of(host, url),
+        max_listing_bytes=settings.ENGINE_MAX_BODY_MIB << 20,
+    )
 
 
 def _tls_of(host: Host, url: str) -> TlsFiles | None:
     """Return the host's own TLS files, or else the environment's; None for a socket or ssh, which use no TLS."""
-    if urlsplit(url).scheme not in ("tcp", "https"):
+    if scheme_of(url) not in TLS_SCHEMES:
         return None
     if host.tls_ca:
         cert, key = (Path(name) if name else None for name in (host.tls_cert, host.tls_key))
-        return TlsFiles(ca=Path(host.tls_ca), cert=cert, key=key)
+        return TlsFiles(ca=Path(host.tls_ca), cert=cert, key=key, root=settings.TLS_ROOT)
     return TlsFiles(**settings.DOCKER_TLS) if settings.DOCKER_TLS else None
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from dev.process import ServiceError
 from dev.valkey import Valkey
-from reconciler.engine import engine
+from reconciler.engine.versions import known_versions
 from reconciler.lock import connect
 from reconciler.models import Host
 from simulator import Server
@@ -43,7 +43,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 @pytest.fixture(autouse=True)
 def no_engine_known_yet() -> None:
     """Forget the API versions of Engines: a simulated one may get a port that another one had before."""
-    engine._negotiated.clear()
+    known_versions.forget_all()
 
 
 @pytest.fixture

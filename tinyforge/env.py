@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from reconciler.core.engine_url import without_password
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -124,11 +126,3 @@ def broker_url(redis_url: str) -> str:
         return redis_url
     database = parse_qs(parts.query).get("db")
     return f"redis+socket://{parts.netloc}{parts.path}{f'?virtual_host={database[0]}' if database else ''}"
-
-
-def without_password(url: str) -> str:
-    """Return a URL, or what was meant to be one, that may be shown: without user, password and query."""
-    head, at, tail = url.rpartition("@")
-    scheme = head.partition("://")[0] + "://" if "://" in head else ""
-    place, query, _ = tail.partition("?")
-    return f"{scheme}***@{place}{'?***' if query else ''}" if at else f"{place}{'?***' if query else ''}"

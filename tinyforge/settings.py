@@ -12,8 +12,9 @@ from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from reconciler.core.engine_url import engine_url_problem, shown_url, without_password
 from reconciler.core.labels import MAX_VALUE_CHARS
-from tinyforge.env import Env, broker_url, without_password, wrong
+from tinyforge.env import Env, broker_url, wrong
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -63,6 +64,8 @@ MIDDLEWARE = [
     # the last one, as django-axes demands
     "axes.middleware.AxesMiddleware",
 ]
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "tinyforge.debug.UrlHidingFilter"
 
 ROOT_URLCONF = "tinyforge.urls"
 WSGI_APPLICATION = "tinyforge.wsgi.application"
@@ -170,6 +173,8 @@ RECONCILE_INTERVAL = min(env.number("RECONCILE_INTERVAL", DEFAULT_INTERVAL), LON
 if RECONCILE_INTERVAL <= 0:
     RECONCILE_INTERVAL = DEFAULT_INTERVAL
 ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
+# the largest listing that an Engine may send, in mebibytes
+ENGINE_MAX_BODY_MIB = env.whole("ENGINE_MAX_BODY_MIB", 64, least=1, most=1_024)
 EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
 LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
 
@@ -196,13 +201,19 @@ INSTALL_ID = env.text("INSTALL_ID")
 if len(INSTALL_ID) > MAX_VALUE_CHARS or not INSTALL_ID.isprintable():
     raise wrong("INSTALL_ID", INSTALL_ID, f"at most {MAX_VALUE_CHARS} printable characters")
 
-DOCKER_HOST = env.url("DOCKER_HOST", "unix:///var/run/docker.sock", ["unix", "tcp", "http", "https", "ssh"])
+DOCKER_HOST = env.text("DOCKER_HOST", "unix:///var/run/docker.sock")
+if problem := engine_url_problem(DOCKER_HOST):
+    raise wrong("DOCKER_HOST", shown_url(DOCKER_HOST), f"the URL of an Engine ({problem})")
 DOCKER_CERT_PATH = Path(env.text("DOCKER_CERT_PATH", str(Path.home() / ".docker")))
 DOCKER_TLS: dict[str, Path] | None = (
     {"ca": DOCKER_CERT_PATH / "ca.pem", "cert": DOCKER_CERT_PATH / "cert.pem", "key": DOCKER_CERT_PATH / "key.pem"}
     if env.text("DOCKER_TLS_VERIFY")
     else None
 )
+# the directory below which the TLS files of hosts must lie
+TLS_ROOT: Path | None = Path(env.text("TLS_ROOT")) if env.text("TLS_ROOT") else None
+if TLS_ROOT and not TLS_ROOT.is_absolute():
+    raise wrong("TLS_ROOT", str(TLS_ROOT), "an absolute path, such as /tls")
 
 # Celery, and the Redis it shares with the locks
 

@@ -45,11 +45,17 @@ class EventReader:
     """Turns a stream's bytes into events, however the bytes are divided into chunks."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        # grows in place: a stream may come byte by byte, and copying what is there each time would take for ever
+        self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take a chunk and return the events that matter among those that are complete now. Raises BadStream."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        first, *others = chunk.split(b"\n")
+        self._rest += first
+        lines: list[bytes] = []
+        if others:
+            lines = [bytes(self._rest), *others[:-1]]
+            self._rest = bytearray(others[-1])
         if len(self._rest) > MAX_LINE_BYTES:
             raise BadStream(f"a line longer than {MAX_LINE_BYTES} bytes")
         return [event for line in lines if line.strip() and (event := _event(line))]

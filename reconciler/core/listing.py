@@ -4,6 +4,7 @@ Pure: imports no framework, reads no clock, does no I/O.
 """
 
 import json
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, convert
@@ -20,14 +21,28 @@ from reconciler.core.observation import (
     Reason,
     Skip,
     Snapshot,
+    Status,
     main_port,
     normalise_state,
     read_status,
 )
 
+MAX_CONTAINERS = 50_000
+"""Most items of a listing. All of them may become rows, in one transaction."""
+MAX_VALUES = 2_000_000
+"""Most values in all of a listing, for they take many times the room of the text; 64 MiB of real ones hold as many."""
+MAX_SLOW_BYTES = 16 << 20
+"""Largest listing that is read the slow way, which takes several times its size."""
+MAX_SHOWN_CHARS = 128
+"""Most that is kept of the id and the name of a refused container."""
+MAX_NAME_CHARS = 256
+"""Most that is kept of a container's name; longer than any that a daemon gives or a column takes."""
+MAX_STATUS_CHARS = 256
+"""Longest `Status` that is read: what is read is remembered."""
+
 
 class BadListing(ValueError):
-    """The body is not a list of containers."""
+    """The body is not a list of containers, or too long a one."""
 
 
 class _Port(msgspec.Struct):
@@ -54,6 +69,7 @@ class _Identity(msgspec.Struct):
     Names: object = None
 
 
+_AnyItem = TypeVar("_AnyItem")
 _items = msgspec.json.Decoder(list[Raw])
 _item = msgspec.json.Decoder(_Item)
 
@@ -65,8 +81,8 @@ def decode_listing(body: bytes) -> Snapshot:
     for item in _split(body):
         try:
             observation = _observation(_item.decode(item) if isinstance(item, Raw) else convert(item, _Item))
-        except ValueError as error:
-            refusals.append(_refusal(item, str(error)))
+        except (ValueError, RecursionError) as error:
+            refusals.append(_refusal(item, _problem(error)))
             continue
         if observation.container_id in observations:
             skip = Skip(observation.container_id, observation.name, Reason.DUPLICATE, "listed more than once")
@@ -78,21 +94,46 @@ def decode_listing(body: bytes) -> Snapshot:
 
 def _split(body: bytes) -> list[Raw] | list[object]:
     """Cut a body into items; with text in it that is no Unicode, the slow way, so that it spoils its item alone."""
+    # a bound on the number of items as well, before any of them takes room
+    if body.count(b",") > MAX_VALUES:
+        raise BadListing(f"answered with a listing of more than {MAX_VALUES:,} values")
     try:
-        return _items.decode(body)
+        items = _items.decode(body)
     except RecursionError:
-        raise BadListing(f"answered with JSON nested too deep to read{begins(body)}") from None
+        raise _nested(body) from None
     except msgspec.ValidationError:
         raise BadListing(f"answered with something that is not a list{begins(body)}") from None
     except msgspec.DecodeError as error:
-        problem = error
+        return _checked(_split_slowly(body, str(error)))
+    return _checked(items)
+
+
+def _split_slowly(body: bytes, problem: str) -> list[object]:
+    if len(body) > MAX_SLOW_BYTES:
+        raise BadListing(f"answered with something that is not JSON: {problem}{begins(body)}")
     try:
         items = json.loads(body.decode(errors="surrogateescape"))
-    except (ValueError, RecursionError):
+    except ValueError:
         raise BadListing(f"answered with something that is not JSON: {problem}{begins(body)}") from None
+    except RecursionError:
+        raise _nested(body) from None
     if not isinstance(items, list):
         raise BadListing(f"answered with something that is not a list{begins(body)}")
     return items
+
+
+def _checked(items: list[_AnyItem]) -> list[_AnyItem]:
+    if len(items) > MAX_CONTAINERS:
+        raise BadListing(f"answered with {len(items):,} containers; the most that are read is {MAX_CONTAINERS:,}")
+    return items
+
+
+def _nested(body: bytes) -> BadListing:
+    return BadListing(f"answered with JSON nested too deep to read{begins(body)}")
+
+
+def _problem(error: Exception) -> str:
+    return "it is nested too deep to read" if isinstance(error, RecursionError) else str(error)
 
 
 def _observation(item: _Item) -> Observation:
@@ -106,11 +147,11 @@ def _observation(item: _Item) -> Observation:
         raise ValueError(f"State is {state!r}, which no daemon may say")
     ports = [(port.PrivatePort, port.Type) for port in item.Ports] if item.Ports else []
     if ports and not all(0 <= number <= MAX_PORT for number, _ in ports):
-        raise ValueError(f"a port is out of range: {ports}")
-    status = read_status(item.Status)
+        raise ValueError("a port is out of range")
+    status = read_status(item.Status) if len(item.Status) <= MAX_STATUS_CHARS else Status()
     return Observation(
         item.Id,
-        item.Names[0].removeprefix("/") if item.Names else "",
+        item.Names[0][:MAX_NAME_CHARS].removeprefix("/") if item.Names else "",
         item.Image,
         state,
         item.Labels or {},
@@ -138,13 +179,13 @@ def _refusal(item: object, problem: str) -> Skip:
     try:
         plain = json.loads(bytes(item).decode(errors="surrogateescape")) if isinstance(item, Raw) else item
         identity = convert(plain, _Identity)
-    except ValueError:
+    except (ValueError, RecursionError):
         identity = _Identity("")
     if not (identity.Id and identity.Id.isprintable()):
         return Skip("", "", Reason.MALFORMED, f"{problem}; its Id is unreadable, so nothing may go missing")
     names = identity.Names if isinstance(identity.Names, list) else []
-    name = ascii(names[0])[1:-1].removeprefix("/") if names and isinstance(names[0], str) else ""
-    return Skip(identity.Id, name, Reason.MALFORMED, problem)
+    name = ascii(names[0][:MAX_SHOWN_CHARS])[1:-1].removeprefix("/") if names and isinstance(names[0], str) else ""
+    return Skip(identity.Id[:MAX_SHOWN_CHARS], name, Reason.MALFORMED, problem)
 
 
 def begins(body: bytes) -> str:

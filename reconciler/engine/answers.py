@@ -20,7 +20,7 @@ class _Component(msgspec.Struct):
 class Version(msgspec.Struct):
     """The answer of /version."""
 
-    ApiVersion: Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}\.\d{1,3}$")]
+    ApiVersion: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,3}\.[0-9]{1,3}\Z")]
     Version: str = ""
     Components: list[_Component] | None = None
 

@@ -1,7 +1,8 @@
 """I/O: ask one Engine for a complete listing, for its identity, for a container's details and for its events.
 
-Whatever goes wrong on the way to the daemon becomes one `EngineUnavailable`; a listing is complete or
-it does not exist (I1). The types of libraries and daemons do not leave this package.
+Whatever goes wrong between here and the daemon becomes one `EngineUnavailable` of that host (I15); a
+listing is complete or it does not exist (I1). What libraries and daemons say goes no further than
+this package.
 """
 
 import contextlib
@@ -11,26 +12,27 @@ from urllib.parse import quote
 
 from urllib3 import HTTPResponse
 
+from reconciler.core.engine_url import shown_url
 from reconciler.core.inspection import BadInspection, decode_details
 from reconciler.core.listing import BadListing, decode_listing
 from reconciler.core.observation import Details, Snapshot
 from reconciler.engine.answers import Version, decode_date, decode_engine_id, decode_version, said
-from reconciler.engine.connection import CHUNK_BYTES, Answer, Connection, Deadline
-from reconciler.engine.errors import LIBRARY_ERRORS, Trouble, is_stuck, reason_of
+from reconciler.engine.connection import OK, Answer, Connection
+from reconciler.engine.errors import Trouble, is_stuck, one_line, reason_of
 from reconciler.engine.tls import SPEAKS_TLS, TlsFiles
+from reconciler.engine.versions import known_versions
+from reconciler.engine.wire import Allowance, Deadline
 from reconciler.exceptions import EngineUnavailable, NoDetails
 
-__all__ = ["About", "Engine", "EventStream", "Session", "TlsFiles"]
-
+MIB = 1 << 20
+DEFAULT_MAX_LISTING_BYTES = 64 * MIB
 TOTAL_TIMEOUT_FACTOR = 3
 """How many timeouts a whole body may take, so that a daemon which drips cannot hold a pass for ever."""
 
-_OK = 200
 _BAD_REQUEST = 400
 _CONTAINER_EVENTS = quote('{"type":["container"]}')
-
-_negotiated: dict[str, Version] = {}
-"""What /version said, by Engine URL. It is forgotten after any error, because a daemon may come back newer."""
+_SELF_DESCRIPTION = Allowance(most_bytes=MIB, complaint="sent more than 1 MiB to say what it is")
+_INSPECT = Allowance(most_bytes=4 * MIB, complaint="sent more than 4 MiB for one container")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ class Engine:
     url: str
     timeout_seconds: float
     tls: TlsFiles | None = None
+    max_listing_bytes: int = DEFAULT_MAX_LISTING_BYTES
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL as it may be shown: without a password that somebody put there."""
+        return shown_url(self.url)
 
     @contextlib.contextmanager
     def session(self) -> "Iterator[Session]":
@@ -72,14 +80,14 @@ class Engine:
 
     def about(self) -> About:
         """Ask the Engine for everything that a pass needs, and return what it is. Raises EngineUnavailable."""
-        _negotiated.pop(self.url, None)
+        known_versions.forget(self.url)
         with self.session() as session:
             containers = session.listing().size
             engine_id = session.identity(self.timeout_seconds)
             version = session.version()
         return About(
             product="Podman" if version.is_podmans else "Docker",
-            version=version.Version,
+            version=one_line(version.Version),
             api_version=version.ApiVersion,
             engine_id=engine_id,
             containers=containers,
@@ -98,16 +106,16 @@ class Engine:
             raise
 
     def unavailable(self, reason: str) -> EngineUnavailable:
-        """Return the only error that leaves this package for a failed Engine; it names the host and the URL."""
-        return EngineUnavailable(self.host, self.url, reason)
+        """Return the one error there is, naming host and URL, but no password that somebody put there."""
+        return EngineUnavailable(self.host, self.shown_url, reason)
 
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
         """Turn every error of a library into EngineUnavailable, and forget what /version said."""
         try:
             yield
-        except LIBRARY_ERRORS as error:
-            _negotiated.pop(self.url, None)
+        except Exception as error:
+            known_versions.forget(self.url)
             raise self.unavailable(reason_of(error, self.timeout_seconds)) from error
 
 
@@ -126,7 +134,7 @@ class Session:
         """Return every container the daemon has. Raises EngineUnavailable."""
         with self._engine.translate_errors():
             try:
-                answer = self._ask("/containers/json?all=1")
+                answer = self._ask("/containers/json?all=1", self._listing_allowance())
                 return replace(decode_listing(answer.body), answered_at=decode_date(answer.date))
             except BadListing as error:
                 raise Trouble(str(error)) from error
@@ -137,7 +145,8 @@ class Session:
         Podman makes up a new one for each answer: pkg/api/handlers/compat/info.go.
         """
         with self._engine.translate_errors():
-            answer = self._ask("/info", Deadline(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds))
+            deadline = Deadline(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds)
+            answer = self._ask("/info", _SELF_DESCRIPTION, deadline)
             if answer.server.startswith("Libpod/") or self.version().is_podmans:
                 return ""
             return decode_engine_id(answer.body)
@@ -146,44 +155,51 @@ class Session:
         """Return what only an inspect tells, within `timeout_seconds`. Raises NoDetails; later requests still work."""
         deadline = Deadline(timeout_seconds, timeout_seconds)
         try:
-            return decode_details(self._ask(f"/containers/{quote(container_id, safe='')}/json", deadline).body)
+            answer = self._ask(f"/containers/{quote(container_id, safe='')}/json", _INSPECT, deadline)
+            return decode_details(answer.body)
         except BadInspection as error:
             raise NoDetails(container_id, f"the Engine {error}") from error
-        except LIBRARY_ERRORS as error:
+        except Exception as error:
             reason = reason_of(error, timeout_seconds)
             raise NoDetails(container_id, f"the Engine {reason}", stuck=is_stuck(error)) from error
 
     def version(self, deadline: Deadline | None = None) -> Version:
         """Return what /version says; the daemon is asked once, and again after every error."""
         url = self._engine.url
-        if url not in _negotiated:
-            _negotiated[url] = decode_version(self._get("/version", deadline).body)
-        return _negotiated[url]
+        if (version := known_versions.get(url)) is None:
+            version = decode_version(self._get("/version", _SELF_DESCRIPTION, deadline).body)
+            known_versions.remember(url, version)
+        return version
 
     def subscribe(self, silence_seconds: float) -> "EventStream":
         """Turn the session into a stream of events. Raises EngineUnavailable."""
         with self._engine.translate_errors():
             path = f"/v{self.version().ApiVersion}/events?filters={_CONTAINER_EVENTS}"
-            response = self._connection.stream(path, Deadline(silence_seconds))
-            if response.status != _OK:
+            deadline = Deadline(silence_seconds, silence_seconds * TOTAL_TIMEOUT_FACTOR)
+            response = self._connection.stream(path, deadline)
+            if response.status != OK:
                 raise Trouble(f"answered HTTP {response.status} to a subscription")
-            return EventStream(self._engine, self._connection, response)
+            return EventStream(self._engine, self._connection, response, silence_seconds)
 
     def close(self) -> None:
         """End the conversation."""
         self._connection.close()
 
-    def _ask(self, path: str, deadline: Deadline | None = None) -> Answer:
-        """Return the daemon's answer to a path, asked in the negotiated version of the API."""
-        return self._get(f"/v{self.version(deadline).ApiVersion}{path}", deadline)
+    def _listing_allowance(self) -> Allowance:
+        most_bytes = self._engine.max_listing_bytes
+        complaint = f"sent a listing of more than {most_bytes / MIB:g} MiB, the most that ENGINE_MAX_BODY_MIB allows"
+        return Allowance(most_bytes=most_bytes, complaint=complaint)
 
-    def _get(self, path: str, deadline: Deadline | None) -> Answer:
-        """Return the answer to a whole path. Raises Trouble if its status is not 200."""
+    def _ask(self, path: str, allowance: Allowance, deadline: Deadline | None = None) -> Answer:
+        return self._get(f"/v{self.version(deadline).ApiVersion}{path}", allowance, deadline)
+
+    def _get(self, path: str, allowance: Allowance, deadline: Deadline | None) -> Answer:
         seconds = self._engine.timeout_seconds
-        answer = self._connection.get(path, deadline or Deadline(seconds, seconds * TOTAL_TIMEOUT_FACTOR))
+        deadline = deadline or Deadline(seconds, seconds * TOTAL_TIMEOUT_FACTOR)
+        answer = self._connection.get(path, deadline, allowance)
         if answer.status == _BAD_REQUEST and b"HTTPS" in answer.body and self._engine.tls is None:
             raise Trouble(SPEAKS_TLS)
-        if answer.status != _OK:
+        if answer.status != OK:
             raise Trouble(f"answered HTTP {answer.status}{said(answer.body)}")
         return answer
 
@@ -191,10 +207,11 @@ class Session:
 class EventStream:
     """A subscription to events: an iterator over the daemon's bytes, which another thread may end."""
 
-    def __init__(self, engine: Engine, connection: Connection, response: HTTPResponse) -> None:
+    def __init__(self, engine: Engine, connection: Connection, response: HTTPResponse, silence_seconds: float) -> None:
         self._engine = engine
         self._connection = connection
         self._response = response
+        self._silence_seconds = silence_seconds
         self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -215,8 +232,8 @@ class EventStream:
 
     def _read(self) -> bytes:
         try:
-            return b"" if self._ended else self._response.read1(CHUNK_BYTES, decode_content=True)
-        except LIBRARY_ERRORS:
+            return b"" if self._ended else self._connection.read(self._response, Deadline(self._silence_seconds))
+        except Exception:
             if self._ended:
                 return b""
             raise

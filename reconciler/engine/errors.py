@@ -5,11 +5,9 @@ host's trouble is compared from tick to tick.
 """
 
 from collections.abc import Iterator
-from http.client import HTTPException, IncompleteRead
+from http.client import IncompleteRead
 
 import urllib3.exceptions
-from docker.errors import DockerException
-from urllib3.exceptions import NewConnectionError
 
 MAX_SAID_CHARS = 300
 
@@ -23,10 +21,6 @@ class Trouble(Exception):
         self.stuck = stuck
 
 
-LIBRARY_ERRORS = (Trouble, urllib3.exceptions.HTTPError, DockerException, HTTPException, OSError, ValueError)
-"""All errors that may be raised on the way to a daemon."""
-
-_NO_CONNECTION = urllib3.exceptions.ConnectTimeoutError
 _TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
 _BROKEN_OFF = (IncompleteRead, urllib3.exceptions.IncompleteRead)
 
@@ -42,13 +36,13 @@ def reason_of(error: BaseException, timeout_seconds: float) -> str:
 
 def one_line(text: str) -> str:
     """Return the beginning of somebody else's text on one line, in a form that can be stored and read."""
-    text = " ".join(text.split())[:MAX_SAID_CHARS]
+    text = " ".join(text[: 4 * MAX_SAID_CHARS].split())[:MAX_SAID_CHARS]
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def is_stuck(error: BaseException) -> bool:
     """Tell whether an exception means that the time for an answer was up."""
-    return any(link.stuck if isinstance(link, Trouble) else _is_timeout(link) for link in chain(error))
+    return any(link.stuck if isinstance(link, Trouble) else isinstance(link, _TIMEOUTS) for link in chain(error))
 
 
 def is_hang_up(error: BaseException) -> bool:
@@ -71,22 +65,11 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
-    """Return in words what this one exception means, or None if it says nothing that we know."""
     reasons: tuple[tuple[bool, str], ...] = (
         (isinstance(link, Trouble), getattr(link, "reason", "")),
-        (
-            isinstance(link, _NO_CONNECTION) and not isinstance(link, NewConnectionError),
-            f"took no connection within {timeout_seconds:g} s",
-        ),
         (isinstance(link, _TIMEOUTS), f"sent nothing for {timeout_seconds:g} s"),
         (isinstance(link, _BROKEN_OFF), "broke off its answer"),
         (isinstance(link, (ConnectionResetError, BrokenPipeError)), "hung up without an answer"),
         (isinstance(link, OSError) and bool(link.errno), f"cannot be reached: {getattr(link, 'strerror', '')}".lower()),
     )
     return next((reason for applies, reason in reasons if applies), None)
-
-
-def _is_timeout(link: BaseException) -> bool:
-    return isinstance(link, _TIMEOUTS) or (
-        isinstance(link, _NO_CONNECTION) and not isinstance(link, NewConnectionError)
-    )

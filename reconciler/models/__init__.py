@@ -1,7 +1,7 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
 from reconciler.models.container import UNKNOWN, Container, State, orphan_condition, unknown_condition
-from reconciler.models.host import Host, engine_url_problem
+from reconciler.models.host import Host
 from reconciler.models.transition import Transition
 from reconciler.models.workload import Instance, Stack, Workload, WorkloadKind
 
@@ -15,7 +15,6 @@ __all__ = [
     "Transition",
     "Workload",
     "WorkloadKind",
-    "engine_url_problem",
     "orphan_condition",
     "unknown_condition",
 ]

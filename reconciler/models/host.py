@@ -1,42 +1,27 @@
 """Hosts: where their Engines are, how their passes went, and what is held back of them."""
 
+import os.path
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar, Self
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, F, Q, When
 
+from reconciler.core.engine_url import MAX_URL_CHARS, TLS_SCHEMES, engine_url_problem, scheme_of, shown_url
 from reconciler.core.row_ids import MAX_HOST_CHARS
 
 MAX_ENGINE_ID_CHARS = 255
-ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 WATCHER_SILENT_AFTER = timedelta(seconds=30)
 """A watcher that has not written for so long is taken for dead."""
 
 
-def engine_url_problem(url: str) -> str:
-    """Say why an Engine cannot be reached by a URL of this form, or nothing if it can."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "its port is no number from 1 to 65535"
-    if parts.scheme not in ENGINE_SCHEMES:
-        return f"its scheme is none of {', '.join(ENGINE_SCHEMES)}"
-    if parts.scheme == "unix":
-        return "" if parts.path.strip("/") else "it names no socket: unix:///path"
-    if not parts.hostname or port == 0 or (port is None and parts.scheme != "ssh"):
-        return f"it names no machine with its port: {parts.scheme}://name:port"
-    return "it has more than a machine and its port" if parts.query or parts.fragment or parts.path.strip("/") else ""
-
-
 def validate_engine_url(url: str) -> None:
-    """Refuse a URL that no Engine can be reached by."""
+    """Refuse a URL that no Engine may be asked at; the message shows no password."""
     if problem := engine_url_problem(url):
-        raise ValidationError(f"{url!r} is not usable: {problem}", code="engine_url")
+        raise ValidationError(f"{shown_url(url)!r} is not usable: {problem}", code="engine_url")
 
 
 def latest_believed(at: datetime) -> datetime:
@@ -68,6 +53,11 @@ class HostQuerySet(models.QuerySet["Host"]):
         return self.order_by(Case(When(fails, then=1), default=0), looked_at.asc(nulls_first=True), "name")
 
 
+def _may_hold_tls_files(name: str) -> bool:
+    """Tell whether a path, by its spelling, lies below TLS_ROOT. Links are followed where the file is read."""
+    return settings.TLS_ROOT is None or Path(os.path.abspath(name)).is_relative_to(settings.TLS_ROOT)  # noqa: PTH100
+
+
 def _path_field(what: str) -> "models.CharField[str, str]":
     return models.CharField(what, max_length=512, blank=True, default="")
 
@@ -83,7 +73,7 @@ class Host(models.Model):
     name = models.SlugField(primary_key=True, max_length=MAX_HOST_CHARS)
     url = models.CharField(
         "URL",
-        max_length=512,
+        max_length=MAX_URL_CHARS,
         blank=True,
         default="",
         validators=[validate_engine_url],
@@ -146,8 +136,15 @@ class Host(models.Model):
             raise ValidationError("A client certificate and its key go together: name both, or neither.")
         if any(files) and not self.tls_ca:
             raise ValidationError("A client certificate needs the CA that the Engine is verified by: name its file.")
-        if any(files) and urlsplit(self.url).scheme not in ("tcp", "https"):
+        if any(files) and scheme_of(self.url) not in TLS_SCHEMES:
             raise ValidationError("TLS files are for a URL that begins with tcp:// or https://.")
+        if outside := [name for name in files if name and not _may_hold_tls_files(name)]:
+            raise ValidationError(f"TLS files lie below {settings.TLS_ROOT}, which TLS_ROOT names: not {outside[0]!r}.")
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL as it may be shown to anybody; empty for the environment's DOCKER_HOST."""
+        return shown_url(self.url) if self.url else ""
 
     @property
     def held_count(self) -> int:

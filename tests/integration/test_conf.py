@@ -37,6 +37,19 @@ def test_a_host_without_files_takes_the_environments() -> None:
     assert engine_of(Host(name="west", url="https://west:2376")).tls == TlsFiles(**COMMON)
 
 
+def test_the_root_bounds_a_hosts_own_files_and_not_those_of_the_environment(settings: Any) -> None:
+    settings.TLS_ROOT = Path("/own")
+    own = engine_of(Host(name="west", url="tcp://west:2376", tls_ca="/own/ca.pem")).tls
+    environments = engine_of(Host(name="west", url="tcp://west:2376")).tls
+    assert (own and own.root, environments and environments.root) == (Path("/own"), None)
+
+
+@pytest.mark.parametrize("url", ["tcp://[::1", "nonsense", "\0", "tcp://ops:secret@west:1"])
+def test_any_url_makes_an_engine_that_is_refused_when_it_is_asked(url: str) -> None:
+    """I15."""
+    assert engine_of(Host(name="west", url=url, tls_ca="/ca.pem")).url == url
+
+
 @pytest.mark.parametrize("url", ["unix:///run/docker.sock", "ssh://ops@west", "http://west:2375"])
 def test_what_is_no_tls_takes_no_files(url: str) -> None:
     assert engine_of(Host(name="west", url=url)).tls is None

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.engine import About, Session, engine
+from reconciler.engine import About, Session
 from reconciler.engine import Engine as Client
+from reconciler.engine.versions import known_versions
 from reconciler.exceptions import EngineUnavailable, NoDetails
 from simulator import INSPECTS, Engine, Failure, Server
 from tests.waiting import WAIT_SECONDS, eventually, within
@@ -150,7 +151,9 @@ def test_podman_in_the_place_of_docker_is_known_by_its_answer(client: Client) ->
     """What /version said is still remembered from a daemon whose end nobody noticed."""
     assert identity_of(client) == "THIS:ONE"
     with canned({"/info": {"ID": "INVENTED"}}, name="Libpod/5.4.0 (linux)") as url:
-        engine._negotiated[url] = engine._negotiated[client.url]
+        docker = known_versions.get(client.url)
+        assert docker
+        known_versions.remember(url, docker)
         assert identity_of(client_of(url)) == ""
 
 

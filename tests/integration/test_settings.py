@@ -14,10 +14,11 @@ from kombu import Connection
 
 from dev.valkey import Valkey
 from reconciler.checks import check_settings
+from reconciler.core.engine_url import without_password
 from reconciler.lock import connect
 from tests.waiting import WAIT_SECONDS
 from tinyforge.celery import app
-from tinyforge.env import Env, broker_url, without_password
+from tinyforge.env import Env, broker_url
 
 ROOT = Path(__file__).parents[2]
 KEY = "only-for-tests-" + "k" * 50
@@ -167,11 +168,12 @@ WRONG = [
     ("DATABASE_URL", "db.sqlite3", "sqlite://… or postgres://…"),
     ("REDIS_URL", "http://host", "redis://… or rediss://… or unix://…"),
     ("REDIS_URL", "localhost:6379", "redis://…"),
-    ("DOCKER_HOST", "/var/run/docker.sock", "unix://… or tcp://…"),
+    ("DOCKER_HOST", "/var/run/docker.sock", "the URL of an Engine (its scheme is none of unix, tcp, http, https, ssh)"),
     ("RECONCILE_INTERVAL", "often", "a number"),
     ("RECONCILE_INTERVAL", "nan", "a number"),
     ("ENGINE_TIMEOUT", "0", "a number greater than 0 and not greater than 300"),
     ("ENGINE_TIMEOUT", "10s", "a number greater than 0 and not greater than 300"),
+    ("ENGINE_MAX_BODY_MIB", "0", "a whole number from 1 to 1024"),
     ("LOCK_TTL", "-1", "a number greater than 0 and not greater than 3600"),
     ("HOLD_SHARE", "1.5", "a number greater than 0 and not greater than 1"),
     ("HOLD_LEAST", "0", "a whole number from 1 to 1000000"),
@@ -354,3 +356,36 @@ def test_an_interval_under_a_second_is_a_warning(settings: Any, interval: float,
 def test_a_lock_shorter_than_a_listing_is_a_warning(settings: Any, ttl: float, ids: list[str]) -> None:
     settings.LOCK_TTL, settings.ENGINE_TIMEOUT = ttl, 10
     assert fired() == ids
+
+
+# URLs of Engines, and the bounds of what they send
+
+
+@pytest.mark.parametrize("url", ["ssh://$(id):1", "ssh://-oProxyCommand=id", "tcp://ops@west:2375", "tcp://west"])
+def test_an_unusable_docker_host_stops_start_up(url: str) -> None:
+    done = check(DOCKER_HOST=url)
+    assert (done.returncode, "DOCKER_HOST=" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_the_root_of_tls_files_is_an_absolute_path() -> None:
+    assert value_of("s.TLS_ROOT") == "None"
+    assert value_of("s.TLS_ROOT", TLS_ROOT="/tls") == "/tls"
+    assert "TLS_ROOT='tls' is not usable; allowed: an absolute path" in check(TLS_ROOT="tls").stderr
+
+
+def test_a_debug_page_shows_no_password_of_a_url() -> None:
+    """No page shows one, not even to a developer who shares a screen."""
+    code = (
+        "import django; django.setup()\n"
+        "from django.views.debug import ExceptionReporter\n"
+        "from django.test import RequestFactory\n"
+        "print(ExceptionReporter(RequestFactory().get('/'), ValueError, ValueError('x'), None).get_traceback_html())"
+    )
+    urls = {
+        "DATABASE_URL": f"postgres://tinyforge:{PASSWORD}@db/tinyforge",
+        "REDIS_URL": f"redis://:{PASSWORD}@redis:6379/0",
+    }
+    env = os.environ | urls | {"DJANGO_SETTINGS_MODULE": "tinyforge.settings"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert "REDIS_URL" in done.stdout
+    assert PASSWORD not in done.stdout

@@ -1,0 +1,96 @@
+"""I/O: what ~/.ssh says of a machine: where it is, whom to log in as, with which keys, and which key it has.
+
+Files are read within a bound, and a line about another machine is no concern of this one.
+"""
+
+import os.path
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+from paramiko.hostkeys import HostKeyEntry
+
+from reconciler.core.engine_url import MAX_PORT, EngineUrl
+from reconciler.engine.errors import Trouble, one_line
+from reconciler.engine.files import UnusableFile, read_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """How a machine is logged in to; without a user it is the one who runs this."""
+
+    host: str
+    port: int
+    user: str | None
+    key_files: tuple[str, ...]
+    proxy_command: str
+
+    @property
+    def known_name(self) -> str:
+        """Return what known_hosts calls the machine."""
+        return self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}"
+
+
+def login_for(url: EngineUrl) -> Login:
+    """Return what a URL and ~/.ssh/config say together; the URL comes first. Raises Trouble."""
+    text = _text("config")
+    try:
+        config = paramiko.SSHConfig.from_text(text).lookup(url.host)
+        port = int(url.port or config.get("port") or paramiko.config.SSH_PORT)
+    except Exception as error:
+        raise _unusable(f"~/.ssh/config is not usable: {one_line(str(error))}") from error
+    if not 0 < port <= MAX_PORT:
+        raise _unusable(f"~/.ssh/config is not usable: it names port {port}")
+    return Login(
+        host=config.get("hostname", url.host),
+        port=port,
+        user=url.user or config.get("user"),
+        # ssh itself ignores key files that do not exist, and paramiko does not
+        key_files=tuple(name for name in config.get("identityfile", ()) if os.path.isfile(name)),  # noqa: PTH113 - never raises
+        proxy_command=config.get("proxycommand") or "",
+    )
+
+
+def known_keys(name: str) -> dict[str, paramiko.PKey]:
+    """Return the keys that ~/.ssh/known_hosts has for a machine: the first of each kind. Raises Trouble."""
+    keys: dict[str, paramiko.PKey] = {}
+    for number, line in enumerate(_text("known_hosts").splitlines(), 1):
+        if not _is_about(line, name):
+            continue
+        try:
+            entry = HostKeyEntry.from_line(line.strip(), number)
+        except Exception as error:
+            raise _unusable(f"~/.ssh/known_hosts, line {number}, holds no key that can be read") from error
+        if entry is not None:
+            keys.setdefault(entry.key.get_name(), entry.key)
+    return keys
+
+
+def _is_about(line: str, name: str) -> bool:
+    """Tell whether a line of known_hosts is about a machine, whose name may be hashed in it."""
+    names = line.split(maxsplit=1)[:1]
+    return bool(names) and any(each == name or _is_hash_of(each, name) for each in names[0].split(","))
+
+
+def _is_hash_of(text: str, name: str) -> bool:
+    if not text.startswith("|1|"):
+        return False
+    try:
+        return paramiko.HostKeys.hash_host(name, text) == text
+    except Exception:  # noqa: BLE001 - a broken hash is nobody's
+        return False
+
+
+def _text(name: str) -> str:
+    """Return the text of a file in ~/.ssh, which is empty if there is none. Raises Trouble."""
+    path = Path("~/.ssh").expanduser() / name
+    try:
+        return read_file(path, "of ssh").decode(errors="replace")
+    except UnusableFile as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return ""
+        raise _unusable(str(error)) from error
+
+
+def _unusable(defect: str) -> Trouble:
+    return Trouble(f"cannot be asked over ssh: {defect}")

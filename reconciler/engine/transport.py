@@ -1,0 +1,101 @@
+"""I/O: one connection of the kind that an Engine's URL names, made and ready for HTTP.
+
+A URL is checked here again, whoever stored it: nothing is looked up, run or connected for one that is
+not accepted.
+"""
+
+import contextlib
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import BadStatusLine
+from typing import Any
+
+from reconciler.core.engine_url import BadEngineUrl, EngineUrl, parse_engine_url
+from reconciler.engine.errors import Trouble
+from reconciler.engine.tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
+from reconciler.engine.wire import connect_tcp, connect_unix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """A connection, what HTTP calls its other end, and how its errors read.
+
+    `limit`, `end` and `close` do what more it takes to limit what is received, to end a read, and to close it.
+    """
+
+    sock: Any
+    authority: str = "localhost"
+    explain: Callable[[BaseException], str]
+    limit: Callable[[int], None] | None = None
+    end: Callable[[], None] | None = None
+    close: Callable[[], None] | None = None
+
+
+def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
+    """Connect to the machine or socket that a URL names, within so long. Raises Trouble, or what libraries raise."""
+    try:
+        parts = parse_engine_url(url)
+    except BadEngineUrl as error:
+        raise Trouble(f"cannot be asked: its URL is not usable: {error}") from None
+    if parts.scheme == "unix":
+        return Transport(sock=connect_unix(parts.path, seconds), explain=_plain_words)
+    if parts.scheme == "ssh":
+        return _over_ssh(parts, seconds)
+    if parts.scheme == "https" or (parts.scheme == "tcp" and tls):
+        return _over_tls(parts, tls, seconds)
+    sock = connect_tcp(parts.host, parts.port, seconds)
+    return Transport(sock=sock, authority=_authority(parts), explain=_plain_words)
+
+
+def _over_tls(url: EngineUrl, files: TlsFiles | None, seconds: float) -> Transport:
+    # before anybody is asked, so that what is wrong with the files is told even if nobody is there
+    context = context_of(files)
+
+    def explain(error: BaseException) -> str:
+        return tls_words(error, files, url.host)
+
+    sock = connect_tcp(url.host, url.port, seconds)
+    with _in_words(explain), _closed_on_error(sock):
+        sock.settimeout(seconds)
+        secure = context.wrap_socket(sock, server_hostname=url.host)
+        return Transport(sock=secure, authority=_authority(url), explain=explain)
+
+
+def _over_ssh(url: EngineUrl, seconds: float) -> Transport:
+    try:
+        from reconciler.engine.ssh import SshChannel
+    except ImportError as error:
+        raise Trouble("needs the ssh extra: pip install -r requirements-ssh.txt") from error
+    channel = SshChannel(url, seconds)
+    return Transport(
+        sock=channel.sock, explain=channel.words, limit=channel.limit, end=channel.end, close=channel.release
+    )
+
+
+@contextlib.contextmanager
+def _in_words(explain: Callable[[BaseException], str]) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ssl.SSLError) as error:
+        if words := explain(error):
+            raise Trouble(words) from error
+        raise
+
+
+@contextlib.contextmanager
+def _closed_on_error(sock: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _authority(url: EngineUrl) -> str:
+    return f"[{url.host}]:{url.port}" if ":" in url.host else f"{url.host}:{url.port}"
+
+
+def _plain_words(error: BaseException) -> str:
+    """Return in words that the answer was a TLS alert instead of HTTP, or nothing."""
+    return SPEAKS_TLS if isinstance(error, BadStatusLine) and str(error).startswith("\x15\x03") else ""
