@@ -109,7 +109,7 @@ def _is_as_read(change: Change, locked: Sequence[object] | None) -> bool:
     if before is None or locked is None:
         return before is None and locked is None
     read: list[object] = [before.host, before.container_id, before.state]
-    if change.details and change.known:
+    if change.known:
         read += astuple(change.known)
     return locked[: len(read)] == read
 

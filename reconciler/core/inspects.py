@@ -68,11 +68,9 @@ def _inspect_of(sighting: Sighting, details_of: str | None) -> Inspect:
     """Return what an inspect of this container is for, apart from the plan; `details_of` is None if none is owed."""
     if details_of is not None:
         return Inspect.OWED if details_of in ("", sighting.row.container_id) else Inspect.CHANGED
-    state, observation = sighting.row.state, sighting.observation
-    is_young = (state == RUNNING and observation.up_seconds is not None) or (
-        state == STOPPED and observation.ended_seconds is not None
-    )
-    return Inspect.SUSPECTED if is_young or state == RESTARTING else Inspect.NOTHING
+    observation = sighting.observation
+    is_young = observation.up_seconds is not None or observation.ended_seconds is not None
+    return Inspect.SUSPECTED if is_young or sighting.row.state == RESTARTING else Inspect.NOTHING
 
 
 def _has_its_row(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[str, Row]) -> bool:

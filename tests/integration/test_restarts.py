@@ -209,6 +209,12 @@ def test_inspects_that_all_fail_are_few_in_each_pass_and_rewrite_nothing(local: 
     assert len(set(engine.inspected)) > 40
 
 
+def test_inspects_that_fail_now_and_then_stop_no_other_of_the_pass(local: Host) -> None:
+    engine = FakeEngine(fleet(90))
+    engine.details = {each.name: fails(each.name) for each in engine.containers[::3]}
+    assert (look(engine).inspected, owed()) == (90, 30)
+
+
 def test_once_inspects_work_again_all_details_are_known_within_a_few_passes(local: Host) -> None:
     engine = FakeEngine(fleet(250))
     engine.details = {each.name: fails(each.name) for each in engine.containers}
@@ -257,16 +263,21 @@ def test_more_loops_than_a_pass_inspects_are_all_followed_and_leave_room_for_wha
 # a database of before
 
 
-def test_a_database_of_before_says_of_its_details_how_they_came(local: Host) -> None:
-    def row(role: str, of: str, count: int | None = None) -> Container:
-        bound = {"container_id": cid(role), "details_of": of, "restart_count": count}
-        return Container(id=f"shop:{role}", workload_id="shop", details_state="", **bound)
-
-    Container.objects.bulk_create(
-        [row("told", cid("told"), 0), row("stuck", cid("stuck")), row("new", ""), row("bound", cid("told"), 4)]
-    )
-    Container.objects.filter(id__in=["shop:new", "shop:bound"]).update(details_state=DetailsState.OWED)
+@pytest.mark.parametrize(
+    ("container_id", "details_of", "restart_count", "state"),
+    [
+        ("a", "a", 0, DetailsState.TOLD),
+        ("a", "a", None, DetailsState.STUCK),
+        ("a", "", None, DetailsState.OWED),
+        ("a", "b", 4, DetailsState.OWED),
+        ("", "", None, DetailsState.OWED),
+    ],
+)
+def test_a_database_of_before_says_of_its_details_how_they_stand(
+    local: Host, container_id: str, details_of: str, restart_count: int | None, state: DetailsState
+) -> None:
+    bound = {"container_id": container_id, "details_of": details_of, "restart_count": restart_count}
+    Container.objects.create(id="shop:web", workload_id="shop", **bound)
     migration = import_module("reconciler.migrations.0009_details_state")
     migration.tell_states(apps, connection.schema_editor())
-    states = dict(Container.objects.values_list("id", "details_state"))
-    assert states == {"shop:told": "told", "shop:stuck": "stuck", "shop:new": "owed", "shop:bound": "owed"}
+    assert web().details_state == state

@@ -159,8 +159,9 @@ def test_a_young_container_that_got_stuck_is_not_asked_about_again_while_it_is_y
 
 @pytest.mark.parametrize(("before", "now", "restarts"), [(2, 5, 3), (0, 1, 1), (0, 0, 0), (4, 4, 0), (None, 4, 0)])
 def test_the_growth_of_the_restart_count_goes_with_the_change(before: int | None, now: int, restarts: int) -> None:
-    change = of_web(RUNNING_WEB, container("web", WEB, state="restarting"), known(restart_count=before))
-    assert change.change(answer(restart_count=now)).restarts == restarts
+    look = of_web(RUNNING_WEB, container("web", WEB, state="restarting"), known(restart_count=before))
+    change = look.change(answer(restart_count=now))
+    assert (change.kind, change.cause, change.restarts) == (Kind.UPDATE, "state running → restarting", restarts)
 
 
 def test_growth_is_counted_from_the_last_count_that_was_known() -> None:

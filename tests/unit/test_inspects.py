@@ -87,6 +87,14 @@ def test_a_container_that_lost_its_row_to_a_newer_one_is_not_inspected() -> None
     assert [change.after.container_id for change in look.wanted()] == [new.container_id]
 
 
+@pytest.mark.parametrize("inspect", [known("new"), owed("new")])
+def test_a_container_that_lost_its_row_stays_uninspected_beside_the_one_that_has_it(inspect: LastInspect) -> None:
+    old = container("old", WEB, state="stopped", exit_code=1, created=1, ended_seconds=0)
+    look = Look([row("shop:web", "new")], [old, container("new", WEB, created=2)], {"shop:web": inspect})
+    assert cid("old") not in [change.after.container_id for change in look.wanted()]
+    assert len(look.wanted()) == (inspect.details_state == DetailsState.OWED)
+
+
 # who may have been restarted between two looks
 
 
@@ -206,6 +214,12 @@ def test_what_is_owed_takes_turns() -> None:
     rows, containers = many(20, state="created")
     look = Look(rows, containers, {each.id: owed(each.role) for each in rows})
     assert {look.asked(most=1, turn=turn)[0] for turn in range(60)} == {each.id for each in rows}
+
+
+def test_no_more_is_read_of_what_is_owed_than_a_pass_may_inspect() -> None:
+    """I11: a host of ten thousand containers may owe the details of all."""
+    rows, containers = many(20, state="created")
+    assert len(Look(rows, containers, {each.id: owed(each.role) for each in rows}).wanted(most=3)) == 3
 
 
 def test_nothing_is_asked_of_nothing() -> None:

@@ -90,6 +90,12 @@ def test_the_deployers_columns_are_never_blanked() -> None:
     assert plan.changes[0].after == replace(before, state="paused")
 
 
+@pytest.mark.parametrize("now", [container("web", WEB), container("new", WEB, state="stopped")])
+def test_an_exit_code_that_no_listing_tells_goes_with_the_end_that_it_told_of(now: Observation) -> None:
+    before = row("shop:web", "web", state="stopped", exit_code=127)
+    assert plan_of([before], [now]).changes[0].after.exit_code is None
+
+
 def test_the_deployers_columns_alone_are_no_difference() -> None:
     """I9."""
     assert str(plan_of([row("shop:web", "web", image_tag="v1")], [container("web", WEB)])) == ""
