@@ -19,6 +19,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Ch
 
 
 def _database() -> list[CheckMessage]:
+    """Refuse SQLite transactions that do not begin IMMEDIATE."""
     default = settings.DATABASES["default"]
     is_sqlite = default["ENGINE"].endswith("sqlite3")
     if not is_sqlite or default.get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
@@ -33,6 +34,7 @@ def _database() -> list[CheckMessage]:
 
 
 def _engine() -> list[CheckMessage]:
+    """Report absent TLS files, and an interval that is too short."""
     messages: list[CheckMessage] = []
     missing = [str(path) for path in (settings.DOCKER_TLS or {}).values() if not path.is_file()]
     if missing:
@@ -55,6 +57,7 @@ def _engine() -> list[CheckMessage]:
 
 
 def _lock() -> list[CheckMessage]:
+    """Warn about a lock that may expire while a pass waits for an Engine."""
     if settings.LOCK_TTL > settings.ENGINE_TIMEOUT:
         return []
     return [

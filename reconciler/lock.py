@@ -161,6 +161,7 @@ class HostLock:
             thread.join()
 
     def _run(self, script: str, *arguments: str | int) -> object:
+        """Run a script on the host's keys."""
         return self._command("EVAL", script, len(self._keys), *self._keys, *arguments)
 
     def _command(self, *parts: str | int) -> object:

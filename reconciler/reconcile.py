@@ -101,6 +101,7 @@ def reconcile(
 
 
 def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
+    """List, decide and apply; return what was done."""
     host, record = fence.host, fence.record
     table = store.rows_on(host)
     seen_at = timezone.now()
@@ -122,6 +123,7 @@ def _pass(now: _UnderWay, fence: Fence, lister: EngineLister) -> Report:
 
 
 def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
+    """List and decide; return what would be done."""
     record = store.host_record(now.host)
     table = store.rows_on(now.host)
     seen_at = timezone.now()

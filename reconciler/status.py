@@ -1,4 +1,4 @@
-"""How the index is doing, host by host: what `manage.py status` prints."""
+"""How the index is doing, host by host, as `manage.py status` prints it."""
 
 import statistics
 from collections import defaultdict
@@ -19,7 +19,7 @@ from reconciler.models import UNKNOWN, Container, Host
 
 
 class Condition(StrEnum):
-    """How a host is doing. NEW: no pass of it has succeeded yet; HELD: a second listing has to agree."""
+    """How a host is doing. NEW: no pass over it has succeeded yet. HELD: a second listing has to agree first."""
 
     OFF = "off"
     FAILING = "failing"
@@ -39,10 +39,10 @@ _CONDITION_WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """One host: times are in UTC, ages in seconds, latencies in milliseconds from event to committed row.
+    """One host. Times are in UTC, ages in seconds, latencies in milliseconds from the event to the committed row.
 
-    `containers` counts rows by their effective state, `last_known` those of unknown rows by the state
-    they had; `looping` counts restart loops.
+    `containers` counts rows by their effective state, `last_known` unknown rows by their last known state.
+    `looping` counts restart loops.
     """
 
     host: str
@@ -72,7 +72,7 @@ class HostStatus:
     latency_p99_ms: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the status in JSON's terms."""
+        """Return the status as a dictionary that JSON can hold."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
@@ -96,7 +96,7 @@ def statuses(at: datetime) -> list[HostStatus]:
 
 
 def pass_outcomes() -> dict[Outcome, int]:
-    """Return how many passes ended in which way, as far as Redis remembers; none if it does not answer."""
+    """Return how many passes ended in each way, as far as Redis remembers; nothing if Redis does not answer."""
     try:
         found = outcomes(connect(settings.REDIS_URL))
     except LockUnavailable:
@@ -105,7 +105,7 @@ def pass_outcomes() -> dict[Outcome, int]:
 
 
 def condition(host: Host, at: datetime) -> Condition:
-    """Return how a host is doing; what is worst comes first."""
+    """Return how a host is doing; if several conditions hold, the worst."""
     if not host.enabled:
         return Condition.OFF
     if host.last_error:
@@ -118,7 +118,7 @@ def condition(host: Host, at: datetime) -> Condition:
 
 
 def condition_text(host: Host, at: datetime) -> str:
-    """Say in few words how a host is doing."""
+    """Return in a few words how a host is doing."""
     found = condition(host, at)
     if found is Condition.FAILING:
         wait = (host.retry_at - at).total_seconds() if host.retry_at else 0
@@ -128,6 +128,7 @@ def condition_text(host: Host, at: datetime) -> str:
 
 
 def _counts(at: datetime) -> dict[str, _Counts]:
+    """Count the rows of every host."""
     counts: dict[str, _Counts] = defaultdict(lambda: _Counts({}, {}))
     rows = Container.objects.with_effective_state(at).order_by()
     by_state = rows.values_list("host_id", "effective_state", "state")  # type: ignore[misc]
@@ -175,12 +176,12 @@ def _latencies(hosts: list[str]) -> dict[str, list[float]]:
     try:
         return latencies(connect(settings.REDIS_URL), hosts)
     except LockUnavailable:
-        # the window of latencies lives with the locks, and is gone with them
+        # latencies are kept in Redis beside the locks, and are lost with them
         return {}
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:
-    """Return a percentile, or None of no values."""
+    """Return a percentile, or None if there are no values."""
     if len(values) < 2:
         return values[0] if values else None
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -1,4 +1,4 @@
-"""What comes out of the queue: only messages of the kind that this index sends itself are handed to Celery.
+"""Hands only those messages from the queue to Celery that are of the kind which this index sends itself.
 
 Celery trusts whoever can write to the queue. A message of another shape would end the worker, and many such messages
 go back into the queue when it ends, so that they would end the next worker, too. Here they are dropped with a warning.
@@ -16,7 +16,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 logger = logging.getLogger(__name__)
 
 Argument = str | int | float | bool | None
-# Whatever can go wrong with a message; what goes wrong with a connection is none of these.
+# What can go wrong with a message. Errors of a connection are none of these.
 UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -31,7 +31,7 @@ class Headers(msgspec.Struct):
 
 
 class DeliveryInfo(msgspec.Struct):
-    """The way that a message has gone."""
+    """The way that a message took."""
 
     exchange: str
     routing_key: str
@@ -48,7 +48,7 @@ class Properties(msgspec.Struct):
 
 
 class Message(msgspec.Struct, rename="kebab"):
-    """A message as it lies in Redis; what has no name here is left behind."""
+    """A message as it is in Redis; fields that have no name here are dropped."""
 
     body: str
     content_type: Literal["application/json"]
@@ -58,7 +58,7 @@ class Message(msgspec.Struct, rename="kebab"):
 
 
 class Body(msgspec.Struct, array_like=True):
-    """A task's arguments, and what Celery is to do afterwards, of which nothing is used here."""
+    """A task's arguments, and what Celery should do afterwards, which is not used here."""
 
     args: list[Argument]
     kwargs: dict[str, Argument]
@@ -66,7 +66,7 @@ class Body(msgspec.Struct, array_like=True):
 
 
 def accepted(raw: object) -> dict[str, Any]:
-    """Return a message, made anew from what is known of its kind. Raises ValueError if it is of another kind."""
+    """Return a new message with the known fields of this one. Raises ValueError if it is of another kind."""
     message = msgspec.convert(raw, Message)
     body = msgspec.json.decode(base64.b64decode(message.body, validate=True), type=Body)
     message.properties.delivery_tag = str(uuid.uuid4())
@@ -76,7 +76,7 @@ def accepted(raw: object) -> dict[str, Any]:
 
 
 class Channel(redis.Channel):
-    """A channel that survives a message it cannot read."""
+    """A channel that survives messages that it cannot read."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -88,7 +88,7 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Celery's way to Redis, but for tasks of other kinds."""
+    """Celery's way to Redis, without messages of other kinds."""
 
     Channel = Channel
 
@@ -97,5 +97,5 @@ class Transport(redis.Transport):
 
 
 def use() -> None:
-    """Have Celery take this transport for every address of Redis."""
+    """Let Celery use this transport for every address of Redis."""
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))

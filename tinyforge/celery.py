@@ -32,10 +32,10 @@ def fire_boot_pass(**_: Any) -> None:
 
 @beat_init.connect
 def end_beat_for_certain(sender: Any, **_: Any) -> None:
-    """Let beat end when it is told to, even while it sends a tick.
+    """Make beat end when it is told to, even while it sends a tick.
 
     Celery's own handler only raises SystemExit. If the signal comes while redis-py waits for an answer, another
-    exception takes its place, beat logs that one and goes on for ever.
+    exception takes its place; beat logs that one and goes on for ever.
     """
 
     def end(*_: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What Django's debug page hides besides names such as PASSWORD: URLs, for they may hold one."""
+"""What Django's debug page hides in addition to names such as PASSWORD: URLs, because they may hold a password."""
 
 import re
 
@@ -6,6 +6,6 @@ from django.views.debug import SafeExceptionReporterFilter
 
 
 class UrlHidingFilter(SafeExceptionReporterFilter):
-    """Hides settings and variables of the environment that are called after a URL."""
+    """Hides settings and environment variables whose names say that they are URLs."""
 
     hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|URL", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Hosts: to look at, to edit, and to have looked at now."""
+"""Hosts in the admin: they can be looked at and edited, and a pass over them can be asked for."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from reconciler.status import Condition, condition, condition_text
 
 
 class HostForm(ModelForm):
-    """A host to edit; a URL that cannot be used, which only a program can have stored, shows no password."""
+    """The form of a host. It shows no password in a URL that is not accepted, which a program may have stored."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -33,8 +33,8 @@ class HostForm(ModelForm):
 class HostAdmin(admin.ModelAdmin):
     """Hosts: where their Engine is, and how the last pass went.
 
-    Who may only view them sees that a host fails. What exactly was said, by its Engine or by the file system
-    of the worker, is for those who may change hosts.
+    People who may only view hosts see that a host fails. What its Engine or the worker's file system said is
+    shown to those who may change hosts.
     """
 
     form = HostForm
@@ -90,12 +90,12 @@ class HostAdmin(admin.ModelAdmin):
         return self.search_fields if self.has_change_permission(request) else ("name",)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # a filter in the address would tell piece by piece what is not shown
+        # by a filter in the address one could guess, piece by piece, what is not shown
         allowed = self.has_change_permission(request) or lookup.partition("__")[0] in self.list_filter
         return allowed and super().lookup_allowed(lookup, value, request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Host | None = None) -> tuple[str, ...]:
-        # the name is the key: changing it would make another host
+        # the name is the key, so changing it would make another host
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
@@ -103,7 +103,7 @@ class HostAdmin(admin.ModelAdmin):
         return (obj is None or obj.name != LOCAL_HOST) and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Host, form: ModelForm, change: bool) -> None:
-        """Write what was edited and nothing else: a pass may have written the rest since it was read (I6)."""
+        """Write only what was edited, because a pass may have written the rest since the form was read (I6)."""
         obj.save(update_fields=form.changed_data if change else None)
 
     @admin.display(description="last success", ordering="last_success_at")
@@ -129,7 +129,7 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.display(description="watched")
     def watched(self, row: Host) -> str:
-        # in words: a red cross would cry out over a host that is off, or that ticks alone look at
+        # in words, because a red cross would look like an error for a host that is off, or that only ticks look at
         return "yes" if row.is_watched(timezone.now()) else "no"
 
     @admin.display(description="error since then", ordering="last_error")
@@ -155,6 +155,7 @@ class HostAdmin(admin.ModelAdmin):
 
 
 def _coloured(found: Condition, text: str) -> SafeString | str:
+    """Return a text in the colour of its condition."""
     if found in (Condition.FRESH, Condition.OFF):
         return text
     # what waits for a second look is no failure

@@ -55,6 +55,7 @@ def _rank(sighting: Sighting) -> tuple[bool, int]:
 
 
 def _superseded(loser: Sighting, winner: Sighting) -> Skip:
+    """Return the skip of a container that another one has beaten."""
     by = winner.observation
     detail = f"row {winner.row.id} shows {short(by.container_id)} ({display_name(by)}, {by.state})"
     return loser.observation.skip(Reason.SUPERSEDED, detail)

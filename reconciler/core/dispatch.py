@@ -146,6 +146,7 @@ _TOO_LONG = (
 
 
 def _with_copies(row: Row, instance: InstanceFacts) -> Row:
+    """Return the row with the deployer's columns of its instance."""
     return replace(
         row,
         port=instance.port or row.port,

@@ -20,12 +20,12 @@ _MASK = "***"
 
 
 class BadEngineUrl(ValueError):
-    """No Engine may be asked at a URL; the text says why, and never quotes the URL."""
+    """The URL is not accepted for an Engine. The text says why, and never quotes the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUrl:
-    """The parts of a URL; what it does not name is empty, port 0 included. An IPv6 address has no brackets."""
+    """The parts of a URL. Parts that it does not name are empty, or 0 for the port. IPv6 addresses have no brackets."""
 
     scheme: str
     path: str = ""
@@ -35,7 +35,7 @@ class EngineUrl:
 
 
 def parse_engine_url(url: str) -> EngineUrl:
-    """Return the parts of a URL. Raises BadEngineUrl for every URL that no Engine may be asked at."""
+    """Return the parts of a URL. Raises BadEngineUrl for every URL that is not accepted for an Engine."""
     if len(url) > MAX_URL_CHARS:
         raise BadEngineUrl(f"it is longer than {MAX_URL_CHARS} characters")
     if not url.isprintable() or url != url.strip():
@@ -48,7 +48,7 @@ def parse_engine_url(url: str) -> EngineUrl:
 
 
 def engine_url_problem(url: str) -> str:
-    """Say why no Engine may be asked at a URL, or nothing if one may."""
+    """Return in words why a URL is not accepted for an Engine, or nothing if it is."""
     try:
         parse_engine_url(url)
     except BadEngineUrl as error:
@@ -57,12 +57,12 @@ def engine_url_problem(url: str) -> str:
 
 
 def scheme_of(url: str) -> str:
-    """Return the scheme of whatever stands in the place of a URL, in lower case."""
+    """Return the scheme of a URL, or of whatever text was given for one, in lower case."""
     return url.partition("://")[0].lower()
 
 
 def shown_url(url: str) -> str:
-    """Return an Engine's URL as it may be shown: one that is not accepted without user, password and query."""
+    """Return an Engine's URL as it may be shown; if it is not accepted, without user, password and query."""
     if not engine_url_problem(url):
         return url
     shown = without_password(url)[:MAX_URL_CHARS]
@@ -70,7 +70,7 @@ def shown_url(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return a URL, or what was meant to be one, that may be shown: without user, password and query."""
+    """Return a URL, or a text that was meant to be one, without user, password and query, so that it may be shown."""
     head, at, tail = url.rpartition("@")
     scheme, separator, _ = (head if at else url).partition("://")
     prefix = f"{scheme}://" if separator else ""
@@ -84,12 +84,14 @@ def without_password(url: str) -> str:
 
 
 def _socket(path: str) -> EngineUrl:
+    """Return the parts of a unix:// URL."""
     if not path.startswith("/") or not path.strip("/"):
         raise BadEngineUrl("it names no socket: unix:///path")
     return EngineUrl(scheme="unix", path=path)
 
 
 def _machine(scheme: str, place: str) -> EngineUrl:
+    """Return the parts of a URL that names a machine."""
     user, at, machine = place.rpartition("@")
     if at:
         _check_user(scheme, user)

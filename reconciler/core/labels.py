@@ -115,6 +115,7 @@ def _deciding(labels: Mapping[str, str]) -> tuple[str, Path] | None:
 
 
 def _text(labels: Mapping[str, str], label: str) -> str:
+    """Return a label's value. Raises BadLabel if it cannot be stored."""
     value = labels.get(label, "")
     if len(value) > MAX_VALUE_CHARS or not value.isprintable():
         raise BadLabel(label, value, str(text_problem(value)))

@@ -1,4 +1,4 @@
-"""A listing's body → a Snapshot, item by item, so that one malformed item is one refused container.
+"""The body of a listing → a Snapshot, item by item, so that one malformed item is one refused container.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -38,11 +38,11 @@ MAX_SHOWN_CHARS = 128
 MAX_NAME_CHARS = 256
 """Most that is kept of a container's name; longer than any that a daemon gives or a column takes."""
 MAX_STATUS_CHARS = 256
-"""Longest `Status` that is read: what is read is remembered."""
+"""The longest `Status` that is read. There is a limit because what is read is remembered."""
 
 
 class BadListing(ValueError):
-    """The body is not a list of containers, or too long a one."""
+    """The body is not a list of containers, or the list is too long."""
 
 
 class _Port(msgspec.Struct):
@@ -93,8 +93,8 @@ def decode_listing(body: bytes) -> Snapshot:
 
 
 def _split(body: bytes) -> list[Raw] | list[object]:
-    """Cut a body into items; with text in it that is no Unicode, the slow way, so that it spoils its item alone."""
-    # a bound on the number of items as well, before any of them takes room
+    """Cut a body into items. If it holds text that is not Unicode, a slower way is used that spoils one item only."""
+    # this bounds the number of items as well, before any of them takes memory
     if body.count(b",") > MAX_VALUES:
         raise BadListing(f"answered with a listing of more than {MAX_VALUES:,} values")
     try:
@@ -109,6 +109,7 @@ def _split(body: bytes) -> list[Raw] | list[object]:
 
 
 def _split_slowly(body: bytes, problem: str) -> list[object]:
+    """Cut a body into items that may hold text which is not Unicode."""
     if len(body) > MAX_SLOW_BYTES:
         raise BadListing(f"answered with something that is not JSON: {problem}{begins(body)}")
     try:
@@ -123,6 +124,7 @@ def _split_slowly(body: bytes, problem: str) -> list[object]:
 
 
 def _checked(items: list[_AnyItem]) -> list[_AnyItem]:
+    """Return the items. Raises BadListing if there are too many."""
     if len(items) > MAX_CONTAINERS:
         raise BadListing(f"answered with {len(items):,} containers; the most that are read is {MAX_CONTAINERS:,}")
     return items
@@ -137,6 +139,7 @@ def _problem(error: Exception) -> str:
 
 
 def _observation(item: _Item) -> Observation:
+    """Return what an item says. Raises ValueError if it cannot be used."""
     _check("Id", item.Id, MAX_CONTAINER_ID_CHARS)
     _check("Image", item.Image, MAX_IMAGE_CHARS)
     state = normalise_state(item.State)
@@ -165,7 +168,7 @@ def _observation(item: _Item) -> Observation:
 
 
 def _health(said: object) -> str:
-    """Return what a listing of API 1.52 or later says of health; anything odd costs the detail, not the container."""
+    """Return what a listing of API 1.52 or later says about health; if that makes no sense, nothing."""
     word = said.get("Status") if isinstance(said, dict) else None
     return word if isinstance(word, str) and word in HEALTHS else ""
 
@@ -176,6 +179,7 @@ def _check(field: str, value: str, max_chars: int) -> None:
 
 
 def _refusal(item: object, problem: str) -> Skip:
+    """Return a skip with what can still be read of an item that is unusable."""
     try:
         plain = json.loads(bytes(item).decode(errors="surrogateescape")) if isinstance(item, Raw) else item
         identity = convert(plain, _Identity)
@@ -189,5 +193,5 @@ def _refusal(item: object, problem: str) -> Skip:
 
 
 def begins(body: bytes) -> str:
-    """Return how a body begins, for a message."""
+    """Return the beginning of a body, for a message."""
     return f" (it begins {body[:60]!r})" if body else " (an empty body)"

@@ -179,6 +179,7 @@ def _doubt(evidence: Evidence) -> str:
 
 
 def _silence(identity: Identity) -> str:
+    """Return in words that the Engine does not say who it is, or nothing if it does."""
     return f"the Engine does not say who it is: it {identity.silence}" if identity.name is None else ""
 
 

@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """Return the result of some work. Raises TimeoutError if it takes longer.
+    """Return the result of some work. Raises TimeoutError if it takes longer than `seconds`.
 
-    It is left alone then, in a thread that ends when the work does: nothing else ends a name's resolution, say.
+    The work then goes on in a thread of its own until it ends: some work, such as resolving a name, cannot be ended.
     """
     future: Future[T] = Future()
 

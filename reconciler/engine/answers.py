@@ -52,7 +52,7 @@ def decode_version(body: bytes) -> Version:
 
 
 def decode_engine_id(body: bytes) -> str:
-    """Return the ID in the answer of /info. Raises Trouble, also if there is none: then it is unknown who answers."""
+    """Return the ID in the answer of /info. Raises Trouble if there is none, because nobody knows then who answered."""
     try:
         engine_id = _info.decode(body).ID
     except (ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
-"""I/O: one HTTP connection to an Engine, with an end to every wait and a limit for every answer.
+"""I/O: one HTTP connection to an Engine. Every wait has a bound, and every answer a limit.
 
-Knows HTTP and nothing of what is asked for.
+It knows HTTP, and nothing about what is asked for.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Connection:
         self._ended = False
 
     def get(self, path: str, deadline: Deadline, allowance: Allowance) -> Answer:
-        """Return the answer to a GET. Raises Trouble, or what libraries raise, and is closed then."""
+        """Return the answer to a GET. Raises Trouble, or errors of libraries; the connection is closed then."""
         with self._closed_on_error():
             response = self._ask(path, deadline, allowance)
             if response.status != OK:
@@ -65,7 +65,7 @@ class Connection:
             )
 
     def stream(self, path: str, deadline: Deadline) -> HTTPResponse:
-        """Return the answer to a GET, its body yet to come. Raises as `get` does, and is closed then."""
+        """Return the answer to a GET before its body. Raises as `get` does; the connection is closed then."""
         with self._closed_on_error():
             return self._ask(path, deadline, _HEAD)
 
@@ -90,7 +90,7 @@ class Connection:
         """Close the connection; the next request opens a new one."""
         transport, self._transport, self._socket = self._transport, None, None
         http, self._http = self._http, None
-        # whatever is wrong with the connection by now concerns nobody
+        # it does not matter any more what is wrong with the connection
         with contextlib.suppress(Exception):
             if http:
                 http.close()
@@ -99,6 +99,7 @@ class Connection:
                 transport.close()
 
     def _ask(self, path: str, deadline: Deadline, allowance: Allowance) -> HTTPResponse:
+        """Send a GET over the open connection, or over a new one, and return the answer before its body."""
         http = self._http
         if http is None or http.sock is None:
             http = self._open(deadline)
@@ -120,6 +121,7 @@ class Connection:
             self._transport.limit(allowance.most_bytes)
 
     def _open(self, deadline: Deadline) -> HTTPConnection:
+        """Connect, and bind the socket to the deadline and the allowance."""
         self.close()
         transport = self._transport = connect(self._url, self._tls, min(self._timeout, deadline.left()))
         self._socket = BoundedSocket(transport.sock, deadline, Meter(_HEAD))
@@ -132,6 +134,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
+        """Close the connection after any error, and raise Trouble if the transport knows what the error means."""
         try:
             yield
         except BaseException as error:

@@ -1,8 +1,7 @@
 """I/O: ask one Engine for a complete listing, for its identity, for a container's details and for its events.
 
-Whatever goes wrong between here and the daemon becomes one `EngineUnavailable` of that host (I15); a
-listing is complete or it does not exist (I1). What libraries and daemons say goes no further than
-this package.
+Whatever goes wrong on the way to the daemon becomes one `EngineUnavailable` of that host (I15). A listing
+is complete or it does not exist (I1). The types of libraries and daemons do not leave this package.
 """
 
 import contextlib
@@ -58,7 +57,7 @@ class Engine:
 
     @property
     def shown_url(self) -> str:
-        """Return the URL as it may be shown: without a password that somebody put there."""
+        """Return the URL as it may be shown: without the password that somebody may have put there."""
         return shown_url(self.url)
 
     @contextlib.contextmanager
@@ -106,7 +105,7 @@ class Engine:
             raise
 
     def unavailable(self, reason: str) -> EngineUnavailable:
-        """Return the one error there is, naming host and URL, but no password that somebody put there."""
+        """Return the only error that leaves this package for a failed Engine; it names the host and the shown URL."""
         return EngineUnavailable(self.host, self.shown_url, reason)
 
     @contextlib.contextmanager
@@ -191,9 +190,11 @@ class Session:
         return Allowance(most_bytes=most_bytes, complaint=complaint)
 
     def _ask(self, path: str, allowance: Allowance, deadline: Deadline | None = None) -> Answer:
+        """Return the daemon's answer to a path, asked in the negotiated version of the API."""
         return self._get(f"/v{self.version(deadline).ApiVersion}{path}", allowance, deadline)
 
     def _get(self, path: str, allowance: Allowance, deadline: Deadline | None) -> Answer:
+        """Return the answer to a whole path. Raises Trouble if its status is not 200."""
         seconds = self._engine.timeout_seconds
         deadline = deadline or Deadline(seconds, seconds * TOTAL_TIMEOUT_FACTOR)
         answer = self._connection.get(path, deadline, allowance)

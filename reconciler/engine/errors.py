@@ -65,6 +65,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _known_reason(link: BaseException, timeout_seconds: float) -> str | None:
+    """Return in words what this one exception means, or None if it says nothing that we know."""
     reasons: tuple[tuple[bool, str], ...] = (
         (isinstance(link, Trouble), getattr(link, "reason", "")),
         (isinstance(link, _TIMEOUTS), f"sent nothing for {timeout_seconds:g} s"),

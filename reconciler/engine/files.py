@@ -1,4 +1,4 @@
-"""I/O: small files that somebody else named, read within a bound whatever stands in their place."""
+"""I/O: reads small files that somebody else has named, within a bound, whatever is at that path."""
 
 import os
 import stat
@@ -14,9 +14,10 @@ class UnusableFile(Exception):
 
 
 def read_file(path: Path, role: str, root: Path | None = None) -> bytes:
-    """Return the bytes of a regular file of at most a mebibyte, which lies below a root if one is given.
+    """Return the bytes of a regular file of at most one mebibyte, which must lie below `root` if that is given.
 
-    Raises UnusableFile, in which `role` says what the file is for. FileNotFoundError is its cause if there is none.
+    Raises UnusableFile, whose text says by `role` what the file is for. Its cause is FileNotFoundError if there is no
+    such file.
     """
     name = f"{one_line(str(path))} ({role})"
     try:
@@ -24,15 +25,17 @@ def read_file(path: Path, role: str, root: Path | None = None) -> bytes:
     except FileNotFoundError as error:
         raise UnusableFile(f"there is no file {name}") from error
     except (OSError, ValueError, RuntimeError) as error:
-        # a path may hold a NUL, or a loop of links
+        # the path may contain a NUL character, or lead into a loop of links
         raise UnusableFile(f"{name} cannot be read: {_cause(error)}") from error
 
 
 def _read(path: Path, name: str, root: Path | None) -> bytes:
+    """Read the file after its links are followed and its place and kind are checked."""
     path = path.resolve()
     if root and not path.is_relative_to(root.resolve()):
         raise UnusableFile(f"{name} does not lie below {root}, the directory that TLS_ROOT names")
-    # before it is opened, for a device acts on that; and again after it, for another may have taken its place
+    # checked before it is opened, because a device may react to that, and again afterwards, because another file may
+    # have taken its place
     _require_regular(path.stat(), name)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

@@ -1,6 +1,6 @@
-"""I/O: a connection through `docker system dial-stdio` on the far side of ssh, with an end to every step.
+"""I/O: a connection through `docker system dial-stdio` on the other side of ssh. Every step has a bound.
 
-Imported for an ssh:// URL only: paramiko is an extra.
+It is imported for an ssh:// URL only, because paramiko is an extra.
 """
 
 import io
@@ -19,10 +19,10 @@ _COMMAND = "docker system dial-stdio"
 
 
 class SshChannel:
-    """An ssh session of its own with one channel in it, and what it takes to explain, end and release that."""
+    """An ssh session of its own with one channel in it, and how to explain, end and release it."""
 
     def __init__(self, url: EngineUrl, seconds: float) -> None:
-        """Connect, log in and start the command, within so long in all. Raises Trouble or OSError."""
+        """Connect, log in and start the command, all within a time. Raises Trouble or OSError."""
         alarm = Alarm(seconds)
         self._session = SshSession(url, alarm)
         try:

@@ -1,6 +1,6 @@
-"""I/O: what ~/.ssh says of a machine: where it is, whom to log in as, with which keys, and which key it has.
+"""I/O: what ~/.ssh says about a machine: its address, the user and the keys for the login, and the machine's own key.
 
-Files are read within a bound, and a line about another machine is no concern of this one.
+Files are read within a bound. A wrong line about another machine does not matter to this one.
 """
 
 import os.path
@@ -17,7 +17,7 @@ from reconciler.engine.files import UnusableFile, read_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """How a machine is logged in to; without a user it is the one who runs this."""
+    """How to log in to a machine; without a user, it is the user who runs this process."""
 
     host: str
     port: int
@@ -27,12 +27,12 @@ class Login:
 
     @property
     def known_name(self) -> str:
-        """Return what known_hosts calls the machine."""
+        """Return the machine's name in known_hosts."""
         return self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}"
 
 
 def login_for(url: EngineUrl) -> Login:
-    """Return what a URL and ~/.ssh/config say together; the URL comes first. Raises Trouble."""
+    """Return how to log in by a URL and ~/.ssh/config together; the URL takes precedence. Raises Trouble."""
     text = _text("config")
     try:
         config = paramiko.SSHConfig.from_text(text).lookup(url.host)
@@ -52,7 +52,7 @@ def login_for(url: EngineUrl) -> Login:
 
 
 def known_keys(name: str) -> dict[str, paramiko.PKey]:
-    """Return the keys that ~/.ssh/known_hosts has for a machine: the first of each kind. Raises Trouble."""
+    """Return the keys for a machine in ~/.ssh/known_hosts, the first of each kind. Raises Trouble."""
     keys: dict[str, paramiko.PKey] = {}
     for number, line in enumerate(_text("known_hosts").splitlines(), 1):
         if not _is_about(line, name):
@@ -73,6 +73,7 @@ def _is_about(line: str, name: str) -> bool:
 
 
 def _is_hash_of(text: str, name: str) -> bool:
+    """Tell whether a hashed name in known_hosts is that of the machine."""
     if not text.startswith("|1|"):
         return False
     try:

@@ -1,7 +1,7 @@
-"""I/O: an ssh session that somebody is logged in to, with an end to every step and a limit for what is received.
+"""I/O: an ssh session after its login. Every step has a bound, and what is received has a limit.
 
-paramiko alone would wait without end for a host that says nothing, for the reply to a command and for an
-agent, and would keep whatever a server sends it.
+paramiko alone would wait for ever for a host that says nothing, for the reply to a command and for an
+agent, and would keep everything that a server sends.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ RECEIVE_BYTES = 1 << 20
 _COMPLAINT = "sent more over ssh than it was asked for"
 _LOGIN = Allowance(most_bytes=1 << 20, complaint=_COMPLAINT)
 _BESIDE_AN_ANSWER_BYTES = 4 << 20
-"""What a server may have sent ahead (paramiko's window is 2 MiB), and what ssh adds to each packet."""
+"""Room for what a server may have sent in advance (paramiko's window is 2 MiB), and for what ssh adds to packets."""
 
-# what it has to say is in its exceptions
+# its exceptions say everything
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class SshSession:
-    """A session that is logged in, as ~/.ssh says."""
+    """A session that is logged in as the URL and ~/.ssh say."""
 
     def __init__(self, url: EngineUrl, alarm: Alarm) -> None:
         """Log in. Raises Trouble or OSError."""
@@ -63,17 +63,17 @@ class SshSession:
         return transport.open_session()
 
     def limit(self, most_bytes: int) -> None:
-        """Begin to count what is received anew, for an answer of at most so many bytes."""
+        """Start counting what is received again, for an answer of at most `most_bytes`."""
         allowed = most_bytes + _BESIDE_AN_ANSWER_BYTES
         self._meter.allow(Allowance(most_bytes=allowed, complaint=_COMPLAINT))
 
     def trouble(self) -> Trouble | None:
-        """Return what is wrong if more was received than that."""
+        """Return what is wrong if more was received than the limit."""
         return self._meter.trouble()
 
     def hang_up(self) -> None:
         """End every wait. May be called from any thread, and never blocks."""
-        # the session's thread looks up ten times a second, or at once when its socket ends
+        # the session's thread looks whether it has to end ten times a second, or at once when its socket is shut down
         if self._sock:
             self._sock.shut_down()
         if transport := self._client.get_transport():
@@ -101,6 +101,7 @@ class SshSession:
         self._client.connect(login.host, login.port, login.user, **more)
 
     def _raw_socket(self) -> "socket.socket | paramiko.ProxyCommand":
+        """Connect to the machine, or start the proxy command that leads there."""
         if not self._login.proxy_command:
             return connect_tcp(self._login.host, self._login.port, self._alarm.left)
         try:
@@ -110,6 +111,7 @@ class SshSession:
             raise Trouble(f"cannot be asked over ssh: {words}") from error
 
     def _words(self, error: BaseException) -> str:
+        """Return in words why the login failed, or nothing if the error does not come from ssh."""
         if trouble := self._meter.trouble():
             return trouble.reason
         if isinstance(error, paramiko.BadHostKeyException):
@@ -140,7 +142,7 @@ class _MeteredSocket:
 
     @property
     def _closed(self) -> bool:
-        # paramiko looks at it while it ends its thread
+        # paramiko reads this while it ends its thread
         return bool(self._raw._closed)
 
     def recv(self, size: int) -> bytes:
@@ -152,19 +154,19 @@ class _MeteredSocket:
         return received
 
     def close(self) -> None:
-        """Close it, or ask a proxy command to end: it may have ended already, and its number be another's."""
+        """Close it. A proxy command is ended by its own object: its number may belong to another process by now."""
         if isinstance(self._raw, paramiko.ProxyCommand):
             self._raw.process.terminate()
         else:
             self._raw.close()
 
     def shut_down(self) -> None:
-        """End what is being read."""
+        """End a read that is under way."""
         with contextlib.suppress(OSError, AttributeError):
             self._raw.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
-        """Let go of it, and end a proxy command."""
+        """End a proxy command for certain."""
         if isinstance(self._raw, paramiko.ProxyCommand):
             with self._raw.process as process:
                 process.kill()
@@ -175,7 +177,7 @@ class _Agent(paramiko.Agent):
     """The user's ssh agent, with a bound for its answers."""
 
     def __init__(self, seconds: float) -> None:
-        # not its own, which waits as long as it likes
+        # the inherited constructor is not called, because it waits without a bound
         AgentSSH.__init__(self)
         try:
             conn = connect_unix(os.environ.get("SSH_AUTH_SOCK", ""), seconds)
@@ -200,6 +202,7 @@ class _Refusal(paramiko.MissingHostKeyPolicy):
 
 
 def _own_name() -> str:
+    """Return the name of the user who runs this process."""
     try:
         return getuser()
     except (KeyError, OSError):

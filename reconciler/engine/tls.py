@@ -44,9 +44,9 @@ _CA, _CERT, _KEY = "the CA", "the client's certificate", "the client's key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """PEM files for a verified TLS connection; without cert and key the client shows no certificate.
+    """PEM files for a verified TLS connection; without `cert` and `key` the client shows no certificate.
 
-    With a root, only files below it are read.
+    If there is a root, only files below it are read.
     """
 
     ca: Path
@@ -93,7 +93,7 @@ def _load_pair(context: ssl.SSLContext, cert: Path, key: Path, cert_pem: bytes, 
 
 @contextlib.contextmanager
 def _as_file(data: bytes) -> Iterator[str]:
-    """Give what was read the name of a file, for OpenSSL takes keys from files alone; it never reaches a disk."""
+    """Put what was read into a file in memory, because OpenSSL reads keys from files only. It never reaches a disk."""
     descriptor = os.memfd_create("pem")
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -123,6 +123,7 @@ def tls_words(error: BaseException, files: TlsFiles | None, name: str) -> str:
 
 
 def _server_words(error: ssl.SSLCertVerificationError, files: TlsFiles | None, name: str, now: datetime) -> str:
+    """Return in words why the server's certificate was refused."""
     ca = files.ca if files else None
     if error.verify_code in _OF_ANOTHER_CA:
         trusted = f"the CA in {_shown(ca)}" if ca else "any CA that this machine trusts"
@@ -138,6 +139,7 @@ def _server_words(error: ssl.SSLCertVerificationError, files: TlsFiles | None, n
 
 
 def _client_words(alert: str, files: TlsFiles | None, now: datetime) -> str:
+    """Return in words why the server refused the client's certificate."""
     if files is None or files.cert is None:
         return f"demands a client certificate, and none is named (TLS alert: {alert})"
     fault = f"it {dates}" if (dates := _dates(files, files.cert, now)) else "it is not one that this Engine's CA signed"
@@ -165,6 +167,7 @@ def _unusable(defect: str, error: Exception | None = None) -> Trouble:
 
 
 def _certificate_defect(path: Path, role: str, pem: bytes) -> str:
+    """Return in words what is wrong with a file of certificates, or nothing."""
     try:
         x509.load_pem_x509_certificates(pem)
     except ValueError:
@@ -173,6 +176,7 @@ def _certificate_defect(path: Path, role: str, pem: bytes) -> str:
 
 
 def _key_defect(path: Path, pem: bytes) -> str:
+    """Return in words what is wrong with a file of a key, or nothing."""
     if b"PRIVATE KEY-----" not in pem:
         return f"{_shown(path)} ({_KEY}) holds no PEM key"
     return f"{_shown(path)} ({_KEY}) is encrypted, and nobody is here to decrypt it" if b"ENCRYPTED" in pem else ""

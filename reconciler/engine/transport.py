@@ -1,7 +1,7 @@
-"""I/O: one connection of the kind that an Engine's URL names, made and ready for HTTP.
+"""I/O: makes a connection of the kind that an Engine's URL names, ready for HTTP.
 
-A URL is checked here again, whoever stored it: nothing is looked up, run or connected for one that is
-not accepted.
+The URL is checked here again, whoever has stored it. Nothing is looked up, run or connected for a URL that
+is not accepted.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from reconciler.engine.wire import connect_tcp, connect_unix
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """A connection, what HTTP calls its other end, and how its errors read.
+    """A connection, the name of its other end for HTTP, and what its errors mean.
 
-    `limit`, `end` and `close` do what more it takes to limit what is received, to end a read, and to close it.
+    `limit`, `end` and `close` limit what is received, end a read, and close it, where that takes more than usual.
     """
 
     sock: Any
@@ -33,7 +33,7 @@ class Transport:
 
 
 def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
-    """Connect to the machine or socket that a URL names, within so long. Raises Trouble, or what libraries raise."""
+    """Connect to the machine or socket that a URL names, within a time. Raises Trouble, or errors of libraries."""
     try:
         parts = parse_engine_url(url)
     except BadEngineUrl as error:
@@ -49,7 +49,8 @@ def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
 
 
 def _over_tls(url: EngineUrl, files: TlsFiles | None, seconds: float) -> Transport:
-    # before anybody is asked, so that what is wrong with the files is told even if nobody is there
+    """Connect by TLS, after reading the files for it."""
+    # before anything connects, so that we say what is wrong with the files even if nobody answers
     context = context_of(files)
 
     def explain(error: BaseException) -> str:
@@ -63,6 +64,7 @@ def _over_tls(url: EngineUrl, files: TlsFiles | None, seconds: float) -> Transpo
 
 
 def _over_ssh(url: EngineUrl, seconds: float) -> Transport:
+    """Connect by ssh, if its extra is installed."""
     try:
         from reconciler.engine.ssh import SshChannel
     except ImportError as error:
@@ -75,6 +77,7 @@ def _over_ssh(url: EngineUrl, seconds: float) -> Transport:
 
 @contextlib.contextmanager
 def _in_words(explain: Callable[[BaseException], str]) -> Iterator[None]:
+    """Raise Trouble instead of an error that the transport can explain."""
     try:
         yield
     except (OSError, ssl.SSLError) as error:
@@ -85,6 +88,7 @@ def _in_words(explain: Callable[[BaseException], str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _closed_on_error(sock: Any) -> Iterator[None]:
+    """Close the socket if the steps in this block fail."""
     try:
         yield
     except BaseException:

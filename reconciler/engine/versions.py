@@ -1,4 +1,4 @@
-"""What daemons said of themselves, remembered so that each is asked once; one instance for a process."""
+"""Remembers what daemons said about themselves, so that each is asked once. A process has one instance."""
 
 import threading
 
@@ -6,7 +6,7 @@ from reconciler.engine.answers import Version
 
 
 class KnownVersions:
-    """The last answers to /version by Engine URL, as many as there is room for. Thread-safe."""
+    """The last answers to /version by Engine URL, up to a number. Thread-safe."""
 
     def __init__(self, most: int = 4_096) -> None:
         self._most = most
@@ -14,12 +14,12 @@ class KnownVersions:
         self._lock = threading.Lock()
 
     def get(self, url: str) -> Version | None:
-        """Return what is remembered of a daemon."""
+        """Return what is remembered about a daemon."""
         with self._lock:
             return self._versions.get(url)
 
     def remember(self, url: str, version: Version) -> None:
-        """Remember what a daemon said; what was remembered first is forgotten if there is no room."""
+        """Remember what a daemon said. If there is no room, the oldest entry is forgotten."""
         with self._lock:
             self._versions.pop(url, None)
             while len(self._versions) >= self._most:
@@ -27,7 +27,7 @@ class KnownVersions:
             self._versions[url] = version
 
     def forget(self, url: str) -> None:
-        """Forget what a daemon said, as after any error: it may come back newer."""
+        """Forget what a daemon said. This is done after any error, because the daemon may come back newer."""
         with self._lock:
             self._versions.pop(url, None)
 

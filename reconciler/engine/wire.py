@@ -1,6 +1,6 @@
-"""I/O: sockets whose waits end and whose bytes are counted, and how one is connected.
+"""I/O: sockets whose waits have a bound and whose bytes are counted, and how to connect them.
 
-Knows bytes and time; nothing of HTTP, of TLS or of what is asked for.
+It knows bytes and time, and nothing about HTTP, TLS or what is asked for.
 """
 
 import contextlib
@@ -51,21 +51,21 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """How many bytes may be received, and what it means if more are sent, in words for a Trouble."""
+    """How many bytes may be received, and the words for a Trouble if there are more."""
 
     most_bytes: int
     complaint: str
 
 
 class Meter:
-    """Counts what is received against an allowance: heads, framing and trailers as well as bodies."""
+    """Counts everything that is received against an allowance: heads, framing and trailers as well as bodies."""
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._left = allowance.most_bytes
 
     def allow(self, allowance: Allowance) -> None:
-        """Begin to count anew."""
+        """Start counting again, with another allowance."""
         self._allowance, self._left = allowance, allowance.most_bytes
 
     def take(self, received_bytes: int) -> None:
@@ -80,7 +80,7 @@ class Meter:
 
 
 class BoundedSocket:
-    """A connected socket of whatever kind, as http.client wants one, with a deadline and a meter."""
+    """A connected socket of any kind, in the form that http.client wants, with a deadline and a meter."""
 
     def __init__(self, sock: Any, deadline: Deadline, meter: Meter) -> None:
         self.sock = sock
@@ -95,13 +95,13 @@ class BoundedSocket:
         return io.BufferedReader(_Reads(self))
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Ignore what would bound a single wait only."""
+        """Do nothing: the deadline bounds the waits, and this would bound each single one only."""
 
     def close(self) -> None:
         self.sock.close()
 
     def end(self) -> None:
-        """End what is being read, from any thread: the read returns."""
+        """End a read that is under way, so that it returns. May be called from any thread."""
         with contextlib.suppress(OSError, ValueError), socket.socket(fileno=os.dup(self.sock.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
 
@@ -137,7 +137,7 @@ def connect_unix(path: str, seconds: float) -> socket.socket:
 
 
 def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
-    """Return a connection to one of a machine's addresses, made within so long in all. Raises Trouble or OSError."""
+    """Return a connection to one of a machine's addresses, made within a time. Raises Trouble or OSError."""
     end = time.monotonic() + seconds
     try:
         found = within(seconds, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
@@ -150,7 +150,7 @@ def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
 
 
 def connect_one_of(addresses: Sequence[tuple[int, Any]], seconds: float) -> socket.socket:
-    """Return a connection to the first address that takes one, each given its share of the time.
+    """Return a connection to the first address that accepts one; each address gets its share of the time.
 
     Raises Trouble if the time is up, or OSError.
     """

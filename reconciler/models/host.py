@@ -1,4 +1,4 @@
-"""Hosts: where their Engines are, how their passes went, and what is held back of them."""
+"""Hosts: where their Engines are, how their passes went, and which of their rows are held back."""
 
 import os.path
 from datetime import datetime, timedelta
@@ -15,17 +15,17 @@ from reconciler.core.row_ids import MAX_HOST_CHARS
 
 MAX_ENGINE_ID_CHARS = 255
 WATCHER_SILENT_AFTER = timedelta(seconds=30)
-"""A watcher that has not written for so long is taken for dead."""
+"""A watcher that has not written for this long is taken for dead."""
 
 
 def validate_engine_url(url: str) -> None:
-    """Refuse a URL that no Engine may be asked at; the message shows no password."""
+    """Refuse a URL that is not accepted for an Engine; the message shows no password."""
     if problem := engine_url_problem(url):
         raise ValidationError(f"{shown_url(url)!r} is not usable: {problem}", code="engine_url")
 
 
 def latest_believed(at: datetime) -> datetime:
-    """Return the latest moment that a clock can have noted by now; a later one was noted by a clock that was wrong."""
+    """Return the latest moment that a right clock can have noted by now. A later one comes from a wrong clock."""
     return at + timedelta(seconds=settings.RECONCILE_INTERVAL)
 
 
@@ -33,19 +33,19 @@ class HostQuerySet(models.QuerySet["Host"]):
     """The questions people ask of hosts."""
 
     def due(self, at: datetime) -> Self:
-        """Enabled hosts that a tick looks at: those that fail are left out until their next try.
+        """Enabled hosts that a tick looks at. Hosts that fail are left out until their next try.
 
-        A next try that was noted by a clock that was wrong is due.
+        If a wrong clock noted the next try, the host is due.
         """
         latest = at + timedelta(seconds=settings.LONGEST_BACKOFF)
         is_wrong = Q(retry_at__gt=latest) | Q(last_error_at__gt=latest_believed(at))
         return self.filter(Q(retry_at=None) | Q(retry_at__lte=at) | is_wrong, enabled=True)
 
     def longest_waiting_first(self, at: datetime) -> Self:
-        """The order in which hosts have their turn: the one that was looked at longest ago comes first.
+        """Order hosts by their turn: the one that was looked at longest ago comes first.
 
-        A host that fails may hang, so it comes after all others and delays none of them; but one that
-        has been due for longer than any pause lasts has its turn as if it did not fail (I15).
+        A host that fails may hang, so it comes after all others and does not delay them. But if it has been
+        due for longer than any pause lasts, it takes its turn as if it did not fail (I15).
         """
         overdue = at - timedelta(seconds=settings.LONGEST_BACKOFF)
         fails = Q(failures__gt=0, retry_at__gt=overdue) & ~Q(last_error_at__gt=latest_believed(at))
@@ -54,7 +54,7 @@ class HostQuerySet(models.QuerySet["Host"]):
 
 
 def _may_hold_tls_files(name: str) -> bool:
-    """Tell whether a path, by its spelling, lies below TLS_ROOT. Links are followed where the file is read."""
+    """Tell whether a path lies below TLS_ROOT as it is written. Links are followed when the file is read."""
     return settings.TLS_ROOT is None or Path(os.path.abspath(name)).is_relative_to(settings.TLS_ROOT)  # noqa: PTH100
 
 
@@ -63,9 +63,9 @@ def _path_field(what: str) -> "models.CharField[str, str]":
 
 
 class Host(models.Model):
-    """A machine with an Engine; its row also mints and proves the fence tokens of passes (I6).
+    """A machine with an Engine. Its row also makes and checks the fence tokens of passes (I6).
 
-    `failures` counts passes that failed since the last that did not; `retry_at` is when a tick tries
+    `failures` counts the passes that have failed since the last success; `retry_at` is when a tick tries
     again. `held` is what the safeguard holds back, and `swept` what has just gone missing, as
     `reconciler.core.safeguard` remembers them; `held_since` is the earliest moment in `held`.
     """
@@ -130,7 +130,7 @@ class Host(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse TLS files that cannot work together, or that nothing would use."""
+        """Refuse TLS files that do not fit together, or that nothing would use."""
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValidationError("A client certificate and its key go together: name both, or neither.")
@@ -143,7 +143,7 @@ class Host(models.Model):
 
     @property
     def shown_url(self) -> str:
-        """Return the URL as it may be shown to anybody; empty for the environment's DOCKER_HOST."""
+        """Return the URL as everybody may see it; empty if it is the environment's DOCKER_HOST."""
         return shown_url(self.url) if self.url else ""
 
     @property

@@ -89,6 +89,7 @@ class Asker(threading.Thread):
         return None
 
     def _note_success(self, due: DueLook) -> None:
+        """Count the request, and note that asking works."""
         with self._changed:
             self._failing_since = None
             self._asked[due.host] = self._asked.get(due.host, 0) + 1

@@ -100,9 +100,11 @@ class Schedule:
         want.last_due, want.last_event_ns = max(want.last_due, due), event_ns
 
     def _host_due(self, host: str) -> float:
+        """Return when the next look at a host is due."""
         return min(self._look_due(host, look) for look in self._wants[host])
 
     def _look_due(self, host: str, look: Look) -> float:
+        """Return when a look is due: SOON as it is wanted, all others not before the window is over."""
         due = self._wants[host][look].due
         return due if look is Look.SOON else max(due, self._not_before.get(host, due))
 

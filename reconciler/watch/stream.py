@@ -130,6 +130,7 @@ class HostWatch(threading.Thread):
             return "" if self._ended_by_us or self._stopping.is_set() else trouble
 
     def _read_stream(self) -> None:
+        """Subscribe, and pass on what comes until the stream ends."""
         stream = self.engine.events(SILENCE_SECONDS + 10)
         try:
             self._begin(stream)

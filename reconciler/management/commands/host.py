@@ -105,7 +105,7 @@ class Command(BaseCommand):
         if name == LOCAL_HOST:
             raise CommandError("host local stays, row ids depend on it; `manage.py host disable local`", returncode=1)
         with transaction.atomic():
-            # a pass under way applies before this, or finds that its host is gone
+            # a pass that is under way either applies before this, or finds that its host is gone
             Host.objects.select_for_update().get(name=name)
             rows = Container.objects.on(host)
             if not with_rows and (count := rows.count()):
@@ -125,6 +125,7 @@ def _named(names: list[str]) -> list[Host]:
 
 
 def _found(host: Host) -> dict[str, Any]:
+    """Ask a host's Engine what it is; return that, or the error."""
     engine = engine_of(host)
     said: dict[str, Any] = {"host": host.name, "url": engine.shown_url, "error": ""}
     try:
@@ -136,6 +137,7 @@ def _found(host: Host) -> dict[str, Any]:
 
 
 def _sentence(found: dict[str, Any]) -> str:
+    """Return in a sentence what was found at a host."""
     if found["error"]:
         return f"{found['host']}: the Engine at {found['url']} {found['error']}"
     text = "{host}: {product} {version} (API {api_version}) at {url}, {containers} containers".format(**found)

@@ -60,6 +60,7 @@ class Command(BaseCommand):
         return reconcile(host, engine_of(host), trigger=Trigger.MANUAL, dry_run=True)
 
     def _reconcile(self, host: Host) -> list[Report]:
+        """Make passes in turn with the workers, or without the lock if Redis does not answer."""
         try:
             # a request of its own makes sure that a pass under way is followed by one that answers it (I12)
             lock_of(host.name).request(PassRequest(Trigger.MANUAL))
