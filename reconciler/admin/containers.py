@@ -7,20 +7,19 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import quote, unquote
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from reconciler.admin.shown import ReadOnlyAdmin, age, end_badge, moment_of, state_badge, unknown_badge
-from reconciler.models import UNKNOWN, Container, State, Workload, orphan_condition, unknown_condition
+from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
+from reconciler.models.container import ContainerQuerySet
+from reconciler.models.trouble import ENDED_STATES
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
-BAD_STATES = (State.FAILED, State.MISSING, State.RESTARTING)
-ENDED_STATES = (State.STOPPED, State.RESTARTING)
 REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
 
 
@@ -31,38 +30,11 @@ class TroubleFilter(SimpleListFilter):
     parameter_name = "truth"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("any", "any"),
-            ("unhealthy", "unhealthy"),
-            ("looping", "in a restart loop"),
-            ("unknown", "unknown: host does not answer"),
-        ]
+        return [(kind.value, str(kind.label)) for kind in Trouble]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
-        unknown = unknown_condition(timezone.now())
-        looping = Q(restarts_lately__gte=settings.RESTART_LOOP_COUNT)
-        unhealthy = Q(health="unhealthy")
-        bad = Q(state__in=BAD_STATES) | Q(state__in=ENDED_STATES, oom_killed=True)
-        conditions = {
-            "any": bad | unhealthy | looping | unknown | orphan_condition(),
-            "unhealthy": unhealthy & ~unknown,
-            "looping": looping,
-            "unknown": unknown,
-        }
-        return queryset.filter(conditions.get(self.value() or "", Q()))
-
-
-class OrphanFilter(SimpleListFilter):
-    """Filter for containers whose workload does not exist."""
-
-    title = "workload"
-    parameter_name = "orphan"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "gone (orphans)")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
-        return queryset.filter(orphan_condition()) if self.value() == "yes" else queryset
+    def queryset(self, request: HttpRequest, queryset: ContainerQuerySet) -> ContainerQuerySet:
+        kind = self.value()
+        return queryset.in_trouble(Trouble(kind)) if kind in Trouble.values else queryset
 
 
 @admin.register(Container)
@@ -71,7 +43,7 @@ class ContainerAdmin(ReadOnlyAdmin):
 
     list_title = "Containers"
     list_display = ("id", "shown_state", "seen", "shown_workload", "role", "host", "image", "shown_port", "container")
-    list_filter = (TroubleFilter, "state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter), OrphanFilter)
+    list_filter = (TroubleFilter, "state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter))
     # a join would hide orphans, and unless told which, Django joins every relation that is shown
     list_select_related = ("host",)
     search_fields = ("id", "container_id", "image_ref", "workload__id", "workload_name", "role")

@@ -1,8 +1,10 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
-from reconciler.models.container import UNKNOWN, Container, State, orphan_condition, unknown_condition
+from reconciler.models.container import Container
 from reconciler.models.host import Host
+from reconciler.models.state import UNKNOWN, State
 from reconciler.models.transition import Transition
+from reconciler.models.trouble import Trouble
 from reconciler.models.workload import Instance, Stack, Workload, WorkloadKind
 
 __all__ = [
@@ -13,8 +15,7 @@ __all__ = [
     "Stack",
     "State",
     "Transition",
+    "Trouble",
     "Workload",
     "WorkloadKind",
-    "orphan_condition",
-    "unknown_condition",
 ]

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -13,50 +13,10 @@ from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
-from reconciler.models.host import Host, latest_believed
+from reconciler.models.host import Host
+from reconciler.models.state import ROW_STATES, UNKNOWN, State
+from reconciler.models.trouble import Trouble, orphan_condition, trouble_condition, unknown_condition
 from reconciler.models.workload import Deployed, Workload, WorkloadKind
-
-UNKNOWN = "unknown"
-"""The effective state of a row whose host cannot be asked; never stored."""
-
-
-class State(models.TextChoices):
-    """States of a container row; a daemon's unknown state is stored as it is.
-
-    `missing` and `moved` are set by the reconciler alone, `failed` by the deployer alone. `gone` is the
-    last state of a row's history, and no row has it.
-    """
-
-    RUNNING = "running", "running"
-    RESTARTING = "restarting", "restarting"
-    PAUSED = "paused", "paused"
-    CREATED = "created", "created"
-    REMOVING = "removing", "removing"
-    STOPPED = "stopped", "stopped"
-    FAILED = "failed", "failed"
-    MISSING = "missing", "missing"
-    MOVED = "moved", "moved"
-    GONE = "gone", "gone"
-    PENDING = "", "pending"
-
-
-ROW_STATES = [(value, label) for value, label in State.choices if value != State.GONE]
-
-
-def unknown_condition(at: datetime) -> Q:
-    """Return the condition that a row's host cannot be asked: its last pass failed, or none succeeded lately.
-
-    Lately is within three intervals, as for a host that is stale. A placeholder has nothing to ask for.
-    """
-    earliest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
-    out_of_range = Q(host__last_success_at__lt=earliest) | Q(host__last_success_at__gt=latest_believed(at))
-    unasked = Q(host__last_success_at=None) | out_of_range
-    return ~Q(container_id="") & (~Q(host__last_error="") | unasked)
-
-
-def orphan_condition() -> Q:
-    """Return the condition that a container's workload does not exist."""
-    return ~Q(Exists(Workload.objects.filter(id=OuterRef("workload_id"))))
 
 
 class ContainerQuerySet(models.QuerySet["Container"]):
@@ -118,7 +78,12 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 
     def looping(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Rows in a restart loop: restarted at least RESTART_LOOP_COUNT times within RESTART_LOOP_SECONDS."""
-        return self.with_restarts(at).filter(Q(restarts_lately__gte=settings.RESTART_LOOP_COUNT))
+        return self.in_trouble(Trouble.LOOPING, at)
+
+    def in_trouble(self, kind: Trouble = Trouble.ANY, at: datetime | None = None) -> "ContainerQuerySet":
+        """Rows that somebody should look at, for one reason or for any."""
+        at = at or timezone.now()
+        return self.with_restarts(at).filter(trouble_condition(kind, at))
 
 
 class Container(Deployed):

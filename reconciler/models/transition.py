@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from reconciler.core.history import time_in_state
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
-from reconciler.models.container import Container, State
+from reconciler.models.container import Container
 from reconciler.models.host import Host
+from reconciler.models.state import State
 
 
 class TransitionQuerySet(models.QuerySet["Transition"]):

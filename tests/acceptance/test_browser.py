@@ -409,7 +409,7 @@ def test_trouble_is_filled_with_its_colour_and_the_unknown_with_none(
         ("state", "missing", {"shop:search"}),
         ("state", "failed", {"shop:reports"}),
         ("state", "pending", {"shop:next"}),
-        ("workload", "gone (orphans)", {"landing:site"}),
+        ("trouble", "orphan: workload is gone", {"landing:site"}),
         ("host", "berlin", UNKNOWN),
     ],
 )

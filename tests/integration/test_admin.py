@@ -224,9 +224,9 @@ def test_search_finds_the_rows_of_an_orphaned_workload(admin_client, shop, orpha
         ({"state__exact": "stopped"}, {"lost:web"}),
         ({"workload_kind__exact": "site"}, {"edge:site"}),
         ({"host__name__exact": "edge"}, {"edge:site"}),
-        ({"orphan": "yes"}, {"lost:web"}),
-        ({"orphan": "yes", "state__exact": "running"}, set()),
-        ({"orphan": "yes", "q": "lost"}, {"lost:web"}),
+        ({"truth": "orphan"}, {"lost:web"}),
+        ({"truth": "orphan", "state__exact": "running"}, set()),
+        ({"truth": "orphan", "q": "lost"}, {"lost:web"}),
         ({"truth": "nonsense"}, {"shop:web", "lost:web", "edge:site"}),
         ({}, {"shop:web", "lost:web", "edge:site"}),
     ],
@@ -286,7 +286,9 @@ def hundred_thousand(django_db_setup, django_db_blocker):
 @pytest.mark.xdist_group("hundred_thousand")
 @pytest.mark.usefixtures("hundred_thousand")
 class TestAHundredThousandRows:
-    @pytest.mark.parametrize("query", [{}, {"q": "r99999"}, {"orphan": "yes"}, {"state__exact": "running", "p": "900"}])
+    @pytest.mark.parametrize(
+        "query", [{}, {"q": "r99999"}, {"truth": "orphan"}, {"state__exact": "running", "p": "900"}]
+    )
     def test_a_page_takes_few_queries_and_one_count(self, admin_client, query):
         queries = [each["sql"] for each in queries_of(admin_client, LIST, **query)]
         counts = [sql for sql in queries if "COUNT(*)" in sql and "reconciler_container" in sql]
