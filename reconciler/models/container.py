@@ -13,7 +13,7 @@ from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
-from reconciler.models.host import Host
+from reconciler.models.host import Host, latest_believed
 from reconciler.models.state import ROW_STATES, UNKNOWN, State
 from reconciler.models.trouble import Trouble, orphan_condition, trouble_condition, unknown_condition
 from reconciler.models.workload import Deployed, Workload, WorkloadKind
