@@ -10,14 +10,14 @@ from django.contrib.admin.utils import quote, unquote
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from reconciler.admin.shown import ReadOnlyAdmin, age, end_badge, moment_of, state_badge, unknown_badge
 from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
-from reconciler.models.container import ContainerQuerySet
-from reconciler.models.trouble import ENDED_STATES
+from reconciler.models.trouble import ENDED_STATES, trouble_condition
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
@@ -32,9 +32,9 @@ class TroubleFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(kind.value, str(kind.label)) for kind in Trouble]
 
-    def queryset(self, request: HttpRequest, queryset: ContainerQuerySet) -> ContainerQuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
         kind = self.value()
-        return queryset.in_trouble(Trouble(kind)) if kind in Trouble.values else queryset
+        return queryset.filter(trouble_condition(Trouble(kind), timezone.now())) if kind in Trouble.values else queryset
 
 
 @admin.register(Container)
