@@ -13,7 +13,7 @@ The lock is for efficiency, the database's fence for safety (I7): losing all of 
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, cast
 
@@ -181,10 +181,15 @@ def latencies(client: redis.Redis, hosts: Sequence[str]) -> dict[str, list[float
     return {host: [float(each) for each in noted] for host, noted in zip(hosts, found, strict=True)}
 
 
-def count_outcome(client: redis.Redis, outcome: Outcome) -> None:
-    """Count a pass by how it ended. The counts start again when Redis loses them. Raises LockUnavailable."""
-    with _translated_errors(client):
-        client.hincrby(OUTCOMES_KEY, outcome, 1)
+def count_outcomes(client: redis.Redis, ended: Iterable[Outcome]) -> None:
+    """Count passes by how they ended, in one round trip. The counts start again when Redis loses them.
+
+    Raises LockUnavailable.
+    """
+    with _translated_errors(client), client.pipeline(transaction=False) as pipeline:
+        for outcome in ended:
+            pipeline.hincrby(OUTCOMES_KEY, outcome, 1)
+        pipeline.execute()
 
 
 def outcomes(client: redis.Redis) -> dict[str, int]:

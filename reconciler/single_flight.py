@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 
 from reconciler import store
 from reconciler.conf import engine_of, lock_of
 from reconciler.core.report import Outcome, Report, Trigger
 from reconciler.exceptions import IndexUnavailable, LockUnavailable
-from reconciler.lock import HostLock, Lease, PassRequest
+from reconciler.lock import HostLock, Lease, PassRequest, connect, count_outcomes
 from reconciler.models import Host
 from reconciler.reconcile import reconcile
 
@@ -66,10 +67,16 @@ def reconcile_in_turn(host: Host, *, trigger: Trigger, only_if_asked: bool = Fal
     lease = lock.acquire(only_if_asked=only_if_asked)
     if lease:
         with lock.renewed():
-            return _fly(host, lock, lease, trigger)
-    if only_if_asked:
+            flight = _fly(host, lock, lease, trigger)
+    elif only_if_asked:
         return Flight()
-    return Flight(looks=(Look(host=host, report=Report(host=host.name, trigger=trigger, outcome=Outcome.BUSY)),))
+    else:
+        busy = Report(host=host.name, trigger=trigger, outcome=Outcome.BUSY)
+        flight = Flight(looks=(Look(host=host, report=busy),))
+    # a count that is lost is no reason to lose what the flight leaves to others
+    with contextlib.suppress(LockUnavailable):
+        count_outcomes(connect(settings.REDIS_URL), [report.outcome for report in flight.reports])
+    return flight
 
 
 def _fly(asked: Host, lock: HostLock, lease: Lease | None, trigger: Trigger) -> Flight:

@@ -9,7 +9,11 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.packages import find_program
+from reconciler.conf import lock_of
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Host, Transition, Workload
+from reconciler.single_flight import reconcile_in_turn
+from simulator import Engine, Failure, Server
 from tests.builders import cid
 from tests.conftest import unavailable
 from web.models import Scope, Token
@@ -106,6 +110,19 @@ def test_a_restart_loop_is_told(scrape) -> None:
     given = {"host_id": "local", "container_id": row.container_id, "at": timezone.now(), "to_state": "running"}
     Transition.objects.create(row_id=row.id, restarts=3, **given)
     assert scrape()["container_restart_loop", "local", "shop:web"] == 1
+
+
+def test_passes_are_counted_by_how_they_ended(scrape, local: Host, simulator: Server) -> None:
+    engine = Engine()
+    Host.objects.update(url=simulator.serve(engine))
+    reconcile_in_turn(local, trigger=Trigger.TICK)
+    reconcile_in_turn(local, trigger=Trigger.TICK)
+    engine.fail(Failure.ERROR)
+    reconcile_in_turn(local, trigger=Trigger.TICK)
+    lock_of("local").acquire()
+    reconcile_in_turn(local, trigger=Trigger.TICK)
+    told = {labels[1]: value for labels, value in scrape().items() if labels[0] == "passes_total"}
+    assert told == {"applied": 2, "failed": 1, "busy": 1, "superseded": 0}
 
 
 def test_too_many_rows_are_counted_and_not_listed(scrape, settings) -> None:
