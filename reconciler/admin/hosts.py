@@ -98,6 +98,10 @@ class HostAdmin(admin.ModelAdmin):
         # the name is the key, so changing it would make another host
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
+    def has_ask_permission(self, request: HttpRequest) -> bool:
+        """Tell whether a user may ask for a pass: an operator may, and whoever may change hosts."""
+        return request.user.has_perm("reconciler.ask_for_pass") or self.has_change_permission(request)
+
     def has_delete_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
         # row ids depend on it
         return (obj is None or obj.name != LOCAL_HOST) and super().has_delete_permission(request, obj)
@@ -136,13 +140,14 @@ class HostAdmin(admin.ModelAdmin):
     def trouble(self, row: Host) -> SafeString | str:
         return format_html('<span class="trouble">{}</span>', row.last_error) if row.last_error else "—"
 
-    @admin.action(description="Reconcile now", permissions=["change"])
+    @admin.action(description="Reconcile now", permissions=["ask"])
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Host]) -> None:
         asked: list[str] = []
         try:
-            for name in queryset.filter(enabled=True).values_list("name", flat=True):
-                request_pass(name)
-                asked.append(name)
+            for host in queryset.filter(enabled=True):
+                request_pass(host.name)
+                self.log_change(request, host, "Asked for a pass.")
+                asked.append(host.name)
         except (LockUnavailable, OperationalError) as error:
             so_far = f"No more than {', '.join(asked)} was asked" if asked else "Nothing was asked"
             self.message_user(request, f"{so_far} of the workers: {error}", messages.ERROR)

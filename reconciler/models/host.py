@@ -122,6 +122,7 @@ class Host(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [("ask_for_pass", "Can ask for a pass")]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(fence_applied__lte=F("fence_minted")), name="host_fence_in_order"),
         ]

@@ -3,6 +3,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -471,6 +472,18 @@ def test_reconcile_now_is_for_those_who_may_change_hosts(staff, local, valkey):
     assert valkey.llen("reconcile") == 1
 
 
+def test_reconcile_now_is_for_operators_who_may_change_nothing(staff, local, valkey):
+    reconcile_now(staff("view_host", "ask_for_pass"), "local")
+    assert valkey.llen("reconcile") == 1
+
+
+def test_who_asked_for_a_pass_of_which_host_is_in_the_admins_log(staff, local, valkey):
+    Host.objects.create(name="off", enabled=False)
+    reconcile_now(staff("view_host", "ask_for_pass"), "local", "off")
+    entry = LogEntry.objects.get(content_type__model="host")
+    assert (entry.user.get_username(), entry.object_id, entry.change_message) == ("sam", "local", "Asked for a pass.")
+
+
 def test_reconcile_now_is_not_for_those_who_only_look(staff, local, valkey):
     client = staff("view_host")
     assert "reconcile_now" not in client.get(HOSTS).content.decode()
@@ -483,6 +496,7 @@ def test_reconcile_now_without_redis_is_an_error_message(admin_client, local, se
     ((level, text),) = messages(reconcile_now(admin_client, "local"))
     assert level == "error"
     assert "Redis at 127.0.0.1:1 does not answer" in text
+    assert not LogEntry.objects.filter(content_type__model="host").exists()
 
 
 # Strangers

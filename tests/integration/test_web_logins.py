@@ -13,6 +13,7 @@ from web.address import client_address
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/admin/login/"
+ROLES = ("viewer", "operator")
 PASSWORD = "correct horse battery"
 
 
@@ -98,6 +99,11 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
 def test_a_viewer_may_look_and_do_nothing_else() -> None:
     held = set(Group.objects.get(name="viewer").permissions.values_list("codename", flat=True))
     assert held == {f"view_{name}" for name in ("container", "host", "instance", "stack", "transition", "workload")}
+
+
+def test_an_operator_may_look_and_ask_for_a_pass_and_do_nothing_else() -> None:
+    looks, asks = (Group.objects.get(name=name).permissions.values_list("codename", flat=True) for name in ROLES)
+    assert set(asks) == {*looks, "ask_for_pass"}
 
 
 def test_what_a_person_gave_a_role_stays_after_a_migrate() -> None:
