@@ -80,6 +80,7 @@ UNFIT = {
     "an expiry that is none": message(headers__expires="soon"),
     "wrong arguments": message(body=body([1, 2, 3], {}, {})),
     "unknown arguments": message(body=body([], {"nope": 1}, {})),
+    "an unknown trigger": message(body=body([], {"trigger": "nope"}, {})),
     "a host that is a number": message(headers__task="reconcile_host", body=body([5, "tick"], {}, {})),
     "a host with a NUL": message(headers__task="reconcile_host", body=body(["a\0", "tick"], {}, {})),
 }

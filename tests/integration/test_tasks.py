@@ -476,6 +476,14 @@ def test_a_request_that_another_version_has_left_asks_for_a_pass(fake, valkey, l
     assert fake.listings == 1
 
 
+def test_a_message_with_an_unknown_trigger_is_ignored_with_a_warning(fake, queue, caplog):
+    """I15: nothing is left behind in Redis that could keep the host from its next pass."""
+    tasks.reconcile("nope")
+    tasks.reconcile_host("local", "nope")
+    assert (fake.listings, queue(), lock_of("local").acquire(only_if_asked=True)) == (0, [], None)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
 def test_a_pass_goes_on_when_its_lock_vanishes(fake, valkey):
     """I7."""
     fake.meanwhile = valkey.flushall
