@@ -50,7 +50,7 @@ def test_two_clocks_that_differ_a_little_refresh_no_more_often(local: Host) -> N
     assert Container.objects.get().last_seen_at == NOW + timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("wrong", [*WRONG, timedelta(minutes=2)])
 def test_a_failing_host_is_tried_again_in_time(local: Host, wrong: timedelta) -> None:
     """I15."""
     look(local, NOW + wrong, FakeEngine(failure="cannot be reached"))
@@ -91,6 +91,14 @@ def test_a_host_that_was_looked_at_tomorrow_does_not_wait_until_then(local: Host
     local_now(last_attempt_at=NOW + wrong)
     Host.objects.create(name="west", last_attempt_at=NOW - 2 * INTERVAL)
     assert Host.objects.longest_waiting_first(NOW)[0].name == "local"
+
+
+def test_a_host_that_will_fail_tomorrow_has_its_turn_today(local: Host) -> None:
+    """I15."""
+    local_now(last_attempt_at=NOW - INTERVAL)
+    tomorrow = dict.fromkeys(("last_attempt_at", "last_error_at", "retry_at"), NOW + DAY)
+    Host.objects.create(name="west", failures=1, last_error="cannot be reached", **tomorrow)
+    assert Host.objects.longest_waiting_first(NOW)[0].name == "west"
 
 
 @pytest.mark.parametrize("wrong", WRONG)
