@@ -8,9 +8,8 @@ STAMP := $(VENV)/.stamp
 PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	ALLOWED_HOSTS=example.org DATABASE_URL=sqlite:///:memory:
 
-# Several tests at a time, as most of them wait; tests of one group (`xdist_group`) share what is dear to start.
-# What is marked slow is left to CI.
-PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --dist=loadgroup $(if $(CI),,-m "not slow")
+# Several tests at a time, because most of them wait. What is marked slow is left to CI.
+PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto $(if $(CI),,-m "not slow")
 
 # What no other database changes is tested once.
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \

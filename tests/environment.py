@@ -13,20 +13,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from dev.ports import free_port
 from dev.postgres import Postgres
 
-MOST_WORKERS = 16
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 VALKEY_PORT = free_port()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers a core for `-n auto`: the tests mostly wait."""
-    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
 
 
 def _own_directory() -> Path:

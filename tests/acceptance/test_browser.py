@@ -29,8 +29,6 @@ from tests.builders import cid, workload
 from tests.conftest import unavailable
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 CONTAINERS = reverse("admin:reconciler_container_changelist")
 HISTORY = reverse("admin:reconciler_transition_changelist")
 HOSTS = reverse("admin:reconciler_host_changelist")

@@ -26,8 +26,6 @@ from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 from tests.waiting import WAIT_SECONDS, eventually, within
 
-pytestmark = pytest.mark.xdist_group("ssh")
-
 TIMEOUT_SECONDS = 10.0
 SHORT_SECONDS = 0.5
 INSPECT_SECONDS = 5.0

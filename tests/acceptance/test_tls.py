@@ -22,9 +22,6 @@ from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 from tests.waiting import WAIT_SECONDS
 
-# one worker starts each of the daemons below
-pytestmark = pytest.mark.xdist_group("tls")
-
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:

@@ -284,7 +284,6 @@ def hundred_thousand(django_db_setup, django_db_blocker):
         Workload.objects.all().delete()
 
 
-@pytest.mark.xdist_group("hundred_thousand")
 @pytest.mark.usefixtures("hundred_thousand")
 class TestAHundredThousandRows:
     @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ class Fleet:
         if situation == SWEPT:
             self.look()
             age_holds(60)
+        if situation not in (COLD, DUE):
+            # however long all this took
+            Host.objects.update(sightings_at=timezone.now())
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

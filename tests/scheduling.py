@@ -1,0 +1,35 @@
+"""How `-n auto` divides the tests among workers of pytest; a pytest plugin.
+
+pytest-xdist's own `--dist=loadgroup` sees no groups under pytest 9.2, and its other ways would start daemons and
+browsers once in each worker, or keep a module of a hundred slow tests in one.
+"""
+
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+MOST_WORKERS = 16
+# Their tests share what takes long to start: daemons, an ssh server, a browser.
+TOGETHER = frozenset(f"tests/acceptance/test_{name}.py" for name in ("browser", "ssh", "tls"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers a core: the tests mostly wait."""
+    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Gives the tests of some modules, and of every class, to one worker, and any other to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what a test shares with those that have to go to the same worker."""
+        module, *classes, _ = nodeid.partition("[")[0].split("::")
+        return module if module in TOGETHER else "::".join([module, *classes]) if classes else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Return the scheduler of this run."""
+    return Scheduling(config, log)
