@@ -20,10 +20,15 @@ def insert_what_is_free(containers: list[Container]) -> None:
 
     PostgreSQL waits for such a transaction to end, and does not say for which of the rows it waits. So the
     rows are halved until those in the way are found. The largest groups come first, so that nearly all other
-    rows are inserted soon. If no row is in the way, this is a single insert.
+    rows are inserted soon. If no row is in the way, this is a single insert. What the transaction does
+    afterwards may wait as long as before.
     """
-    if _insert_without_waiting(containers, FIRST_WAIT_MS):
-        return
+    if not _insert_without_waiting(containers, FIRST_WAIT_MS):
+        _insert_by_halves(containers)
+    _wait_at_most("DEFAULT")
+
+
+def _insert_by_halves(containers: list[Container]) -> None:
     groups = deque(_halves(containers))
     give_up_at = time.monotonic() + LONGEST_SEARCH_SECONDS
     while groups and time.monotonic() < give_up_at:
@@ -41,12 +46,17 @@ def _insert_without_waiting(containers: list[Container], wait_ms: int) -> bool:
     """Insert all rows, or none of them if that would mean waiting for longer; return whether it was done."""
     try:
         with transaction.atomic():
-            if connection.features.has_select_for_update_skip_locked:
-                with connection.cursor() as cursor:
-                    cursor.execute(f"SET LOCAL lock_timeout = {wait_ms}")
+            _wait_at_most(str(wait_ms))
             Container.objects.bulk_create(containers, ignore_conflicts=True)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") not in IN_THE_WAY:
             raise
         return False
     return True
+
+
+def _wait_at_most(milliseconds: str) -> None:
+    """Set for how long this transaction may wait for a lock; SQLite has no locks of rows."""
+    if connection.features.has_select_for_update_skip_locked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {milliseconds}")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
+from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, cid, container, workload
@@ -152,6 +153,24 @@ def test_every_new_row_but_those_that_are_being_inserted_is_made(local: Host, he
         assert (report.created, report.conflicts) == (40 - len(held), len(held))
     made = set(Container.objects.bound().values_list("role", flat=True))
     assert made == {f"r{number}" for number in range(40) if number not in held}
+
+
+def lock_timeout() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        return str(cursor.fetchone()[0])
+
+
+@postgresql_alone
+@pytest.mark.parametrize("held", [[], ["web"]])
+def test_after_its_inserts_a_pass_may_wait_for_other_locks_as_long_as_before(local: Host, held: list[str]) -> None:
+    """I15: a pass that has made rows does not fail because another one commits at that moment."""
+    usual = lock_timeout()
+    with open_transaction(lambda: [place(name) for name in held]) as begin:
+        begin()
+        with transaction.atomic():
+            insert_what_is_free([Container(id=f"shop:{name}", workload_id="shop") for name in ("web", "db")])
+            assert lock_timeout() == usual
 
 
 @postgresql_alone
