@@ -11,6 +11,7 @@ from django.db.models import Q
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import connect, ping
 from reconciler.models import Host
+from reconciler.models.host import latest_believed
 
 
 class Shortfall(StrEnum):
@@ -46,11 +47,14 @@ def shortfalls(at: datetime) -> list[Shortfall]:
 
 
 def neglected_hosts(at: datetime) -> list[str]:
-    """Return the enabled hosts that nobody has looked at within three intervals, and that wait for no later try."""
+    """Return the enabled hosts that nobody has looked at within three intervals, and that wait for no later try.
+
+    A moment that lies too far ahead was noted by a clock that was wrong, and so does not count.
+    """
     oldest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
-    is_old = Q(last_attempt_at=None) | Q(last_attempt_at__lt=oldest)
-    waits = Q(retry_at__gt=oldest)
-    hosts = Host.objects.filter(is_old, enabled=True).exclude(waits)
+    looked_at = Q(last_attempt_at__range=(oldest, latest_believed(at)))
+    waits = Q(retry_at__range=(oldest, at + timedelta(seconds=settings.LONGEST_BACKOFF)))
+    hosts = Host.objects.filter(enabled=True).exclude(looked_at).exclude(waits)
     return list(hosts.values_list("name", flat=True))
 
 

@@ -74,6 +74,14 @@ def test_a_host_that_fails_and_waits_for_its_next_try_is_looked_at(client: Clien
     assert failing(client) == (200, [])
 
 
+@pytest.mark.parametrize("column", ["last_attempt_at", "retry_at"])
+def test_a_clock_that_was_wrong_hides_no_host_that_nobody_looks_at(client: Client, ready: None, column: str) -> None:
+    """I16."""
+    now = timezone.now()
+    Host.objects.update(**{"last_attempt_at": now - timedelta(seconds=200), column: now + timedelta(days=1)})
+    assert failing(client) == (503, ["hosts"])
+
+
 def test_a_host_that_is_off_is_not_missed(client: Client, ready: None) -> None:
     Host.objects.create(name="edge", enabled=False)
     assert failing(client) == (200, [])
