@@ -278,10 +278,23 @@ def test_the_list_takes_as_many_queries_for_a_hundred_rows_as_for_one(admin_clie
 def hundred_thousand(django_db_setup, django_db_blocker):
     """Make many rows once for a class of tests, and take them away again."""
     with django_db_blocker.unblock():
-        fill(100_000)
+        fill(1)
+        copy_row(Container.objects.get(), 99_999)
         yield
         Container.objects.all().delete()
         Workload.objects.all().delete()
+
+
+def copy_row(row, count):
+    """Copy a row within the database, which takes a tenth of the time that it takes to send the copies there."""
+    table, columns = row._meta.db_table, [field.column for field in row._meta.concrete_fields]
+    others = {"id": "'w' || (n % 100) || ':r' || n", "workload_id": "'w' || (n % 100)", "container_id": "'c' || n"}
+    values = ", ".join(others.get(column, column) for column in columns)
+    numbers = f"(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"  # noqa: S608 - no text from outside
+    copies = f"SELECT {values} FROM numbers, {table} WHERE id = '{row.id}'"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({', '.join(columns)}) WITH RECURSIVE numbers(n) AS {numbers} {copies}")
+        assert cursor.rowcount == count
 
 
 @pytest.mark.usefixtures("hundred_thousand")
