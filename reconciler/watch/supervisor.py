@@ -54,6 +54,7 @@ class Watcher:
         self._watches: dict[str, HostWatch] = {}
         self._recorded: dict[str, _Recorded] = {}
         self._unwatchable: dict[str, str] = {}
+        self._without_thread: set[str] = set()
         self._has_read_hosts = False
         self._database_failing_since: float | None = None
         self.stopping = threading.Event()
@@ -86,8 +87,7 @@ class Watcher:
                 if wanted.get(name) != watch.engine or not watch.is_alive()
             )
             for name in wanted.keys() - self._watches.keys():
-                self._watches[name] = HostWatch(wanted[name], self._asker)
-                self._watches[name].start()
+                self._begin(wanted[name])
             self._record()
             self._database_failing_since = None
         except DatabaseError as error:
@@ -121,6 +121,20 @@ class Watcher:
         known = [host.name for host in hosts]
         if unknown := sorted(self._only.difference(known)):
             raise UnknownHost(unknown, known)
+
+    def _begin(self, engine: Engine) -> None:
+        """Follow a host's events. Where no more threads can be had, ticks alone look at it, and it is tried again."""
+        watch = HostWatch(engine, self._asker)
+        try:
+            watch.start()
+        except RuntimeError as error:
+            level = logging.DEBUG if engine.host in self._without_thread else logging.WARNING
+            extra = {"action": "not_watching"}
+            logger.log(level, "host %s: cannot be watched: %s", engine.host, error, extra=extra)
+            self._without_thread.add(engine.host)
+        else:
+            self._without_thread.discard(engine.host)
+            self._watches[engine.host] = watch
 
     def _drop(self, names: Iterable[str]) -> None:
         """End the watches of these hosts, and record that the hosts are not watched any more."""

@@ -11,6 +11,7 @@ from reconciler.exceptions import CannotWatch, UnknownHost
 from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.watch import stream, supervisor
+from reconciler.watch.stream import HostWatch
 from reconciler.watch.supervisor import Watcher
 from tests.waiting import WAIT_SECONDS, eventually
 
@@ -133,6 +134,23 @@ def test_a_host_whose_engine_cannot_be_named_leaves_the_others_alone(
         watched.start().wait_for_ask("local")
         eventually(lambda: Host.objects.get(name="local").watching_since is not None)
     assert caplog.messages == ["host bad: cannot be watched: Invalid IPv6 URL"]
+
+
+def test_where_no_more_threads_can_be_had_the_other_hosts_are_watched(
+    watched: Watched, engines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Host.objects.create(name="bad")
+    engines(local=[], bad=[])
+    start = HostWatch.start
+
+    def start_unless_bad(watch: HostWatch) -> None:
+        if watch.engine.host == "bad":
+            raise RuntimeError("can't start new thread")
+        start(watch)
+
+    monkeypatch.setattr(HostWatch, "start", start_unless_bad)
+    watched.start().wait_for_ask("local")
+    assert (watched.is_running(), watched.errors, "bad" in watched.asked) == (True, [], False)
 
 
 def test_a_host_without_trouble_is_watched_beside_one_that_fails_for_ever(
