@@ -16,7 +16,7 @@ from dev.progress import say, shout
 
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
 DOCKERD_GRACE_SECONDS = 25.0
-SIMULATOR_START_SECONDS = 15.0
+SIMULATOR_START_SECONDS = 60.0
 SIMULATOR_STOP_SECONDS = 5.0
 
 
