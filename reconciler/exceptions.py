@@ -42,6 +42,13 @@ class LockUnavailable(ReconcilerError):
         super().__init__(f"Redis at {url} does not answer ({reason})")
 
 
+class CannotAsk(ReconcilerError):
+    """The workers cannot be asked for a pass, because Redis does not answer; the next tick looks at the host."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"no worker can be asked to look at host {host}: {reason}")
+
+
 class UnknownHost(ReconcilerError):
     """Somebody named a host that the index does not know."""
 

@@ -2,14 +2,14 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from reconciler.conf import engine_of
 from reconciler.core.report import Outcome
@@ -79,8 +79,8 @@ class HostStatus:
 
 
 @dataclass(slots=True)
-class _Counts:
-    """Rows of one host."""
+class RowCounts:
+    """Rows of one host by their effective state, unknown ones by the state they had, and how many restart loops."""
 
     effective: dict[str, int]
     last_known: dict[str, int]
@@ -90,7 +90,7 @@ class _Counts:
 def statuses(at: datetime) -> list[HostStatus]:
     """Return the status of every host, in three queries and one look at Redis."""
     hosts = list(Host.objects.all())
-    counts = _counts(at)
+    counts = row_counts(at)
     noted = _latencies([host.name for host in hosts])
     return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
 
@@ -127,22 +127,24 @@ def condition_text(host: Host, at: datetime) -> str:
     return f"held: {host.held_reason}" if found is Condition.HELD else _CONDITION_WORDS[found]
 
 
-def _counts(at: datetime) -> dict[str, _Counts]:
-    """Count the rows of every host."""
-    counts: dict[str, _Counts] = defaultdict(lambda: _Counts({}, {}))
-    rows = Container.objects.with_effective_state(at).order_by()
+def row_counts(at: datetime, hosts: Collection[str] | None = None) -> dict[str, RowCounts]:
+    """Count the rows of these hosts, or of every host, in two queries."""
+    of_these = Q() if hosts is None else Q(host__in=hosts)
+    counts: dict[str, RowCounts] = defaultdict(lambda: RowCounts({}, {}))
+    rows = Container.objects.with_effective_state(at).filter(of_these).order_by()
     by_state = rows.values_list("host_id", "effective_state", "state")  # type: ignore[misc]
     for host, effective, state, count in by_state.annotate(Count("id")):
         of = counts[host]
         of.effective[effective or "pending"] = of.effective.get(effective or "pending", 0) + count
         if effective == UNKNOWN:
             of.last_known[state or "pending"] = count
-    for host, looping in Container.objects.looping(at).order_by().values_list("host_id").annotate(Count("id")):
-        counts[host].looping = looping
+    looping = Container.objects.looping(at).filter(of_these).order_by()
+    for host, count in looping.values_list("host_id").annotate(Count("id")):
+        counts[host].looping = count
     return counts
 
 
-def _status(host: Host, counts: _Counts, noted: Sequence[float], at: datetime) -> HostStatus:
+def _status(host: Host, counts: RowCounts, noted: Sequence[float], at: datetime) -> HostStatus:
     return HostStatus(
         host=host.name,
         enabled=host.enabled,

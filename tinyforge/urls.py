@@ -7,3 +7,5 @@ admin.site.site_header = admin.site.site_title = "Tinyforge container index"
 admin.site.index_title = "Containers and what they serve"
 
 urlpatterns = [path("admin/", admin.site.urls), path("", include("web.urls"))]
+handler400 = "web.errors.bad_request"
+handler500 = "web.errors.server_error"

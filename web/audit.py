@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.contenttypes.models import ContentType
@@ -12,8 +13,12 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from web.address import client_address
+from web.models import Token
 
 logger = logging.getLogger(__name__)
+
+OF_TOKENS = "api"
+"""The user under whom the log keeps what was done with tokens."""
 
 
 def note(user: AbstractBaseUser, thing: Model, what: str) -> None:
@@ -26,6 +31,19 @@ def note(user: AbstractBaseUser, thing: Model, what: str) -> None:
         action_flag=CHANGE,
         change_message=what,
     )
+
+
+def note_of(who: Token | AbstractBaseUser | None, thing: Model, what: str) -> None:
+    """Write into the admin's log what was done with a token or by a user.
+
+    The log wants a user, so what is done with tokens stands under one that nobody can log in as.
+    """
+    if isinstance(who, Token):
+        model = get_user_model()
+        by, _ = model.objects.get_or_create(**{model.USERNAME_FIELD: OF_TOKENS}, defaults={"is_active": False})
+        note(by, thing, f"Token {who.name}: {what}")
+    elif who is not None:
+        note(who, thing, what)
 
 
 @receiver(user_logged_in)

@@ -1,5 +1,6 @@
 """Who may use what of the API: a token, or for reading a person who is logged in."""
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -21,15 +22,23 @@ def token_of(request: HttpRequest) -> Token | None:
 
 def refusal_of(request: HttpRequest, scope: Scope) -> HttpResponse | None:
     """Return why a request may not have what wants a scope, as the answer to it; None if it may."""
+    admitted = admit(request, scope)
+    return admitted if isinstance(admitted, HttpResponse) else None
+
+
+def admit(request: HttpRequest, scope: Scope) -> Token | AbstractBaseUser | HttpResponse:
+    """Return who asks, if he may have what wants a scope; otherwise the answer that says why not."""
     if request.headers.get("Authorization"):
         token = token_of(request)
         if token is None:
             return _unauthorized("the token is unknown, wrong or has expired")
         if token.allows(scope):
-            return None
+            return token
         return problem(Problem.FORBIDDEN, f"the token may {Scope(token.scope).label}; this wants the scope {scope}")
     if request.user.is_authenticated and request.user.is_active:
-        return None if scope is Scope.READ else problem(Problem.FORBIDDEN, "a session may only read: show a token")
+        if scope is Scope.READ:
+            return request.user
+        return problem(Problem.FORBIDDEN, "a session may only read: show a token")
     return _unauthorized("show a token: Authorization: Bearer tf_…")
 
 

@@ -6,7 +6,6 @@ with every container (its id, a cause, an error). Rows are series up to METRICS_
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +20,7 @@ from reconciler.status import Condition, HostStatus, pass_outcomes, statuses
 from web.address import client_address, is_within
 from web.auth import refusal_of
 from web.models import Scope
+from web.version import version
 
 STATES = (*(state.value or "pending" for state in State if state is not State.GONE), UNKNOWN)
 ROW = ("row", "host")
@@ -48,7 +48,7 @@ class IndexCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
-        yield InfoMetricFamily("tinyforge_build", "What runs here", {"version": _version()})
+        yield InfoMetricFamily("tinyforge_build", "What runs here", {"version": version()})
         hosts = statuses(self._at)
         yield from _host_families(hosts)
         yield from _own_families(hosts)
@@ -136,10 +136,3 @@ def _counter(name: str, text: str, labels: tuple[str, ...], samples: Iterable[tu
     for values, sample in samples:
         family.add_metric(values, float(sample))
     return family
-
-
-def _version() -> str:
-    try:
-        return version("tinyforge-container-index")
-    except PackageNotFoundError:
-        return "unknown"

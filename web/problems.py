@@ -29,12 +29,22 @@ class Problem(Enum):
     CONFLICT = ("conflict", HTTPStatus.CONFLICT)
     CURSOR_TOO_OLD = ("cursor-too-old", HTTPStatus.GONE)
     TOO_LARGE = ("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    BUSY = ("busy", HTTPStatus.SERVICE_UNAVAILABLE)
+    SERVER_ERROR = ("server-error", HTTPStatus.INTERNAL_SERVER_ERROR)
+    UNAVAILABLE = ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
 
     @property
     def status(self) -> HTTPStatus:
         """The HTTP status."""
         return self.value[1]
+
+
+class Refused(Exception):
+    """A request cannot be answered, for a reason that its sender is told."""
+
+    def __init__(self, kind: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
 
 
 def problem(kind: Problem, detail: str) -> HttpResponse:

@@ -1,14 +1,19 @@
-"""The site's own pages: none for people yet, so its root leads to the admin; probes."""
+"""The site's own pages: none for people yet, so its root leads to the admin; API, probes."""
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from web import probes
+from web.api.page import page
+from web.api.view import api, unknown
 from web.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("metrics", metrics),
+    path("api/v1/", page),
+    path("api/v1/<path:path>", api),
+    re_path(r"^api(/.*)?$", unknown),
     path("livez", probes.livez),
     path("readyz", probes.readyz),
 ]

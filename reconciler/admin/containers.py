@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from reconciler.admin.shown import ReadOnlyAdmin, age, end_badge, moment_of, state_badge, unknown_badge
 from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
-from reconciler.models.trouble import ENDED_STATES, trouble_condition
+from reconciler.models.trouble import ENDED_STATES, TROUBLE_WORDS, trouble_condition
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
@@ -30,11 +30,11 @@ class TroubleFilter(SimpleListFilter):
     parameter_name = "truth"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind.value, str(kind.label)) for kind in Trouble]
+        return [(kind.value, words) for kind, words in TROUBLE_WORDS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
         kind = self.value()
-        return queryset.filter(trouble_condition(Trouble(kind), timezone.now())) if kind in Trouble.values else queryset
+        return queryset.filter(trouble_condition(Trouble(kind), timezone.now())) if kind in [*Trouble] else queryset
 
 
 @admin.register(Container)

@@ -10,12 +10,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from kombu.exceptions import OperationalError
 
 from reconciler.admin.shown import age, moment_of
-from reconciler.api import request_pass
+from reconciler.api import CannotAsk, request_pass
 from reconciler.core.row_ids import LOCAL_HOST
-from reconciler.exceptions import LockUnavailable
 from reconciler.models import Host
 from reconciler.status import Condition, condition, condition_text
 
@@ -148,10 +146,8 @@ class HostAdmin(admin.ModelAdmin):
                 request_pass(host.name)
                 self.log_change(request, host, "Asked for a pass.")
                 asked.append(host.name)
-        except (LockUnavailable, OperationalError) as error:
-            so_far = f"No more than {', '.join(asked)} was asked" if asked else "Nothing was asked"
-            self.message_user(request, f"{so_far} of the workers: {error}", messages.ERROR)
-            return
+        except CannotAsk as error:
+            self.message_user(request, str(error), messages.ERROR)
         if asked:
             self.message_user(request, f"A pass was asked for: {', '.join(asked)}", messages.SUCCESS)
         if off := list(queryset.filter(enabled=False).values_list("name", flat=True)):

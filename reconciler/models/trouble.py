@@ -1,9 +1,9 @@
 """What is wrong with a row: the conditions by which the admin, the API and pages find rows to look at."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.conf import settings
-from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from reconciler.models.host import latest_believed
@@ -14,14 +14,23 @@ BAD_STATES = (State.FAILED, State.MISSING, State.RESTARTING)
 ENDED_STATES = (State.STOPPED, State.RESTARTING)
 
 
-class Trouble(models.TextChoices):
+class Trouble(StrEnum):
     """Why somebody should look at a row, whatever its state."""
 
-    ANY = "any", "any"
-    UNHEALTHY = "unhealthy", "unhealthy"
-    LOOPING = "looping", "in a restart loop"
-    UNKNOWN = "unknown", "unknown: host does not answer"
-    ORPHAN = "orphan", "orphan: workload is gone"
+    ANY = "any"
+    UNHEALTHY = "unhealthy"
+    LOOPING = "looping"
+    UNKNOWN = "unknown"
+    ORPHAN = "orphan"
+
+
+TROUBLE_WORDS = {
+    Trouble.ANY: "any",
+    Trouble.UNHEALTHY: "unhealthy",
+    Trouble.LOOPING: "in a restart loop",
+    Trouble.UNKNOWN: "unknown: host does not answer",
+    Trouble.ORPHAN: "orphan: workload is gone",
+}
 
 
 def trouble_condition(kind: Trouble, at: datetime) -> Q:

@@ -1,0 +1,29 @@
+"""All endpoints of the API. Where a path fits several, the first with the request's method has it."""
+
+from typing import Any
+
+from msgspec import Raw
+
+from web.api import containers, hosts, workloads
+from web.api.endpoint import Call, Endpoint
+from web.api.openapi import document
+
+
+def openapi(_call: Call[Any]) -> Raw:
+    """Return the description of the API."""
+    return Raw(document(ENDPOINTS))
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *containers.ENDPOINTS,
+    *workloads.ENDPOINTS,
+    *hosts.ENDPOINTS,
+    Endpoint(
+        method="GET",
+        path="openapi.json",
+        handler=openapi,
+        summary="This description of the API",
+        answer=dict[str, Any],
+        scope=None,
+    ),
+)
