@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.contenttypes.models import ContentType
@@ -17,8 +18,8 @@ from web.models import Token
 
 logger = logging.getLogger(__name__)
 
-OF_TOKENS = "api"
-"""The user under whom the log keeps what was done with tokens."""
+OF_TOKENS = "(tokens)"
+"""The user under whom the log keeps what was done with tokens; no person can be given such a name."""
 
 
 def note(user: AbstractBaseUser, thing: Model, what: str) -> None:
@@ -39,8 +40,8 @@ def note_of(who: Token | AbstractBaseUser | None, thing: Model, what: str) -> No
     The log wants a user, so what is done with tokens stands under one that nobody can log in as.
     """
     if isinstance(who, Token):
-        model = get_user_model()
-        by, _ = model.objects.get_or_create(**{model.USERNAME_FIELD: OF_TOKENS}, defaults={"is_active": False})
+        model, nobody = get_user_model(), {"is_active": False, "password": make_password(None)}
+        by, _ = model.objects.get_or_create(**{model.USERNAME_FIELD: OF_TOKENS}, defaults=nobody)
         note(by, thing, f"Token {who.name}: {what}")
     elif who is not None:
         note(who, thing, what)

@@ -1,5 +1,6 @@
 """Errors in the form of RFC 9457, which every error of the API has."""
 
+from collections.abc import Collection
 from enum import Enum
 from http import HTTPStatus
 
@@ -52,3 +53,11 @@ def problem(kind: Problem, detail: str) -> HttpResponse:
     name, status = kind.value
     body = ProblemDetails(type=f"tinyforge:problem:{name}", title=status.phrase, status=status.value, detail=detail)
     return HttpResponse(msgspec.json.encode(body), status=status, content_type=CONTENT_TYPE)
+
+
+def not_allowed(methods: Collection[str]) -> HttpResponse:
+    """Return the answer to a method that is none of these; whoever may get, may ask for the head alone."""
+    allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+    response = problem(Problem.METHOD_NOT_ALLOWED, f"allowed here: {allowed}")
+    response["Allow"] = allowed
+    return response

@@ -12,8 +12,9 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("metrics", metrics),
     path("api/v1/", page),
-    path("api/v1/<path:path>", api),
-    re_path(r"^api(/.*)?$", unknown),
+    # a converter would leave paths with a line break to Django's own page of errors
+    re_path(r"^api/v1/(?P<path>[\s\S]+)", api),
+    re_path(r"^api(/|$)", unknown),
     path("livez", probes.livez),
     path("readyz", probes.readyz),
 ]

@@ -68,6 +68,7 @@ class Endpoint:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         before, _, after = re.escape(self.path).partition(re.escape(f"{{{self.key_name}}}"))
-        # ids come from labels, so they may hold slashes; NUL no database can look for
-        key = rf"(?P<key>[^\0]{{1,{MOST_KEY_CHARS}}})" if self.key_name else ""
+        # ids come from labels, so they may hold slashes, and names may not; NUL no database can look for
+        allowed = r"[^\0]" if self.key_name == "id" else r"[^\0/]"
+        key = f"(?P<key>{allowed}{{1,{MOST_KEY_CHARS}}})" if self.key_name else ""
         return re.compile(f"{before}{key}{after}", re.DOTALL)

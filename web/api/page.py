@@ -5,15 +5,18 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 
 from web.api.openapi import describe
 from web.api.registry import ENDPOINTS
+from web.problems import not_allowed
 
 
-@require_safe
+@csrf_exempt
 def page(request: HttpRequest) -> HttpResponse:
     """Show the API."""
+    if request.method not in ("GET", "HEAD"):
+        return not_allowed({"GET"})
     described = describe(ENDPOINTS)
     schemas = described["components"]["schemas"]
     context = {

@@ -1,7 +1,6 @@
 """The one view of the API: finds the endpoint, lets in who may, and answers; every error has RFC 9457's form."""
 
 import logging
-from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +13,7 @@ from web.api.endpoint import Call, Endpoint
 from web.api.reading import read_body, read_query
 from web.api.registry import ENDPOINTS
 from web.auth import admit
-from web.problems import Problem, Refused, problem
+from web.problems import Problem, Refused, not_allowed, problem
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def _answer(request: HttpRequest, path: str) -> HttpResponse:
         return unknown(request)
     found = [(endpoint, key) for endpoint, key in here if endpoint.method == method]
     if not found:
-        return _not_allowed([endpoint for endpoint, _ in here])
+        return not_allowed({endpoint.method for endpoint, _ in here})
     return _call(request, *found[0])
 
 
@@ -68,11 +67,3 @@ def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponse:
         body=read_body(request, endpoint.body) if endpoint.body else None,
     )
     return respond(request, endpoint.handler(call), endpoint.status)
-
-
-def _not_allowed(endpoints: Sequence[Endpoint]) -> HttpResponse:
-    methods = {endpoint.method for endpoint in endpoints}
-    allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-    response = problem(Problem.METHOD_NOT_ALLOWED, f"allowed here: {allowed}")
-    response["Allow"] = allowed
-    return response
