@@ -1,0 +1,98 @@
+"""The examples of docs/api.md do what the page says, word for word, with curl."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from dev.packages import find_program
+from reconciler.conf import lock_of
+from reconciler.models import Container, Host, Workload
+from tests.builders import cid
+from tests.conftest import unavailable
+from web.models import Scope, Token
+from web.problems import Problem
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local", "shop")]
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, ASKING, WRONG = re.findall(
+    r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE
+)
+
+
+@pytest.fixture
+def shop(local: Host) -> None:
+    """A workload with two containers on a host that answers."""
+    Host.objects.update(last_success_at=timezone.now())
+    Workload.objects.create(id="shop", ref_id="shop")
+    for row_id in ("shop:db", "shop:web"):
+        Container.objects.create(id=row_id, workload_id="shop", container_id=cid(row_id), state="running")
+
+
+@pytest.fixture
+def run(live_server: Any, tmp_path: Path) -> Any:
+    """Run an example in a shell; return what it prints."""
+    if find_program("curl") is None:
+        unavailable("curl")
+    _, token = Token.objects.issue("docs", Scope.DEPLOY)
+
+    def in_shell(example: str) -> str:
+        environment = {"INDEX": live_server.url, "TOKEN": token, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        command = ["sh", "-eu", "-c", example]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=True)
+        return done.stdout.decode()
+
+    return in_shell
+
+
+def ids(answer: str) -> list[str]:
+    return [item["id"] for item in json.loads(answer)["items"]]
+
+
+def test_all_containers_are_read_in_one_page(run: Any) -> None:
+    answer = run(ALL)
+    assert (ids(answer), json.loads(answer)["next"]) == (["shop:db", "shop:web"], None)
+
+
+def test_the_next_page_begins_after_the_last_one(run: Any) -> None:
+    assert ids(run(NEXT)) == ["shop:web"]
+
+
+def test_a_proxy_reads_the_routes_to_keep(run: Any) -> None:
+    Container.objects.filter(id="shop:db").update(state="missing")
+    assert ids(run(SOME)) == ["shop:web"]
+
+
+def test_one_container_and_one_workload_are_read(run: Any) -> None:
+    assert json.loads(run(ONE))["item"]["id"] == "shop:web"
+    assert [each["id"] for each in json.loads(run(WORKLOAD))["containers"]] == ["shop:db", "shop:web"]
+
+
+def test_hosts_say_how_they_are_doing(run: Any) -> None:
+    assert [(host["name"], host["condition"]) for host in json.loads(run(HOSTS))["items"]] == [("local", "fresh")]
+
+
+def test_what_has_not_changed_is_not_sent_again(run: Any) -> None:
+    assert [run(CHANGED), run(CHANGED)] == ["200\n", "304\n"]
+    Container.objects.update(subdomain="shop")
+    assert run(CHANGED) == "200\n"
+
+
+def test_a_pass_that_is_asked_for_follows(run: Any) -> None:
+    assert json.loads(run(ASKING))["host"] == "local"
+    assert lock_of("local").acquire(only_if_asked=True) is not None
+
+
+def test_an_error_looks_as_the_page_shows(run: Any) -> None:
+    assert json.loads(run(WRONG)) == json.loads(re.findall(r"^```\n(\{\n  \"type\".*?)^```$", TEXT, re.S | re.M)[0])
+
+
+def test_the_page_tells_every_error() -> None:
+    told = re.findall(r"^\| `([\w-]+)` \| (\d+) \|", TEXT, re.MULTILINE)
+    assert told == [(kind.value[0], str(kind.status.value)) for kind in Problem]
