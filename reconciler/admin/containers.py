@@ -33,7 +33,7 @@ class TroubleFilter(SimpleListFilter):
         return [(kind.value, words) for kind, words in TROUBLE_WORDS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Container]) -> QuerySet[Container]:
-        kind = self.value()
+        kind = self.value() or ""
         return queryset.filter(trouble_condition(Trouble(kind), timezone.now())) if kind in [*Trouble] else queryset
 
 

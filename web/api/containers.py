@@ -72,7 +72,7 @@ def _rows(at: datetime) -> ContainerQuerySet:
 
 def _read(rows: QuerySet[Container]) -> list[types.Container]:
     looping = settings.RESTART_LOOP_COUNT
-    return [types.Container(*row, restart_loop=row[-1] >= looping) for row in rows.values_list(*_COLUMNS)]
+    return [types.Container(*(*row, row[-1] >= looping)) for row in rows.values_list(*_COLUMNS)]
 
 
 def _conditions(query: ContainerQuery) -> dict[str, object]:
