@@ -133,6 +133,8 @@ class Container(Deployed):
         max_length=MAX_DETAILS_STATE_CHARS,
         choices=[(state.value, state.value) for state in DetailsState],
         default=DetailsState.OWED.value,
+        # a deployer that writes SQL need not know of a column that came later
+        db_default=DetailsState.OWED.value,
         editable=False,
         help_text="Told by an inspect, owed by a later one, or the daemon was stuck on the container.",
     )

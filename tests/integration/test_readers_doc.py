@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from reconciler.conf import lock_of
 from reconciler.core.report import Trigger
@@ -97,3 +98,22 @@ def test_who_listens_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     look(WEB)
     assert containers_changed.disconnect(names["reroute"])
     assert capsys.readouterr().out == "local shop:web  → running\n"
+
+
+PLACEHOLDER_IN_SQL = """
+    INSERT INTO reconciler_container (
+        id, workload_id, workload_kind, role, host_id, container_id, image_ref, state, health, details_of,
+        image_tag, subdomain, proxy_route_id, npm_proxy_id, port, created_at, updated_at
+    ) VALUES (
+        'shop:web', 'shop', 'project', 'web', 'local', '', '', '', '', '',
+        '', '', '', 0, 0, '2026-11-24 06:00:00+00:00', '2026-11-24 06:00:00+00:00'
+    )
+"""
+"""As a deployer wrote it before more columns came."""
+
+
+def test_a_deployer_that_writes_sql_need_not_know_columns_that_came_later() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(PLACEHOLDER_IN_SQL)
+    look(WEB)
+    assert Container.objects.get().container_id == WEB.container_id
