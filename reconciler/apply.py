@@ -14,12 +14,13 @@ from django.db import transaction
 from django.db.models import Case, F, Q, TextField, Value, When
 from msgspec.structs import asdict, astuple
 
+from reconciler import feed
 from reconciler.core.observation import MISSING
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Host, Transition
-from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns, write_history
+from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
 
@@ -65,8 +66,8 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL, Kind.MOVED), context.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
-        _record(made, fence.host, context)
         _refresh(plan.sighted, fence.host, context.seen_at, context.refresh_after)
+        feed.append([_entry(change, context) for change in made if change.is_told])
     return Applied(
         changes=made,
         conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
@@ -94,8 +95,8 @@ def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     rows = Container.objects.select_for_update(skip_locked=True, no_key=True)
     rows = rows.filter(id__among=[change.after.id for change in changes])
     details = DETAIL_COLUMNS if any(change.known for change in changes) else ()
-    columns = ("id", "host_id", "container_id", "state", *details)
-    locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list(*columns)}
+    columns = (*OBSERVED_COLUMNS, *COPIED_COLUMNS, *details)
+    locked = {row_id: seen for row_id, *seen in rows.order_by("id").values_list("id", *columns)}
     fresh: list[Change] = []
     conflicts: list[Change] = []
     for change in changes:
@@ -104,14 +105,17 @@ def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
 
 
 def _is_as_read(change: Change, locked: Sequence[object] | None) -> bool:
-    """Tell whether a row is as the plan read it, and so are the details that it writes: restarts count from them."""
+    """Tell whether everything is as the plan read it that is about to be written: the feed tells what it was before."""
     before = change.before
     if before is None or locked is None:
         return before is None and locked is None
-    read: list[object] = [before.host, before.container_id, before.state]
-    if change.known:
-        read += astuple(change.known)
-    return locked[: len(read)] == read
+    known, count = astuple(before)[1:], len(OBSERVED_COLUMNS)
+    observed, copied, details = locked[:count], locked[count : len(known)], locked[len(known) :]
+    return (
+        tuple(observed) == known[:count]
+        and (not change.copies or tuple(copied) == known[count:])
+        and (not change.known or tuple(details) == astuple(change.known))
+    )
 
 
 def _create(changes: Sequence[Change], host: str, seen_at: datetime) -> frozenset[str]:
@@ -150,18 +154,17 @@ def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
         rows.update(state=MISSING, updated_at=now)
 
 
-def _record(changes: Sequence[Change], host: str, context: PassContext) -> None:
-    """Write the history of these changes."""
-    write_history(host, [_transition(change, context) for change in changes if change.is_transition])
-
-
-def _transition(change: Change, context: PassContext) -> Transition:
+def _entry(change: Change, context: PassContext) -> Transition:
+    """Return what the feed tells of a change."""
     before, after, details = change.before, change.after, change.details
     return Transition(
         row_id=after.id,
         host_id=after.host,
+        is_step=change.is_step,
         from_state=before.state if before else "",
         to_state=after.state,
+        from_health=before.health if before else "",
+        to_health=after.health,
         container_id=after.container_id or (before.container_id if before else ""),
         at=context.now,
         cause=change.cause,

@@ -58,3 +58,17 @@ class UnknownHost(ReconcilerError):
 
 class CannotWatch(ReconcilerError):
     """The watcher cannot do its work any more."""
+
+
+class BadCursor(ReconcilerError):
+    """Somebody gave a text as a cursor that no feed has ever given out."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no cursor; use one that an answer of this index has given")
+
+
+class CursorTooOld(ReconcilerError):
+    """The feed after a cursor is not complete any more, or the cursor is of another database."""
+
+    def __init__(self) -> None:
+        super().__init__("the changes after this cursor are not known any more; read the whole list again")

@@ -13,10 +13,11 @@ from itertools import takewhile
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from reconciler import store
-from reconciler.models import Container, Transition
+from reconciler.models import ChangeKind, Container, Feed, Transition
 
 CHUNK_ROWS = 1_000
 
@@ -55,13 +56,17 @@ def _gone_too_long(at: datetime) -> QuerySet[Container]:
 
 
 def _too_old(at: datetime) -> QuerySet[Transition]:
-    """Return transitions older than TRANSITION_DAYS that are followed by another such one, or that end a history."""
+    """Return what is older than TRANSITION_DAYS, but of a row's steps only those that a later such one follows.
+
+    The last step of a history goes with the others if its row is gone.
+    """
     if not settings.TRANSITION_DAYS:
         return Transition.objects.none()
     old = Transition.objects.filter(at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
-    later = Transition.objects.filter(row_id=OuterRef("row_id"), id__gt=OuterRef("id"))
+    later = Transition.objects.steps().filter(row_id=OuterRef("row_id"), id__gt=OuterRef("id"))
     row = Container.objects.filter(id=OuterRef("row_id"))
-    return old.filter(Exists(old & later) | ~Exists(row) & ~Exists(later))
+    is_step = Q(kind=ChangeKind.CONTAINER, is_step=True)
+    return old.filter(~is_step | Exists(old & later) | ~Exists(row) & ~Exists(later))
 
 
 def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:
@@ -78,4 +83,10 @@ def _end_chunk(doomed: QuerySet[Container], at: datetime) -> int:
 
 def _delete_chunk(doomed: QuerySet[Transition]) -> int:
     keys = list(doomed.order_by("pk").values_list("pk", flat=True)[:CHUNK_ROWS])
-    return Transition.objects.filter(pk__in=keys).delete()[0] if keys else 0
+    if not keys:
+        return 0
+    with transaction.atomic():
+        # a reader that comes with an older cursor is told that it has missed something
+        feed = Feed.objects.filter(pk=Feed.of_this_database().pk)
+        feed.update(pruned_to=Greatest("pruned_to", Value(keys[-1])))
+        return Transition.objects.filter(pk__in=keys).delete()[0]

@@ -1,7 +1,6 @@
 """I/O: rows, catalogue and the notes on hosts, out of the database and into it, in few queries (I11)."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -12,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
-from reconciler import lookups  # noqa: F401 - registers `among`
+from reconciler import feed, lookups  # noqa: F401 - `lookups` registers `among`
 from reconciler.core.contests import RowElsewhere
 from reconciler.core.dispatch import LookupKeys, Row
 from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
@@ -21,7 +20,6 @@ from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.safeguard import Held, Memory, Swept
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
-from reconciler.signals import containers_changed
 
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
@@ -182,26 +180,25 @@ def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
     return {row_id: LastInspect(*known) for row_id, *known in found}
 
 
-def write_history(host: str, transitions: Sequence[Transition]) -> None:
-    """Write transitions of one host's rows; who listens is told after the commit."""
-    if transitions:
-        made = tuple(Transition.objects.bulk_create(transitions))
-        # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
-        transaction.on_commit(lambda: containers_changed.send_robust(sender=Container, host=host, transitions=made))
-
-
 def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
     """Delete rows and end their history with it, in the caller's transaction; `rows` locks them. Return how many."""
-    ends: dict[str, list[Transition]] = defaultdict(list)
-    for row_id, host, state, container_id in rows.values_list("id", "host_id", "state", "container_id"):
-        end = Transition(row_id=row_id, host_id=host, from_state=state, to_state=State.GONE, at=at, cause=cause)
-        end.container_id = container_id
-        ends[host].append(end)
-    for host, transitions in ends.items():
-        write_history(host, transitions)
-    ended = [end.row_id for transitions in ends.values() for end in transitions]
-    Container.objects.filter(id__among=ended).delete()
-    return len(ended)
+    columns = ("id", "host_id", "container_id", "state", "health")
+    ends = [
+        Transition(
+            row_id=row_id,
+            host_id=host,
+            container_id=container_id,
+            from_state=state,
+            to_state=State.GONE,
+            from_health=health,
+            at=at,
+            cause=cause,
+        )
+        for row_id, host, container_id, state, health in rows.values_list(*columns)
+    ]
+    Container.objects.filter(id__among=[end.row_id for end in ends]).delete()
+    feed.append(ends)
+    return len(ends)
 
 
 def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:

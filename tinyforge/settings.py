@@ -161,7 +161,8 @@ else:
         keepalives_interval=5,
         keepalives_count=4,
         tcp_user_timeout=30_000,
-        options="-c statement_timeout=30s -c lock_timeout=10s",
+        # a process that is stopped amid a transaction must not keep all others from the feed
+        options="-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

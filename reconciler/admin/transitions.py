@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import ChoicesFieldListFilter, DateFieldListFilter
 from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -32,7 +33,7 @@ class WhenFilter(DateFieldListFilter):
 
 @admin.register(Transition)
 class TransitionAdmin(ReadOnlyAdmin):
-    """The history: which row changed its state or container, when and why."""
+    """The history: which row changed its state, health or container, when and why."""
 
     list_display = ("when", "shown_row", "change", "cause", "trigger", "host_name", "container")
     list_display_links = None
@@ -40,6 +41,10 @@ class TransitionAdmin(ReadOnlyAdmin):
     search_fields = ("row__id", "container_id", "cause")
     search_help_text = "Search by row id, container id or cause"
     when = moment_of("at", "when", ordering="id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transition]:
+        # the feed has more entries; what they tell stands in the row itself
+        return Transition.objects.steps().order_by(*self.get_ordering(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Put into the title whose history it is."""
@@ -58,6 +63,9 @@ class TransitionAdmin(ReadOnlyAdmin):
         shown = state_badge(after, done=after == "stopped" and transition.exit_code == 0)
         if before != after:
             shown = format_html("{} → {}", state_badge(before), shown)
+        if transition.from_health != transition.to_health and transition.to_health:
+            kind = "trouble" if transition.to_health == "unhealthy" else "quiet"
+            shown += format_html(' <span class="{}">{}</span>', kind, transition.to_health)
         if transition.restarts:
             shown += format_html(' <span class="quiet">restarted {}×</span>', transition.restarts)
         return shown + end_badge(transition.exit_code, transition.oom_killed)

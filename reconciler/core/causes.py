@@ -3,10 +3,13 @@
 Pure: imports no framework, reads no clock, does no I/O.
 """
 
+from datetime import datetime
+
 from msgspec.structs import astuple
 
 from reconciler.core.dispatch import Row
 from reconciler.core.labels import MAX_VALUE_CHARS, text_problem
+from reconciler.core.last_inspect import LastInspect
 from reconciler.core.observation import Observation
 
 
@@ -23,6 +26,14 @@ def differences(before: Row, after: Row) -> str:
     return ", ".join(parts)
 
 
+def news(known: LastInspect | None, told: LastInspect) -> str:
+    """Return in words each detail that differs, with its old and new value."""
+    old = (known or LastInspect()).facts
+    return ", ".join(
+        f"{name} {_shown(old[name])} → {_shown(new)}" for name, new in told.facts.items() if old[name] != new
+    )
+
+
 def display_name(observation: Observation) -> str:
     """Return a container's name in a form that every database can store, since a daemon may send any bytes."""
     name = observation.name or "no name"
@@ -35,4 +46,8 @@ def short(container_id: str) -> str:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
     return "none" if value in ("", None) else value

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from reconciler.core.causes import short
+from reconciler.core.causes import news, short
 from reconciler.core.inspects import ROUNDING, listed_end, listed_start
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.observation import PAUSED, RESTARTING, RUNNING, Details
@@ -40,11 +40,11 @@ def _told(change: Change, details: Details) -> Change | None:
     restarts = _restarts(change, details)
     if told == change.known and after == change.after:
         return None
-    if restarts and not change.is_transition:
+    if restarts and not change.is_rebinding:
         cause = ", ".join(filter(None, (change.cause, _restart_news(change, details))))
         change = replaced(change, kind=Kind.RESTART, cause=cause)
-    cause = change.cause or f"details of container {short(after.container_id)} are known"
-    return replaced(change, after=after, cause=cause, details=told, restarts=restarts)
+    change = replaced(change, after=after, details=told, restarts=restarts)
+    return replaced(change, cause=_cause(change, f"details of container {short(after.container_id)} are known"))
 
 
 def _exit_code(change: Change, details: Details) -> int | None:
@@ -115,5 +115,11 @@ def _untold(change: Change, state: DetailsState, answered_at: datetime | None) -
     details = replace(known, details_state=state)
     if details == change.known:
         return None
-    cause = change.cause or f"details of container {short(container_id)} are {state}"
-    return replaced(change, cause=cause, details=details)
+    change = replaced(change, details=details)
+    return replaced(change, cause=_cause(change, f"details of container {short(container_id)} are {state}"))
+
+
+def _cause(change: Change, nothing_else: str) -> str:
+    """Return the change's cause; if it is no step of the row's history, with the details that are new."""
+    what = [change.cause, news(change.known, change.details) if change.details and not change.is_step else ""]
+    return ", ".join(filter(None, what)) or nothing_else

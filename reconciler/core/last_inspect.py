@@ -38,6 +38,16 @@ class LastInspect(Struct, frozen=True, gc=False):
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
+    @property
+    def facts(self) -> dict[str, bool | int | datetime | None]:
+        """What readers see of it, by column."""
+        return {
+            "oom_killed": self.oom_killed,
+            "restart_count": self.restart_count,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+        }
+
     @classmethod
     def told(cls, container_id: str, details: Details) -> "LastInspect":
         """Return the columns for an answer. The exit code is not among them: it has a column of its own."""

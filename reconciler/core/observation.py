@@ -16,6 +16,7 @@ from msgspec import Struct
 MAX_CONTAINER_ID_CHARS = 64
 MAX_IMAGE_CHARS = 512
 MAX_STATE_CHARS = 32
+MAX_HEALTH_CHARS = 16
 MAX_PORT = 65_535
 
 MISSING, MOVED, FAILED, GONE = "missing", "moved", "failed", "gone"

@@ -60,9 +60,19 @@ class Change:
     restarts: int = 0
 
     @property
-    def is_transition(self) -> bool:
-        """Tell whether the state or the bound container changes, or the container has been restarted."""
-        return self.before is None or self.restarts > 0 or _binding(self.before) != _binding(self.after)
+    def is_rebinding(self) -> bool:
+        """Tell whether the row is new, or its state or its bound container changes."""
+        return self.before is None or _binding(self.before) != _binding(self.after)
+
+    @property
+    def is_step(self) -> bool:
+        """Tell whether this is a step of the row's history: a rebinding, a restart, or a change of health."""
+        return self.is_rebinding or self.restarts > 0 or (self.before and self.before.health) != self.after.health
+
+    @property
+    def is_told(self) -> bool:
+        """Tell whether anything changes that readers see; how the details came to be known is nothing of that."""
+        return self.is_step or self.before != self.after or self._has_news
 
     def is_news_since(self, at: datetime) -> bool:
         """Tell whether the daemon caused the change after this moment, and not somebody who edited the database."""
@@ -74,6 +84,11 @@ class Change:
             return self.observation is not None and self.observation.created >= int(at.timestamp())
         moved = self.after.container_id != self.before.container_id
         return moved or self.before.state not in (FAILED, self.after.state)
+
+    @property
+    def _has_news(self) -> bool:
+        """Tell whether the details say something new."""
+        return self.details is not None and self.details.facts != (self.known or LastInspect()).facts
 
     def __str__(self) -> str:
         return f"{self.kind} {self.after.id}: {self.cause}"

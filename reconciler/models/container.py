@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
-from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_IMAGE_CHARS, MAX_PORT, MAX_STATE_CHARS
+from reconciler.core.observation import (
+    MAX_CONTAINER_ID_CHARS,
+    MAX_HEALTH_CHARS,
+    MAX_IMAGE_CHARS,
+    MAX_PORT,
+    MAX_STATE_CHARS,
+)
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
 from reconciler.models.host import Host, latest_believed
 from reconciler.models.state import ROW_STATES, UNKNOWN, State
@@ -111,7 +117,7 @@ class Container(Deployed):
     )
     state = models.CharField(max_length=MAX_STATE_CHARS, choices=ROW_STATES, blank=True, default=State.PENDING)
     health = models.CharField(
-        max_length=16, blank=True, default="", help_text="What its health check says; empty: it has none."
+        max_length=MAX_HEALTH_CHARS, blank=True, default="", help_text="What its health check says; empty: it has none."
     )
     exit_code = models.IntegerField(
         null=True, blank=True, default=None, help_text="Of its last end; empty while it is up."

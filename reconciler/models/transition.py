@@ -1,4 +1,4 @@
-"""History: how rows have changed, when and why."""
+"""The feed and the history in it: how rows and hosts have changed, when and why."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -8,18 +8,34 @@ from django.db.models import Q
 from django.utils import timezone
 
 from reconciler.core.history import time_in_state
-from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_STATE_CHARS
+from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_HEALTH_CHARS, MAX_STATE_CHARS
 from reconciler.models.container import Container
 from reconciler.models.host import Host
 from reconciler.models.state import State
 
 
+class ChangeKind(models.TextChoices):
+    """What an entry of the feed tells of."""
+
+    CONTAINER = "container", "container"
+    HOST = "host", "host"
+    DEPLOYMENT = "deployment", "deployment"
+
+
 class TransitionQuerySet(models.QuerySet["Transition"]):
     """The questions people ask of history: when did a row go down, how often, and how long was it up."""
 
+    def steps(self) -> "TransitionQuerySet":
+        """The history of rows: entries that change a state, a health or a bound container, or tell a restart."""
+        return self.filter(kind=ChangeKind.CONTAINER, is_step=True)
+
     def of(self, row: "Container | str") -> "TransitionQuerySet":
         """The history of one row, given as a Container or by id; what was committed first comes first."""
-        return self.filter(row_id=row.pk if isinstance(row, Container) else row).order_by("id")
+        return self.steps().filter(row_id=row.pk if isinstance(row, Container) else row).order_by("id")
+
+    def after(self, position: int) -> "TransitionQuerySet":
+        """The feed after an entry with this id, in the order of its commits."""
+        return self.filter(id__gt=position).order_by("id")
 
     def since(self, at: datetime) -> "TransitionQuerySet":
         """Transitions from a moment on."""
@@ -40,13 +56,18 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
 
 
 class Transition(models.Model):
-    """A change of a row's state or container, a restart, or the end of a row, written together with the change.
+    """An entry of the feed: a change that readers see, written in the transaction that makes it.
 
-    Neither row nor host has a database constraint, because history outlives both. The ids of one row's
-    transitions are in the order of their commits. `at` is when the change was written, by the clock of the
-    machine that wrote it; do not sort by it. `restarts` is by how much the restart count had grown.
+    `reconciler.feed` alone writes entries, so that their ids are in the order of their commits. Neither
+    row nor host has a database constraint, because history outlives both. Of a container, `is_step` tells
+    the steps of its row's history from changes of other columns, which leave the state as it is; `cause`
+    says what has changed. Of a host, the row is empty, and the states are its conditions. `at` is when the
+    change was written, by the clock of the machine that wrote it; do not sort by it. `restarts` is by how
+    much the restart count had grown.
     """
 
+    kind = models.CharField(max_length=16, choices=ChangeKind, default=ChangeKind.CONTAINER)
+    is_step = models.BooleanField(default=True)
     row = models.ForeignKey(
         Container, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="transitions"
     )
@@ -55,6 +76,8 @@ class Transition(models.Model):
     )
     from_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
     to_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State)
+    from_health = models.CharField(max_length=MAX_HEALTH_CHARS, blank=True, default="")
+    to_health = models.CharField(max_length=MAX_HEALTH_CHARS, blank=True, default="")
     container_id = models.CharField(max_length=MAX_CONTAINER_ID_CHARS, blank=True, default="")
     at = models.DateTimeField()
     cause = models.TextField(blank=True, default="")
@@ -74,4 +97,4 @@ class Transition(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.row_id}: {self.from_state or 'none'} → {self.to_state}"
+        return f"{self.row_id or self.host_id}: {self.from_state or 'none'} → {self.to_state}"

@@ -671,6 +671,16 @@ def test_history_is_searched_even_when_its_row_is_gone(admin_client, fresh_shop,
     assert "it died" not in html_of(admin_client.get(TRANSITIONS, {"q": "nothing"}))
 
 
+def test_history_shows_changes_of_health_and_leaves_out_what_is_no_step(admin_client, fresh_shop):
+    sick = {"from_state": "running", "to_state": "running", "from_health": "healthy", "to_health": "unhealthy"}
+    step(fresh_shop, **sick, cause="it fell ill")
+    step(fresh_shop, to_state="running", is_step=False, cause="another port")
+    step(fresh_shop, row_id="", kind="host", to_state="failing", cause="cannot be reached")
+    shown = html_of(admin_client.get(TRANSITIONS))
+    assert '<span class="trouble">unhealthy</span>' in cell(shown, "change")
+    assert ("another port" in shown, "cannot be reached" in shown) == (False, False)
+
+
 def test_history_cannot_be_changed(admin_client, fresh_shop):
     made = step(fresh_shop, from_state="running", to_state="stopped")
     assert admin_client.post(reverse("admin:reconciler_transition_delete", args=[made.pk])).status_code == 403

@@ -10,8 +10,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from reconciler import apply as applying
-from reconciler import store
+from reconciler import feed, store
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
 from reconciler.exceptions import NoDetails
@@ -85,7 +84,21 @@ def test_a_change_of_the_bound_container_is_a_transition(local: Host) -> None:
     assert (step.from_state, step.to_state, step.container_id) == ("running", "running", cid("new"))
 
 
-@pytest.mark.parametrize("change", [{"port": 80}, {"image": "app:2"}, {"health": "unhealthy"}])
+def test_a_change_of_health_is_a_transition_that_says_since_when(local: Host) -> None:
+    """I16."""
+    look(local, container("web", WEB, health="starting"))
+    before = timezone.now()
+    look(local, container("web", WEB, health="unhealthy"))
+    began, sick = Transition.objects.of("shop:web")
+    assert (began.from_health, began.to_health) == ("", "starting")
+    assert (sick.from_state, sick.to_state, sick.from_health, sick.to_health) == (
+        *("running", "running"),
+        *("starting", "unhealthy"),
+    )
+    assert (sick.cause, sick.at >= before) == ("health starting → unhealthy", True)
+
+
+@pytest.mark.parametrize("change", [{"port": 80}, {"image": "app:2"}])
 def test_no_other_change_is_a_transition(local: Host, change: dict[str, Any]) -> None:
     look(local, RUNNING)
     assert look(local, container("web", WEB, **change)).updated == 1
@@ -116,10 +129,12 @@ def test_history_is_written_with_the_change_or_not_at_all(local: Host, monkeypat
     """I16."""
     look(local, RUNNING)
 
-    def fail(*_: object) -> None:
+    def append_and_fail(entries: list[Transition]) -> None:
+        append(entries)
         raise connection.Database.OperationalError("disk full")
 
-    monkeypatch.setattr(applying, "_refresh", fail)
+    append = feed.append
+    monkeypatch.setattr(feed, "append", append_and_fail)
     with pytest.raises(connection.Database.OperationalError), transaction.atomic():
         reconcile(local, FakeEngine([STOPPED]), trigger=Trigger.EVENT)
     assert (web().state, len(history())) == ("running", 1)
@@ -406,6 +421,13 @@ def test_nobody_is_told_of_nothing(local: Host, heard: list[dict[str, Any]]) -> 
     look(local, RUNNING)
     look(local, container("web", WEB, port=80))
     assert len(heard) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_listens_is_told_of_a_change_of_health(local: Host, heard: list[dict[str, Any]]) -> None:
+    look(local, RUNNING)
+    look(local, container("web", WEB, health="unhealthy"))
+    assert [step.to_health for step in heard[-1]["transitions"]] == ["unhealthy"]
 
 
 @pytest.mark.django_db(transaction=True)

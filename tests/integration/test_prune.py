@@ -33,9 +33,9 @@ def row(row_id: str, *, days: float, state: str = "missing", bound: bool = True)
     Container.objects.filter(id=row_id).update(updated_at=days_ago(days))
 
 
-def step(row_id: str, *, days: float) -> None:
+def step(row_id: str, *, days: float, **columns: Any) -> None:
     Transition.objects.create(
-        row_id=row_id, host_id="local", at=days_ago(days), from_state="running", to_state="stopped"
+        row_id=row_id, host_id="local", at=days_ago(days), from_state="running", to_state="stopped", **columns
     )
 
 
@@ -92,11 +92,19 @@ def test_the_state_at_the_beginning_of_the_kept_time_stays_known(local: Host) ->
 
 def test_the_last_transition_of_a_row_that_is_there_stays(local: Host) -> None:
     """I16."""
-    """I16."""
     row("shop", days=0, state="running")
     step("shop", days=9999)
     step("shop", days=9998)
     assert (prune(NOW).transitions, Transition.objects.get().at) == (1, days_ago(9998))
+
+
+def test_what_is_no_step_goes_when_it_is_old_and_takes_no_step_with_it(local: Host) -> None:
+    """I16."""
+    row("shop", days=0, state="running")
+    step("shop", days=92)
+    step("shop", days=91, is_step=False)
+    step("", days=91, kind="host")
+    assert (prune(NOW).transitions, Transition.objects.get().at) == (2, days_ago(92))
 
 
 def test_the_step_that_was_committed_last_is_the_last_whatever_the_clocks_say(local: Host) -> None:

@@ -15,7 +15,7 @@ from reconciler import store
 from reconciler.conf import lock_of
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
-from reconciler.models import Container, Host
+from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from reconciler.single_flight import Flight, reconcile_in_turn
 from simulator import Engine, Failure, Server
@@ -245,6 +245,18 @@ def test_a_younger_pass_drops_what_the_older_changed_first(local: Host, threads:
     assert (report.outcome, report.conflicts, shown()[1]) == ("applied", 1, "paused")
     look(local, WEB)
     assert shown() == (cid("web"), "running")
+
+
+@pytest.mark.parametrize("change", [{"health": "unhealthy"}, {"port": 80}, {"image": "app:2"}])
+def test_a_change_that_two_passes_have_seen_is_told_once(
+    local: Host, threads: ThreadPoolExecutor, change: dict[str, Any]
+) -> None:
+    """I5, I16."""
+    look(local, WEB)
+    changed = container("web", SHOP_WEB, **change)
+    report = overlap(local, threads, older=changed, younger=changed)
+    assert (report.outcome, report.conflicts) == ("applied", 1)
+    assert Transition.objects.count() == 2
 
 
 def test_two_passes_that_make_the_same_row_make_it_once(local: Host, threads: ThreadPoolExecutor) -> None:

@@ -64,7 +64,7 @@ def test_an_answer_that_tells_nothing_new_changes_nothing() -> None:
 
 def test_an_answer_that_was_owed_is_no_transition() -> None:
     change = of_web(RUNNING_WEB, container("web", WEB), owed()).change(answer())
-    assert (change.kind, change.details, change.is_transition) == (Kind.DETAIL, known(), False)
+    assert (change.kind, change.details, change.is_step) == (Kind.DETAIL, known(), False)
 
 
 def test_an_answer_that_was_owed_goes_with_what_the_listing_has_changed() -> None:
@@ -169,7 +169,7 @@ def test_growth_is_counted_from_the_last_count_that_was_known() -> None:
     restarting = container("web", WEB, state="restarting")
     lost = of_web(RUNNING_WEB, restarting, known(restart_count=2)).change({}).details
     change = of_web(RESTARTING_WEB, restarting, lost).change(answer(restart_count=7))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 5, True)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.RESTART, 5, True)
 
 
 def test_growth_is_not_counted_from_another_containers_count() -> None:
@@ -180,13 +180,13 @@ def test_growth_is_not_counted_from_another_containers_count() -> None:
 def test_a_restarting_containers_growing_count_is_in_the_history() -> None:
     look = of_web(RESTARTING_WEB, container("web", WEB, state="restarting"), known(restart_count=3))
     change = look.change(answer(restart_count=5))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 2, True)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.RESTART, 2, True)
 
 
 def test_a_restart_between_two_looks_is_a_change() -> None:
     plan = of_web(RUNNING_WEB, YOUNG, known(restart_count=1)).learnt(answer(restart_count=3, started_at=SOON))
     assert str(plan) == f"restart shop:web: container {cid('web')[:12]} was restarted, restart count 1 → 3"
-    assert (plan.changes[0].restarts, plan.changes[0].is_transition) == (2, True)
+    assert (plan.changes[0].restarts, plan.changes[0].is_step) == (2, True)
 
 
 def test_a_restart_takes_back_no_change_of_the_listing() -> None:
@@ -201,13 +201,13 @@ def test_a_loop_that_is_never_seen_restarting_is_counted_while_it_is_stopped() -
     seen = container("web", WEB, state="stopped", exit_code=1, ended_seconds=1)
     last = known(restart_count=101, finished_at=SOON)
     change = of_web(STOPPED_WEB, seen, last).change(answer(exit_code=1, restart_count=212, finished_at=ANSWERED))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 111, True)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.RESTART, 111, True)
 
 
 def test_a_restart_that_only_the_exit_code_shows_is_in_the_history() -> None:
     seen = container("web", WEB, state="stopped", exit_code=2)
     change = of_web(STOPPED_WEB, seen).change(answer(restart_count=1, exit_code=2))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.RESTART, 1, True)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.RESTART, 1, True)
     assert change.cause.startswith("exit_code 1 → 2, container ")
 
 
@@ -274,7 +274,7 @@ def test_a_start_that_only_a_listing_told_is_compared_to_two_seconds(state: Deta
 def test_the_new_start_of_a_restart_that_was_counted_is_not_counted_again() -> None:
     """The count grows when a container ends, and its start moves when it is up again."""
     change = of_web(RUNNING_WEB, YOUNG, known(restart_count=2)).change(answer(restart_count=2, started_at=ANSWERED))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.DETAIL, 0, False)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.DETAIL, 0, False)
     assert change.details == known(restart_count=2, started_at=ANSWERED)
 
 
@@ -284,11 +284,15 @@ def test_the_new_start_of_a_restart_that_was_counted_is_not_counted_again() -> N
 def test_the_details_of_the_last_container_go_when_a_deployer_binds_the_next() -> None:
     bound = row("shop:web", "web", state="created", exit_code=137)
     change = of_web(bound, container("web", WEB, state="created"), known("old", restart_count=12)).change({})
-    assert (change.after.exit_code, change.details, change.is_transition) == (None, LastInspect(), False)
-    assert (change.kind, change.cause) == (Kind.DETAIL, "its details told of another container")
+    assert (change.after.exit_code, change.details, change.is_step) == (None, LastInspect(), False)
+    assert change.kind is Kind.DETAIL
+    assert change.cause == (
+        "its details told of another container, oom_killed no → none, restart_count 12 → none, "
+        "started_at 2026-11-24T06:00:00+00:00 → none"
+    )
 
 
 def test_the_restarts_of_the_last_container_are_not_counted_as_those_of_the_next() -> None:
     last = known("old", restart_count=12, started_at=datetime.min.replace(tzinfo=STARTED.tzinfo))
     change = of_web(RUNNING_WEB, container("web", WEB), last).change(answer(restart_count=20))
-    assert (change.kind, change.restarts, change.is_transition) == (Kind.DETAIL, 0, False)
+    assert (change.kind, change.restarts, change.is_step) == (Kind.DETAIL, 0, False)

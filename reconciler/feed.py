@@ -1,0 +1,42 @@
+"""I/O: what writes the feed, and the only thing that does, so that its ids are in the order of commits (I16)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import connection, transaction
+
+from reconciler.models import ChangeKind, Container, Transition
+from reconciler.signals import containers_changed
+
+LOCK_KEY = int.from_bytes(b"tf-feed")
+"""The name of the lock of those who write the feed. PostgreSQL wants a number, which nobody else uses."""
+
+
+def append(entries: Sequence[Transition]) -> None:
+    """Write entries as the last act of the caller's transaction; who listens is told after the commit.
+
+    An id is given out when an entry is written, and the entry is seen when it is committed. So whoever writes
+    keeps all others from writing until its commit: otherwise a reader that has come to 2 would never get 1.
+    The caller locks everything else before; what it waited for afterwards, all others would wait for.
+    """
+    if not entries:
+        return
+    with transaction.atomic(savepoint=False):
+        _lock_out_other_writers()
+        made = Transition.objects.bulk_create(entries)
+    steps: dict[str, list[Transition]] = defaultdict(list)
+    for entry in made:
+        if entry.kind == ChangeKind.CONTAINER and entry.is_step:
+            steps[entry.host_id].append(entry)
+    for host, transitions in steps.items():
+        # robust: a receiver's error is logged, and no reason to lose the pass, or the other receivers
+        tell = partial(containers_changed.send_robust, sender=Container, host=host, transitions=tuple(transitions))
+        transaction.on_commit(tell)
+
+
+def _lock_out_other_writers() -> None:
+    """Wait until no other transaction is writing; on SQLite, transactions that write do so by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])

@@ -1,0 +1,152 @@
+"""The feed is in the order of its commits: a reader with a cursor misses nothing and sees nothing twice (I16)."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from reconciler import feed
+from reconciler.core.report import Trigger
+from reconciler.models import Container, Feed, Host, Transition, newest_position
+from reconciler.reconcile import reconcile
+from tests.builders import FakeEngine, container, workload
+from tests.waiting import WAIT_SECONDS, eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WRITERS, PASSES = 8, 12
+STATES = ["running", "stopped", "paused", "restarting"]
+
+
+@pytest.fixture
+def in_thread() -> Iterator[Callable[[Callable[[], Any]], "Future[Any]"]]:
+    """Give a function that lets another function run in a thread, with a connection of its own."""
+
+    def with_own_connection(act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        yield lambda act: pool.submit(with_own_connection, act)
+
+
+class Reader:
+    """Somebody who follows the feed from a cursor on."""
+
+    def __init__(self, cursor: str) -> None:
+        self.feed = Feed.of_this_database()
+        self.cursor = cursor
+        self.seen: list[int] = []
+
+    def read(self, limit: int = 1_000) -> None:
+        """Read what comes after the cursor, and move the cursor on."""
+        changes = self.feed.changes_after(self.cursor, limit)
+        self.seen += [change.pk for change in changes]
+        if changes:
+            self.cursor = self.feed.cursor(changes[-1].pk)
+
+    def follow(self, until: threading.Event) -> list[int]:
+        """Read until the writers have ended, and then the rest."""
+        while not until.is_set():
+            self.read(limit=random.randint(1, 20))
+            time.sleep(random.random() / 100)
+        self.read()
+        return self.seen
+
+
+def all_ids() -> list[int]:
+    return list(Transition.objects.order_by("id").values_list("id", flat=True))
+
+
+def step(row_id: str) -> Transition:
+    return Transition(row_id=row_id, host_id="local", at=timezone.now(), to_state="running")
+
+
+def somebody_waits_for_the_feed() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+def test_who_writes_first_and_commits_last_is_not_missed(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16: its id is the smaller one, and the reader has come to the greater one already."""
+    reader = Reader(Feed.of_this_database().newest())
+    written, may_commit, committed = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with transaction.atomic():
+            feed.append([step("first")])
+            written.set()
+            # SQLite lets nobody else in as long as this takes
+            assert may_commit.wait(WAIT_SECONDS if connection.vendor == "postgresql" else 0.5)
+
+    def second() -> None:
+        feed.append([step("second")])
+        committed.set()
+
+    one = in_thread(first)
+    assert written.wait(WAIT_SECONDS)
+    other = in_thread(second)
+    if connection.vendor == "postgresql":
+        eventually(lambda: committed.is_set() or somebody_waits_for_the_feed())
+    reader.read()
+    may_commit.set()
+    for each in (one, other):
+        each.result(WAIT_SECONDS)
+    reader.read()
+    assert reader.seen == all_ids()
+    assert Transition.objects.order_by("id").values_list("row_id", flat=True)[0] == "first"
+
+
+def write(host: Host) -> None:
+    """Make passes that find another state each; every second one takes a while between its writing and its commit."""
+    for number in range(PASSES):
+        state = STATES[number % len(STATES)]
+        web = container(f"{host.name}-web", workload("shop", role="web"), state=state)
+        with transaction.atomic():
+            report = reconcile(host, FakeEngine([web]), trigger=Trigger.TICK)
+            assert report.outcome == "applied", report.error
+            time.sleep(random.random() / 20 if number % 2 else 0)
+
+
+def test_three_readers_of_eight_writers_get_every_change_once_and_in_the_same_order(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16."""
+    hosts = [Host.objects.create(name=f"host-{number}") for number in range(WRITERS)]
+    start = Feed.of_this_database().newest()
+    ended = threading.Event()
+    readers = [in_thread(lambda: Reader(start).follow(ended)) for _ in range(3)]
+    writers = [in_thread(lambda host=host: write(host)) for host in hosts]
+    for writer in writers:
+        writer.result(WAIT_SECONDS)
+    ended.set()
+    seen = [reader.result(WAIT_SECONDS) for reader in readers]
+    assert seen == [all_ids()] * 3
+    assert Transition.objects.steps().count() == WRITERS * PASSES
+
+
+def test_a_list_and_the_changes_after_its_position_are_the_truth(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16: whatever is written in between."""
+    writers = [in_thread(lambda host=host: write(host)) for host in [local, Host.objects.create(name="west")]]
+    rows = eventually(lambda: list(Container.objects.annotate(position=newest_position())))
+    known = {row.pk: row.state for row in rows}
+    for writer in writers:
+        writer.result(WAIT_SECONDS)
+    this = Feed.of_this_database()
+    for change in this.changes_after(this.cursor(rows[0].position), 1_000):
+        if change.row_id:
+            known[change.row_id] = change.to_state
+    assert known == dict(Container.objects.values_list("id", "state"))
