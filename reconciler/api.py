@@ -3,14 +3,19 @@
 Nothing outside this app imports `reconciler.lock`, `reconciler.tasks` or what lies below them.
 """
 
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from reconciler import tasks
+from reconciler import store, tasks
 from reconciler.core.report import Trigger
-from reconciler.exceptions import CannotAsk, LockUnavailable
+from reconciler.exceptions import BadCursor, CannotAsk, CursorTooOld, LockUnavailable
 from reconciler.lock import PassRequest
+from reconciler.models import Container
 
-__all__ = ["CannotAsk", "Trigger", "request_pass"]
+__all__ = ["BadCursor", "CannotAsk", "CursorTooOld", "Trigger", "delete_rows", "request_pass"]
 
 
 def request_pass(host: str, trigger: str = Trigger.MANUAL) -> None:
@@ -23,3 +28,13 @@ def request_pass(host: str, trigger: str = Trigger.MANUAL) -> None:
         tasks.ask(host, PassRequest(Trigger(trigger)))
     except (LockUnavailable, OperationalError) as error:
         raise CannotAsk(host, str(error)) from error
+
+
+def delete_rows(row_ids: Iterable[str], cause: str) -> int:
+    """Delete rows that nobody wants any more, and end their history; return how many there were.
+
+    `cause` is for people to read. A row whose container is still there comes back with the next pass.
+    """
+    with transaction.atomic():
+        rows = Container.objects.select_for_update().filter(id__among=list(row_ids))
+        return store.end_rows(rows.order_by("id"), cause, timezone.now())

@@ -18,7 +18,7 @@ from tests.builders import FakeEngine, container, workload
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
-PLACEHOLDER, BINDING, FAILED, ASKING, READING, HISTORY, SIGNAL = re.findall(
+PLACEHOLDER, BINDING, FAILED, ASKING, DELETING, READING, HISTORY, FEED, SIGNAL = re.findall(
     r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
 WEB = container("web", workload("shop", role="web"))
@@ -91,6 +91,25 @@ def test_the_history_answers() -> None:
     began = Transition.objects.of("shop:web").earliest("at").at
     assert (names["down"].exit_code, names["this_week"]) == (3, 1)
     assert names["up"] == names["down"].at - began
+
+
+def test_a_row_that_is_deleted_ends_its_history() -> None:
+    look(WEB)
+    run(DELETING)
+    end = Transition.objects.of("shop:web").last()
+    assert end is not None
+    assert (end.from_state, end.to_state, end.cause) == ("running", "gone", "the shop was closed")
+    assert not Container.objects.exists()
+
+
+def test_who_follows_the_feed_knows_every_change() -> None:
+    look(WEB)
+    names = run(FEED)
+    assert names["known"] == {"shop:web": "running"}
+    look(container("web", workload("shop", role="web"), state="stopped"), container("db", workload("shop", role="db")))
+    cursor = names["follow"](names["cursor"])
+    assert names["known"] == {"shop:web": "stopped", "shop:db": "running"}
+    assert names["follow"](cursor) == cursor == names["feed"].newest()
 
 
 def test_who_listens_is_told(capsys: pytest.CaptureFixture[str]) -> None:
