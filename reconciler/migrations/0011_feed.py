@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ("epoch", models.PositiveBigIntegerField(default=reconciler.models.feed.new_epoch)),
                 ("pruned_to", models.PositiveBigIntegerField(default=0)),
             ],
+            options={"default_permissions": ()},
         ),
         migrations.AddField(
             model_name="transition",

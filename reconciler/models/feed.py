@@ -26,6 +26,10 @@ class Feed(models.Model):
     epoch = models.PositiveBigIntegerField(default=new_epoch)
     pruned_to = models.PositiveBigIntegerField(default=0)
 
+    class Meta:
+        # nobody looks at it but programs
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"feed {self.epoch:x}"
 

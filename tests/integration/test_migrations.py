@@ -115,7 +115,7 @@ def test_a_pass_goes_on_where_the_first_release_left_off(migrated: dict[str, Any
         "gone:web": "missing",
     }
     assert Host.objects.get(name="local").fence_applied == 8
-    steps = Transition.objects.values_list("row_id", "from_state", "to_state").order_by("row_id")
+    steps = Transition.objects.steps().values_list("row_id", "from_state", "to_state").order_by("row_id")
     assert list(steps) == [("gone:web", "failed", "missing"), ("shop:db", "stopped", "running")]
 
 

@@ -84,6 +84,8 @@ class Fleet:
             # a large host is inspected in many passes
             details_state = DetailsState.OWED if situation == OWED else DetailsState.TOLD
             Container.objects.update(details_of=F("container_id"), details_state=details_state)
+        if situation == OWED:
+            Container.objects.update(restart_count=None)
         if situation == DUE:
             Host.objects.update(sightings_at=timezone.now() - timedelta(hours=1))
         if situation == CHANGED:
