@@ -7,7 +7,7 @@ import reconciler.models.feed
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciler", "0010_failures_are_fenced"),
+        ("reconciler", "0012_details_state_default"),
     ]
 
     operations = [
