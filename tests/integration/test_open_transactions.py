@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from reconciler import apply
 from reconciler.core.observation import Observation
 from reconciler.core.report import Report, Trigger
 from reconciler.insert import insert_what_is_free
@@ -123,6 +124,21 @@ def test_a_row_that_is_being_deleted_while_a_container_comes_for_it_is_a_conflic
     with open_transaction(lambda: Container.objects.all().delete()) as begin:
         report = look(local, WEB, meanwhile=lambda: [place(), begin()])
     assert (report.created, report.conflicts) == (0, 1)
+
+
+def test_a_row_that_is_committed_in_the_moment_before_it_would_be_made_stays_the_deployers(
+    local: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I5."""
+
+    def be_faster(rows: list[Container]) -> None:
+        place(container_id=cid("new"), state="created")
+        insert_what_is_free(rows)
+
+    monkeypatch.setattr(apply, "insert_what_is_free", be_faster)
+    report = look(local, WEB)
+    assert (report.created, report.conflicts, shown()) == (0, 1, (cid("new"), "created"))
+    assert not Transition.objects.exists()
 
 
 @postgresql_alone
