@@ -12,6 +12,8 @@ MEASUREMENTS = (
     ),
     ("10,000 containers, 100 of them changed, with inspects that fail at random", "inspects", "postgres"),
     ("a fleet: rounds over 10, 200 and 1,000 hosts, with 1 in 100 hanging", "fleet", "postgres"),
+    ("the API over 10,000 rows, beside the admin's list", "api", "sqlite"),
+    ("the same", "api", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),
     ("the same", "freshness", "postgres"),
 )
