@@ -1,7 +1,7 @@
-"""I/O: a plan into the database, in one transaction and a constant number of queries (I11).
+"""I/O: writes a plan into the database, in one transaction and a constant number of queries (I11).
 
-It decides nothing: a change is applied if its row is still as the plan read it (I5) and no younger
-pass of the host has applied (I6), else it is dropped and counted.
+It decides nothing. A change is applied if its row is still as the plan read it (I5) and no younger pass of
+the host has applied (I6). Otherwise it is dropped and counted.
 """
 
 from collections import defaultdict
@@ -26,9 +26,9 @@ OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COP
 
 
 class PassContext(NamedTuple):
-    """When and why: `seen_at` is the moment before the listing was asked for, `now` that of writing.
+    """When and why a plan is applied: `seen_at` is the moment before the listing, `now` the moment of writing.
 
-    Sightings of unchanged rows are refreshed if their last refresh is older than `refresh_after`.
+    Sightings of unchanged rows are refreshed if the last refresh is older than `refresh_after`.
     """
 
     trigger: str
@@ -39,10 +39,10 @@ class PassContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of a plan: the changes made, and those dropped because somebody was faster.
+    """What became of a plan: the changes that were made, and those that were dropped because somebody was faster.
 
-    `overtaken`: an older pass applied after this one had read its rows; what this pass found
-    unchanged may have been changed since, so another look is due.
+    If it was `overtaken`, an older pass applied after this one had read its rows. What this pass found
+    unchanged may have changed since, so another look is due.
     """
 
     changes: tuple[Change, ...]
@@ -51,7 +51,7 @@ class Applied:
 
 
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
-    """Carry a plan out in one transaction; None means that a younger pass has applied, and nothing was changed."""
+    """Write a plan in one transaction. None means that a younger pass has applied, and that nothing was changed."""
     with transaction.atomic():
         # this proves the fence and locks out other passes of this host until the commit
         success = _success(fence, context.now)
@@ -76,7 +76,7 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
 
 
 def _success(fence: Fence, now: datetime) -> dict[str, Any]:
-    """Return what a success writes of its host: it clears the failures of older passes, and of no younger one (I6)."""
+    """Return what a success writes on its host. It clears failures of older passes, not those of younger ones (I6)."""
     is_younger = Q(fence_failed__gt=fence.token)
     cleared: dict[str, Any] = {"last_error": Value("", TextField()), "failures": Value(0), "retry_at": Value(None)}
     unless_younger = {name: Case(When(is_younger, then=F(name)), default=value) for name, value in cleared.items()}
@@ -84,14 +84,15 @@ def _success(fence: Fence, now: datetime) -> dict[str, Any]:
 
 
 def _learnt(verdict: Verdict) -> dict[str, Any]:
+    """Return what a pass that was not overtaken also writes on its host."""
     return {"engine_id": verdict.engine_id, **memory_columns(verdict.memory)}
 
 
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """Lock the rows of a plan and split it into changes still valid and conflicts (I5)."""
+    """Lock the rows of a plan, and divide it into changes that are still valid and conflicts (I5)."""
     if not changes:
         return [], []
-    # nobody is waited for: a row that somebody else holds locked is not found, as if it had been deleted
+    # this waits for nobody: a row that somebody else holds locked is not found, as if it had been deleted
     rows = Container.objects.select_for_update(skip_locked=True, no_key=True)
     rows = rows.filter(id__among=[change.after.id for change in changes])
     details = DETAIL_COLUMNS if any(change.known for change in changes) else ()
@@ -105,7 +106,7 @@ def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
 
 
 def _is_as_read(change: Change, locked: Sequence[object] | None) -> bool:
-    """Tell whether everything is as the plan read it that is about to be written: the feed tells what it was before."""
+    """Tell whether all columns that will be written are as the plan read them: the feed tells the old values."""
     before = change.before
     if before is None or locked is None:
         return before is None and locked is None
@@ -139,7 +140,7 @@ def _update(changes: Sequence[Change], seen_at: datetime) -> None:
         details = DETAIL_COLUMNS if change.details else ()
         groups[OBSERVED_COLUMNS + copied + details].append(_container(change, seen_at))
     for columns, containers in groups.items():
-        # the rows are locked and known to exist: this upsert only ever updates, a value per row
+        # the rows are locked and exist, so this upsert only updates, with other values for each row
         Container.objects.bulk_create(
             containers,
             update_conflicts=True,
@@ -155,7 +156,7 @@ def _mark_missing(changes: Sequence[Change], now: datetime) -> None:
 
 
 def _entry(change: Change, context: PassContext) -> Transition:
-    """Return what the feed tells of a change."""
+    """Return what the feed tells about a change."""
     before, after, details = change.before, change.after, change.details
     return Transition(
         row_id=after.id,
@@ -176,17 +177,17 @@ def _entry(change: Change, context: PassContext) -> Transition:
 
 
 def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after: timedelta) -> None:
-    """Move last_seen_at of the sighted rows on, at most once per `refresh_after` (I11).
+    """Update last_seen_at of the rows that were seen, at most once per `refresh_after` (I11).
 
-    By container id, not by row id: a row that was bound to another container meanwhile was not seen.
-    A last refresh that lies ahead was noted by a clock that was wrong, and so another one is due.
+    It goes by container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    A last refresh in the future was noted by a wrong clock, so another one is due.
     """
     is_wrong = Q(sightings_at__gt=seen_at + refresh_after)
     is_due = Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after) | is_wrong
     due = Host.objects.filter(is_due, name=host)
     if due.update(sightings_at=seen_at):
         rows = Container.objects.on(host).filter(container_id__among=sighted).order_by()
-        # a row that somebody else holds locked has its turn at the next refresh
+        # a row that somebody else holds locked waits for the next refresh
         free = rows.select_for_update(skip_locked=True, no_key=True).values_list("id", flat=True)
         Container.objects.filter(id__among=list(free)).update(last_seen_at=seen_at)
 

@@ -1,4 +1,4 @@
-"""I/O: what writes the feed, and the only thing that does, so that its ids are in the order of commits (I16)."""
+"""I/O: writes the feed. Nothing else writes it, so that its ids are in the order of commits (I16)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,15 +10,16 @@ from reconciler.models import ChangeKind, Container, Transition
 from reconciler.signals import containers_changed
 
 LOCK_KEY = int.from_bytes(b"tf-feed")
-"""The name of the lock of those who write the feed. PostgreSQL wants a number, which nobody else uses."""
+"""The number of the lock of those who write the feed. Nothing else may use this number in PostgreSQL."""
 
 
 def append(entries: Sequence[Transition]) -> None:
-    """Write entries as the last act of the caller's transaction; who listens is told after the commit.
+    """Write entries as the last act of the caller's transaction; receivers are told after the commit.
 
-    An id is given out when an entry is written, and the entry is seen when it is committed. So whoever writes
-    keeps all others from writing until its commit: otherwise a reader that has come to 2 would never get 1.
-    The caller locks everything else before; what it waited for afterwards, all others would wait for.
+    An entry gets its id when it is written, and is seen when it is committed. So whoever writes keeps all others
+    from writing until its commit. Otherwise a reader that has come to entry 2 would never get entry 1. The caller
+    must take all its other locks before this call, because whatever it waits for afterwards, all others wait for
+    as well.
     """
     if not entries:
         return

@@ -1,9 +1,9 @@
-"""I/O: delete what is older than its retention, in chunks, so that nothing waits long for it.
+"""I/O: deletes what is older than it has to be kept, in chunks, so that nothing waits long for it.
 
-Placeholders and present rows are never deleted: a row goes only if it has been missing or moved for
-long. Its history ends with it. Of every history, the last step before the kept time stays for as long
-as a later one does, so that the state at the beginning of that time is known; and of a row that exists
-the last step stays, however old it is.
+Placeholders and present rows are never deleted. A row is deleted only if it has been missing or moved for a
+long time, and then its history ends as well. Of every history, the last step before the kept time stays as
+long as a later step does, so that the state at the beginning of that time is known. The last step of a row
+that exists stays for ever.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,16 +24,16 @@ CHUNK_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """How many rows missing or moved for too long, and how many transitions too old, were deleted, or would be."""
+    """How many rows and transitions were deleted, or would be in a dry run."""
 
     containers: int
     transitions: int
 
 
 def prune(now: datetime, *, dry_run: bool = False) -> Pruned:
-    """Delete what is past its retention; a dry run only counts.
+    """Delete what is older than it has to be kept; a dry run only counts.
 
-    What is deleted is gone for good, so of two clocks, ours and the database's, the earlier one counts.
+    What is deleted cannot be restored, so the earlier of two clocks counts, ours or the database's.
     """
     at = min(now, store.database_now() or now)
     containers, transitions = _gone_too_long(at), _too_old(at)
@@ -56,9 +56,9 @@ def _gone_too_long(at: datetime) -> QuerySet[Container]:
 
 
 def _too_old(at: datetime) -> QuerySet[Transition]:
-    """Return what is older than TRANSITION_DAYS, but of a row's steps only those that a later such one follows.
+    """Return what is older than TRANSITION_DAYS; of a row's steps, only those that are followed by another old one.
 
-    The last step of a history goes with the others if its row is gone.
+    If a row does not exist any more, the last step of its history goes as well.
     """
     if not settings.TRANSITION_DAYS:
         return Transition.objects.none()
@@ -70,23 +70,25 @@ def _too_old(at: datetime) -> QuerySet[Transition]:
 
 
 def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:
-    """Delete a chunk at a time, each in a transaction of its own; yield how many went."""
+    """Delete chunk after chunk, each in a transaction of its own; yield how many were deleted."""
     return takewhile(bool, iter(delete_chunk, None))
 
 
 def _end_chunk(doomed: QuerySet[Container], at: datetime) -> int:
+    """Delete some rows and end their history; return how many."""
     with transaction.atomic():
-        # what somebody holds is left for the next day, and what was bound anew meanwhile is found to be so
+        # rows that somebody holds are left for the next day; the lock reads again whether a row was bound meanwhile
         chunk = doomed.select_for_update(skip_locked=True).order_by("id")[:CHUNK_ROWS]
         return store.end_rows(chunk, f"missing or moved for more than {settings.MISSING_DAYS} days", at)
 
 
 def _delete_chunk(doomed: QuerySet[Transition]) -> int:
+    """Delete some transitions, and note up to where the feed has gaps; return how many."""
     keys = list(doomed.order_by("pk").values_list("pk", flat=True)[:CHUNK_ROWS])
     if not keys:
         return 0
     with transaction.atomic():
-        # a reader that comes with an older cursor is told that it has missed something
+        # a reader with an older cursor is told that it has missed something
         feed = Feed.objects.filter(pk=Feed.of_this_database().pk)
         feed.update(pruned_to=Greatest("pruned_to", Value(keys[-1])))
         return Transition.objects.filter(pk__in=keys).delete()[0]

@@ -1,4 +1,4 @@
-"""I/O: rows, catalogue and the notes on hosts, out of the database and into it, in few queries (I11)."""
+"""I/O: reads rows and the catalogue, and reads and writes the notes on hosts, in few queries (I11)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -29,7 +29,7 @@ DETAIL_COLUMNS = LastInspect.__struct_fields__
 class HostRecord(NamedTuple):
     """What earlier passes have left on a host's row; `read_at` is when it was read, by the database's clock.
 
-    `engine_id` is None if the Engine has not said yet who it is, and empty if it has no name.
+    `engine_id` is None if the Engine has not said yet who it is, and empty if it has no lasting name.
     """
 
     read_at: datetime
@@ -39,7 +39,7 @@ class HostRecord(NamedTuple):
 
 
 class Fence(NamedTuple):
-    """A pass's place among the passes of its host: tokens grow, and only the youngest may have applied."""
+    """A pass's place among the passes of its host. Tokens grow; a pass that was overtaken may not apply any more."""
 
     host: str
     token: int
@@ -48,24 +48,24 @@ class Fence(NamedTuple):
 
 
 def next_fence(host: str, at: datetime) -> Fence:
-    """Return a fence younger than every other of this host, with what earlier ones left; note the attempt.
+    """Return a fence that is younger than all others of this host, with what earlier passes left; note the attempt.
 
-    Raises UnknownHost for one that was removed.
+    Raises UnknownHost if the host was removed.
     """
     with transaction.atomic():
-        # the update locks the row, so the values read back are this pass's own
+        # the update locks the row, so the values that are read back belong to this pass
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
         read_at, token, applied, *left = _read(host, "fence_minted", "fence_applied", *_LEFT)
     return Fence(host, token, applied, _host_record(read_at, *left))
 
 
 def host_record(host: str) -> HostRecord:
-    """Return what earlier passes have left, without taking part. Raises UnknownHost."""
+    """Return what earlier passes have left, without making a fence. Raises UnknownHost."""
     return _host_record(*_read(host, *_LEFT))
 
 
 def database_time(host: str) -> datetime:
-    """Return the time now by the clock that `read_at` was told by. Raises UnknownHost."""
+    """Return the time by the database's clock, as in `read_at`. Raises UnknownHost."""
     return _read(host)[0]  # type: ignore[no-any-return]
 
 
@@ -89,7 +89,7 @@ def _host_record(read_at: datetime, failures: int, engine_id: str | None, *remem
 
 
 def memory_columns(memory: Memory) -> dict[str, Any]:
-    """Return the columns of a host that keep what is remembered of its last listings."""
+    """Return the columns of a host that hold what is remembered about its last listings."""
     return {
         "held_since": min((held.since for held in memory.held), default=None),
         "held_reason": memory.reason,
@@ -99,13 +99,13 @@ def memory_columns(memory: Memory) -> dict[str, Any]:
 
 
 def drop_broken_connection() -> None:
-    """Let the next query connect anew, if the last one has failed because the connection is broken."""
+    """Let the next query open a new connection, if the last query failed because the connection is broken."""
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
 
 
 def database_now() -> datetime | None:
-    """Return what the database's clock says; None if there is no host, and so nothing that a moment matters to."""
+    """Return the time by the database's clock, or None if there is no host, because then no time matters."""
     now: datetime | None = Host.objects.values_list(Now(), flat=True).first()
     return now
 
@@ -114,7 +114,7 @@ _IS_OWED = Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
 
 
 def rows_on(host: str) -> HostRows:
-    """Return the host's rows, and whose details are owed; to be called before its daemon is asked (I2)."""
+    """Return the host's rows, and which of their details are owed. Call this before its daemon is asked (I2)."""
     rows: list[Row] = []
     owed: dict[str, str] = {}
     found = Container.objects.on(host).order_by()
@@ -159,7 +159,7 @@ def catalogue(needs: LookupKeys) -> Catalogue:
 
 
 def _workloads(refs: Mapping[str, Collection[str]]) -> dict[tuple[str, str], str]:
-    """Return workload ids by kind and what they stand for."""
+    """Return the ids of workloads, by their kind and by the id of what they stand for."""
     named = [Q(kind=kind, ref_id__among=ref_ids) for kind, ref_ids in refs.items() if ref_ids]
     if not named:
         return {}
@@ -168,12 +168,12 @@ def _workloads(refs: Mapping[str, Collection[str]]) -> dict[tuple[str, str], str
 
 
 def _pairs(found: QuerySet[Any], key: str, value: str, *, if_any: Collection[str]) -> dict[str, str]:
-    """Return two columns as a mapping, without asking if nothing was asked for."""
+    """Return two columns as a mapping, without a query if no names are given."""
     return dict(found.order_by().values_list(key, value)) if if_any else {}
 
 
 def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
-    """Return what these rows say since the last inspect, by row id."""
+    """Return by row id what these rows say since the last inspect."""
     if not row_ids:
         return {}
     found = Container.objects.filter(id__among=row_ids).order_by().values_list("id", *DETAIL_COLUMNS)
@@ -181,7 +181,7 @@ def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
 
 
 def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
-    """Delete rows and end their history with it, in the caller's transaction; `rows` locks them. Return how many."""
+    """Delete rows and end their history, in the caller's transaction; `rows` must lock them. Return how many."""
     columns = ("id", "host_id", "container_id", "state", "health")
     ends = [
         Transition(
@@ -215,13 +215,13 @@ def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> 
 
 
 def note_watchers_alive(hosts: Collection[str], at: datetime) -> None:
-    """Record that these hosts' events are being followed still."""
+    """Record that the events of these hosts are still followed."""
     if hosts:
         Host.objects.filter(name__among=hosts).update(watcher_alive_at=at)
 
 
 def note_watch(host: str, *, since: datetime | None, events: int, asks: int, at: datetime) -> None:
-    """Record since when a host is watched (None: it is not), and what its watcher has seen and asked since last."""
+    """Record since when a host is watched (None: it is not), and add what its watcher has seen and asked for."""
     Host.objects.filter(name=host).update(
         watching_since=since,
         watcher_alive_at=at,
@@ -231,11 +231,11 @@ def note_watch(host: str, *, since: datetime | None, events: int, asks: int, at:
 
 
 def note_not_watched(hosts: Collection[str]) -> None:
-    """Record that these hosts' events are followed no more."""
+    """Record that the events of these hosts are not followed any more."""
     if hosts:
         Host.objects.filter(name__among=hosts).update(watching_since=None)
 
 
 def note_drift(host: str, count: int, at: datetime) -> None:
-    """Count changes that a tick found and no event had announced."""
+    """Count changes that a tick found although no event had announced them."""
     Host.objects.filter(name=host).update(drift_found=F("drift_found") + count, drift_found_at=at)

@@ -1,4 +1,4 @@
-"""The text of a cursor: a place in one database's feed, which readers keep and do not look into.
+"""The text of a cursor: a place in the feed of one database. Readers keep it and need not understand it.
 
 Pure: imports no framework, reads no clock, does no I/O.
 """
@@ -12,11 +12,11 @@ from reconciler.exceptions import BadCursor
 _VERSION = 1
 _FORM = struct.Struct(">BQQ")
 _LENGTH_CHARS = 23
-"""What base64 makes of the form; the one `=` that fills it up is left out."""
+"""The length of the form in base64, without the one `=` at its end."""
 
 
 class Cursor(NamedTuple):
-    """A place in the feed: after the entry with the id `position`, in the database that drew this `epoch`."""
+    """A place in the feed: after the entry with the id `position`, in the database that has this `epoch`."""
 
     epoch: int
     position: int
@@ -28,7 +28,7 @@ def encode(cursor: Cursor) -> str:
 
 
 def decode(text: str) -> Cursor:
-    """Return the cursor that a text stands for. Raises BadCursor."""
+    """Return the cursor of a text. Raises BadCursor."""
     if len(text) != _LENGTH_CHARS or not text.isascii():
         raise BadCursor
     try:
@@ -36,7 +36,7 @@ def decode(text: str) -> Cursor:
     except (ValueError, struct.error) as error:
         raise BadCursor from error
     found = Cursor(*cursor)
-    # there is one text for each cursor, and base64 reads others as well
+    # base64 accepts several texts for one cursor; here only one of them counts
     if version != _VERSION or encode(found) != text:
         raise BadCursor
     return found

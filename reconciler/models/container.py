@@ -1,4 +1,4 @@
-"""Containers: which one serves a workload, where, in what state, and what is known of that."""
+"""Containers: which one serves a workload, where, in what state, and what else is known about it."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -29,11 +29,11 @@ class ContainerQuerySet(models.QuerySet["Container"]):
     """The questions people ask of the index."""
 
     def placeholders(self) -> "ContainerQuerySet":
-        """Rows of deploys in flight: bound to no container yet."""
+        """Rows of deploys that are under way; they are not bound to a container yet."""
         return self.filter(container_id="").exclude(state=State.MOVED)
 
     def bound(self) -> "ContainerQuerySet":
-        """Rows that are bound to a container, present or not."""
+        """Rows that are bound to a container, whether it is there or not."""
         return self.exclude(container_id="")
 
     def present(self) -> "ContainerQuerySet":
@@ -45,7 +45,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         return self.filter(state=State.MISSING)
 
     def moved(self) -> "ContainerQuerySet":
-        """Rows whose container now stands for another row; they are bound to none."""
+        """Rows whose container now stands for another row; they are bound to no container."""
         return self.filter(state=State.MOVED, container_id="")
 
     def orphans(self) -> "ContainerQuerySet":
@@ -59,9 +59,9 @@ class ContainerQuerySet(models.QuerySet["Container"]):
     def with_effective_state(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Annotate `effective_state` and `unknown_since`.
 
-        The effective state is `unknown` while the row's host cannot be asked, and else the state;
-        `state` stays the last known. `unknown_since` is the last success of the host, None if the
-        state is known or the host never answered. No row is rewritten.
+        The effective state is `unknown` while the row's host cannot be asked, and otherwise the state;
+        `state` stays the last known one. `unknown_since` is the last success of the host; None if the
+        state is known, or if the host never answered. No row is rewritten.
         """
         is_unknown = unknown_condition(at or timezone.now())
         return self.annotate(
@@ -95,8 +95,8 @@ class ContainerQuerySet(models.QuerySet["Container"]):
 class Container(Deployed):
     """Which container serves a workload, where, and in what state.
 
-    `workload` has no database constraint: a row whose workload is gone is an orphan, which an
-    operator must see. On an orphan `row.workload` raises Workload.DoesNotExist; `workload_id` is safe.
+    `workload` has no database constraint, because an operator must see a row whose workload is gone (an
+    orphan). On an orphan `row.workload` raises Workload.DoesNotExist; `workload_id` is safe.
     """
 
     id = models.CharField(primary_key=True, max_length=MAX_ROW_ID_CHARS)
@@ -111,7 +111,7 @@ class Container(Deployed):
         help_text="Empty: a placeholder, or moved.",
     )
     image_ref = models.CharField(max_length=MAX_IMAGE_CHARS, blank=True, default="")
-    # the composite index below serves lookups by host alone
+    # the index on host and state below serves lookups by host as well
     host = models.ForeignKey(
         Host, on_delete=models.PROTECT, default=LOCAL_HOST, related_name="containers", db_index=False
     )

@@ -1,4 +1,4 @@
-"""Where the feed begins and ends, and what has changed after a cursor."""
+"""The feed: where it begins and ends, and what has changed after a cursor."""
 
 import secrets
 
@@ -17,17 +17,17 @@ def new_epoch() -> int:
 
 
 class Feed(models.Model):
-    """The one row that says of which database this feed is, and up to which entry it has lost some.
+    """The only row of this table says which database the feed belongs to, and up to which entry some were deleted.
 
-    A cursor is of one `epoch`, so that another database refuses it. Of the entries up to `pruned_to`,
-    some have been deleted because of their age.
+    A cursor belongs to one `epoch`, so that another database refuses it. Some of the entries up to `pruned_to`
+    have been deleted because of their age.
     """
 
     epoch = models.PositiveBigIntegerField(default=new_epoch)
     pruned_to = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        # nobody looks at it but programs
+        # only programs look at it
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Feed(models.Model):
 
     @classmethod
     def of_this_database(cls) -> "Feed":
-        """Return the feed of this database; it has one from its first use on."""
+        """Return the feed of this database, which is made when it is first used."""
         return cls.objects.get_or_create(pk=1)[0]
 
     def cursor(self, position: int) -> str:
@@ -50,13 +50,13 @@ class Feed(models.Model):
     def changes_after(self, cursor: str, limit: int) -> list[Transition]:
         """Return the first changes after a cursor, in the order of their commits. Raises BadCursor, CursorTooOld."""
         changes = list(Transition.objects.after(decode(cursor).position)[:limit])
-        # asked afterwards: what has been pruned while the changes were read is missing in them
+        # this is asked afterwards, because entries may have been pruned while the changes were read
         if self.is_too_old(cursor):
             raise CursorTooOld
         return changes
 
     def is_too_old(self, cursor: str) -> bool:
-        """Tell whether the changes after a cursor are not known, or not known any more. Raises BadCursor."""
+        """Tell whether some changes after a cursor are not known, or not any more. Raises BadCursor."""
         epoch, position = decode(cursor)
         pruned_to, newest = type(self).objects.values_list("pruned_to", newest_position()).get(pk=self.pk)
         return epoch != self.epoch or not pruned_to <= position <= newest
@@ -65,7 +65,7 @@ class Feed(models.Model):
 def newest_position() -> Greatest:
     """Return an expression for the id of the newest entry.
 
-    Annotate a list with it: the list and the changes after this position are together the truth, because
+    Annotate a list with it: the list and the changes after this position fit together without a gap, because
     one statement sees them both.
     """
     newest = Transition.objects.order_by("-id").values("id")[:1]

@@ -7,10 +7,10 @@ UNKNOWN = "unknown"
 
 
 class State(models.TextChoices):
-    """States of a container row; a daemon's unknown state is stored as it is.
+    """The states of a row. A daemon's state that is not among them is stored as it is.
 
-    `missing` and `moved` are set by the reconciler alone, `failed` by the deployer alone. `gone` is the
-    last state of a row's history, and no row has it.
+    Only the reconciler sets `missing` and `moved`, only a deployer sets `failed`. `gone` is the last state of
+    a history; no row has it.
     """
 
     RUNNING = "running", "running"
