@@ -45,12 +45,12 @@ class BadListing(ValueError):
     """The body is not a list of containers, or the list is too long."""
 
 
-class _Port(msgspec.Struct):
+class _Port(msgspec.Struct, gc=False):
     PrivatePort: int = 0
     Type: str = "tcp"
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, gc=False):
     Id: str
     State: str
     Names: list[str] | None = None
@@ -140,10 +140,8 @@ def _problem(error: Exception) -> str:
 
 def _observation(item: _Item) -> Observation:
     """Return what an item says. Raises ValueError if it cannot be used."""
-    _check("Id", item.Id, MAX_CONTAINER_ID_CHARS)
-    _check("Image", item.Image, MAX_IMAGE_CHARS)
     state = normalise_state(item.State)
-    _check("State", state, MAX_STATE_CHARS)
+    _check_texts(item.Id, item.Image, state)
     if not item.Id or not state:
         raise ValueError("Id or State is empty")
     if state in OWN_STATES:
@@ -173,9 +171,20 @@ def _health(said: object) -> str:
     return word if isinstance(word, str) and word in HEALTHS else ""
 
 
-def _check(field: str, value: str, max_chars: int) -> None:
-    if problem := text_problem(value, max_chars):
-        raise ValueError(f"{field} is {problem}")
+def _check_texts(container_id: str, image: str, state: str) -> None:
+    is_short = (
+        len(container_id) <= MAX_CONTAINER_ID_CHARS and len(image) <= MAX_IMAGE_CHARS and len(state) <= MAX_STATE_CHARS
+    )
+    # all at once, because almost all are sound; one by one only to say which one is not
+    if is_short and f"{container_id}{image}{state}".isprintable():
+        return
+    for field, value, max_chars in (
+        ("Id", container_id, MAX_CONTAINER_ID_CHARS),
+        ("Image", image, MAX_IMAGE_CHARS),
+        ("State", state, MAX_STATE_CHARS),
+    ):
+        if problem := text_problem(value, max_chars):
+            raise ValueError(f"{field} is {problem}")
 
 
 def _refusal(item: object, problem: str) -> Skip:
