@@ -157,10 +157,12 @@ def connect_one_of(addresses: Sequence[tuple[int, Any]], seconds: float) -> sock
     end = time.monotonic() + seconds
     errors: list[OSError] = []
     for tried, (family, address) in enumerate(addresses):
-        try:
-            return _connect(family, address, (end - time.monotonic()) / (len(addresses) - tried))
-        except TimeoutError:
+        left = end - time.monotonic()
+        if left <= 0:
             errors.append(TimeoutError())
+            break
+        try:
+            return _connect(family, address, left / (len(addresses) - tried))
         except OSError as error:
             errors.append(error)
     if any(isinstance(error, TimeoutError) for error in errors):
@@ -171,7 +173,7 @@ def connect_one_of(addresses: Sequence[tuple[int, Any]], seconds: float) -> sock
 def _connect(family: int, address: Any, seconds: float) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
-        made.settimeout(max(seconds, 0.001))
+        made.settimeout(seconds)
         if family != socket.AF_UNIX:
             for level, option, value in _KEEPALIVE:
                 made.setsockopt(level, option, value)

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils import timezone
 from reconciler.conf import engine_of
 from reconciler.core.report import Trigger
 from reconciler.engine import Engine, TlsFiles
-from reconciler.exceptions import EngineUnavailable
+from reconciler.exceptions import EngineUnavailable, NoDetails
 from reconciler.models import Host
 from reconciler.reconcile import reconcile
 from reconciler.status import statuses
@@ -68,6 +69,16 @@ def test_events_of_a_host_whose_url_is_not_usable_fail_with_a_message(url: str) 
     with pytest.raises(EngineUnavailable) as caught:
         Engine(host="west", url=url, timeout_seconds=5).events(5)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("ca", [5, object(), None])
+def test_an_error_that_nobody_expects_fails_the_host_alone_as_well(ca: Any) -> None:
+    files = TlsFiles(ca=ca)
+    assert reason_of(NOBODY, files).startswith("failed: ")
+    with pytest.raises(EngineUnavailable):
+        Engine(host="west", url=NOBODY, timeout_seconds=5, tls=files).events(5)
+    with Engine(host="west", url=NOBODY, timeout_seconds=5, tls=files).session() as session, pytest.raises(NoDetails):
+        session.inspect("c" * 64, 5)
 
 
 # TLS files
@@ -125,6 +136,19 @@ def test_a_tls_file_that_is_no_small_file_is_named_and_not_waited_for(
     reason = reason_of(NOBODY, files_in(folder))
     assert reason.startswith(f"cannot be asked over TLS: {path} (")
     assert words in reason
+
+
+def test_a_pipe_in_the_place_of_a_tls_file_is_not_even_opened(folder: Path) -> None:
+    """To open it would wake whoever writes to it; other devices act as well."""
+    (folder / "ca.pem").unlink()
+    os.mkfifo(folder / "ca.pem")
+    writer = threading.Thread(target=lambda: (folder / "ca.pem").open("wb").close())
+    writer.start()
+    for _ in range(20):
+        reason_of(NOBODY, files_in(folder))
+    assert writer.is_alive()
+    os.close(os.open(folder / "ca.pem", os.O_RDONLY | os.O_NONBLOCK))
+    writer.join()
 
 
 @pytest.mark.parametrize("path", ["/tls/nul\0.pem", "/tls/\x1b[31m.pem", "/tls/\ud800.pem"])

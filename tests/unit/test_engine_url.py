@@ -57,6 +57,8 @@ def test_a_url_of_plain_characters_is_taken_apart(url: str, parts: EngineUrl) ->
         ("ssh://$(touch>p1):1", "its machine's name may hold"),
         ("ssh://a`id`:1", "its machine's name may hold"),
         ("ssh://-oProxyCommand=x", "its machine's name may hold"),
+        ("ssh://-v", "its machine's name may hold"),
+        ("ssh://ops@-v", "its machine's name may hold"),
         ("ssh://we%68st", "its machine's name may hold"),
         ("ssh://we st", "its machine's name may hold"),
         ("ssh://wüst", "its machine's name may hold"),

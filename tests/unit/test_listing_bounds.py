@@ -13,7 +13,7 @@ from reconciler.engine.answers import decode_engine_id, decode_version, said
 from reconciler.engine.errors import Trouble
 
 # around what a Python of today reads, and far beyond it
-DEPTHS = [*range(300, 1_100, 7), *range(960, 1_010), 100_000]
+DEPTHS = [*range(800, 1_100), 100_000]
 
 
 def nested(depth: int) -> bytes:
@@ -25,7 +25,7 @@ def item(name: str, more: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("created", [b"1", b'"x"'], ids=["sound", "malformed"])
-@pytest.mark.parametrize("text", [b"", b',"Image":"\xff"'], ids=["text", "no-text"])
+@pytest.mark.parametrize("text", [b"", b',"Image":"\\ud800"'], ids=["text", "no-text"])
 def test_an_item_nested_at_any_depth_is_read_or_refused(created: bytes, text: bytes) -> None:
     """I15, I8: one daemon's answer ends no pass and no watcher."""
     problems: set[str] = set()
