@@ -607,7 +607,7 @@ def test_a_container_killed_for_want_of_memory_is_trouble(admin_client, local):
     assert 'class="state state-failed"' in cell(page(admin_client), "shown_state")
 
 
-def test_what_ended_well_is_pale(admin_client, local):
+def test_a_container_that_ended_well_is_shown_pale(admin_client, local):
     make("shop:web", state="stopped", exit_code=0)
     assert 'class="state state-stopped state-done"' in cell(page(admin_client), "shown_state")
 

@@ -92,7 +92,7 @@ def tables():
 # What it prints
 
 
-def test_it_prints_what_changed_and_why(engine):
+def test_reconcile_prints_what_changed_and_why(engine):
     status, printed, _ = run()
     headline, change, skip = printed.splitlines()
     assert status == 0
@@ -101,7 +101,7 @@ def test_it_prints_what_changed_and_why(engine):
     assert skip.startswith("  SKIP  lost  unknown_workload: ")
 
 
-def test_it_writes_the_rows(engine):
+def test_reconcile_writes_the_rows(engine):
     run()
     assert Container.objects.get().id == "shop:web"
 

@@ -110,7 +110,7 @@ def test_nothing_goes_missing_because_a_daemon_failed_or_lied_once(world: World,
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nor_if_it_does_so_again_at_once(world: World, way: str) -> None:
+def test_nothing_goes_missing_because_a_daemon_failed_or_lied_twice_at_once(world: World, way: str) -> None:
     """I1, I3: a pass that follows at once does not count as the second listing."""
     WAYS[way](world)
     for _ in range(3):

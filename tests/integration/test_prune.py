@@ -140,14 +140,16 @@ def test_a_pruned_row_ends_its_history(local: Host) -> None:
     assert (end.host_id, end.cause) == ("local", "missing or moved for more than 30 days")
 
 
-def test_nought_keeps_everything(local: Host, settings: Any) -> None:
+def test_zero_days_keep_everything(local: Host, settings: Any) -> None:
     settings.MISSING_DAYS = settings.TRANSITION_DAYS = 0
     row("old", days=9999)
     step("gone", days=9999)
     assert prune(NOW) == Pruned(containers=0, transitions=0)
 
 
-def test_it_goes_in_chunks_until_nothing_is_left(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_and_history_are_deleted_in_chunks_until_none_is_left(
+    local: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """I19."""
     monkeypatch.setattr(pruning, "CHUNK_ROWS", 3)
     for number in range(7):
@@ -197,7 +199,7 @@ def test_the_command_deletes_and_says_how_much(local: Host) -> None:
     assert left() == set()
 
 
-def test_the_task_does_the_same(local: Host) -> None:
+def test_the_task_prunes_as_the_command_does(local: Host) -> None:
     row("old", days=31)
     tasks.prune_old()
     assert left() == set()

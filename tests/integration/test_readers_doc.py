@@ -112,7 +112,7 @@ def test_who_follows_the_feed_knows_every_change() -> None:
     assert names["follow"](cursor) == cursor == names["feed"].newest()
 
 
-def test_who_listens_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_receiver_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     names = run(SIGNAL)
     look(WEB)
     assert containers_changed.disconnect(names["reroute"])
