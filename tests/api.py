@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpResponse
 from django.test import Client
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -42,7 +41,7 @@ def operation_of(method: str, path: str) -> dict[str, Any] | None:
     return None
 
 
-def check(method: str, path: str, answer: HttpResponse) -> None:
+def check(method: str, path: str, answer: Any) -> None:
     """Fail unless an answer is as the document says, and every error in RFC 9457's form."""
     if answer.status_code >= 400:
         assert answer["Content-Type"] == PROBLEM, answer.content
@@ -64,7 +63,7 @@ class ApiClient:
         _, self.token = Token.objects.issue(f"test {scope}", scope)
         self._client = Client(headers={"Authorization": f"Bearer {self.token}"})
 
-    def get(self, path: str, tag: str = "", **query: object) -> Any:
+    def get(self, path: str, tag: str = "", **query: Any) -> Any:
         """Ask for a path below the root."""
         return self.ask("GET", path, query=query, headers={"If-None-Match": tag} if tag else {})
 
@@ -81,7 +80,7 @@ class ApiClient:
         check(method, path, answer)
         return answer
 
-    def items(self, path: str, **query: object) -> list[dict[str, Any]]:
+    def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """Return the items of a page."""
         answer = self.get(path, **query)
         assert answer.status_code == 200, answer.content

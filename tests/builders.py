@@ -5,11 +5,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from reconciler.core import labels
 from reconciler.core.dispatch import Row
 from reconciler.core.observation import Details, Observation, Skip, Snapshot
 from reconciler.exceptions import EngineUnavailable, NoDetails
+
+T = TypeVar("T")
+
+
+def certain(value: T | None) -> T:
+    """Return a value that must be there."""
+    assert value is not None
+    return value
 
 
 def cid(name: str) -> str:

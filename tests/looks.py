@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.core.details import Answers, merge_details
-from reconciler.core.dispatch import Catalogue, Row, Sighting, claim_all, dispatch_all
+from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all
+from reconciler.core.identities import Catalogue
 from reconciler.core.inspects import HostRows, in_turn, to_inspect, worth_asking
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.observation import Observation

@@ -21,7 +21,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Gives the tests of some modules, and of every class, to one worker, and any other to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:

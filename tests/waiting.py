@@ -13,7 +13,7 @@ LATE_SECONDS = 20.0
 POLL_SECONDS = 0.02
 
 
-def eventually(condition: Callable[[], T], *, what: str = "", seconds: float = WAIT_SECONDS) -> T:
+def eventually(condition: Callable[[], T | None], *, what: str = "", seconds: float = WAIT_SECONDS) -> T:
     """Wait until a condition holds and return its value; fail with the last value if it never does."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

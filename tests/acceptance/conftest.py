@@ -52,10 +52,10 @@ class Containers:
         self._client = engine.client()
         self._made: list[DockerContainer] = []
 
-    def create(self, *label_maps: dict[str, str], name: str = "", **options: object) -> DockerContainer:
+    def create(self, *label_maps: dict[str, str], name: str = "", **options: Any) -> DockerContainer:
         """Create a container that sleeps, with these labels."""
         merged = {key: value for labels in label_maps for key, value in labels.items()}
-        given: dict[str, object] = {"command": ["sleep", "3600"], "network_mode": "none", "stop_signal": "SIGKILL"}
+        given: dict[str, Any] = {"command": ["sleep", "3600"], "network_mode": "none", "stop_signal": "SIGKILL"}
         made = self._client.containers.create(
             "tinyforge-busybox", labels=merged, name=name or f"t-{uuid.uuid4().hex[:8]}", **(given | options)
         )

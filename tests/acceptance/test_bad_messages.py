@@ -11,6 +11,7 @@ from django.utils import timezone
 from dev.index import Processes
 from reconciler.models import Host
 from simulator import Engine, Server
+from tests.builders import certain
 from tests.waiting import eventually
 from tinyforge.broker import UNUSABLE, accepted
 
@@ -45,7 +46,7 @@ def message(**changes: Any) -> str:
     return json.dumps(made)
 
 
-BAD = {
+BAD: dict[str, str | bytes] = {
     "no JSON": "hello",
     "no text": b"\xff\xfe\x00",
     "nested": "[" * DEEP,
@@ -74,7 +75,7 @@ BAD = {
     "retries that are no number": message(headers__retries="x"),
 }
 # Of the right kind, but not what a task can do anything with: Celery refuses them itself, or the task fails.
-UNFIT = {
+UNFIT: dict[str, str | bytes] = {
     "an unknown task": message(headers__task="nope"),
     "a time that is none": message(headers__eta="soon"),
     "an expiry that is none": message(headers__expires="soon"),
@@ -109,7 +110,7 @@ def test_a_worker_survives_every_bad_message(
     eventually(lambda: not valkey.llen("reconcile"), what="every message is taken")
     asked_at = timezone.now()
     valkey.lpush("reconcile", message())
-    eventually(lambda: Host.objects.get().last_success_at > asked_at, what="a pass for a good message")
+    eventually(lambda: certain(Host.objects.get().last_success_at) > asked_at, what="a pass for a good message")
     assert worker.poll() is None
     assert processes.stop("worker") == 0
     assert not valkey.hlen("unacked"), "none comes back to the next worker"

@@ -285,7 +285,7 @@ def fleet(local: Host) -> None:
     def row(row_id: str, columns: dict[str, Any]) -> Container:
         name, _, host = row_id.partition("@")
         project, _, role = name.partition(":")
-        given = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
+        given: dict[str, Any] = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
         given |= {"host_id": host or "local", "container_id": cid(row_id), "last_seen_at": 0.1}
         return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
 

@@ -15,7 +15,7 @@ from reconciler.models import Container, Host
 from simulator import Engine as SimulatedEngine
 from simulator import Failure, Server
 from tests.acceptance.conftest import Containers
-from tests.builders import workload
+from tests.builders import certain, workload
 from tests.waiting import eventually
 
 WEB = workload("shop", role="web")
@@ -96,7 +96,7 @@ def test_rows_stay_fresh_between_changes(processes: Processes, simulator: Server
     processes.beat(interval="1")
     eventually(lambda: state() == "running", what="running")
     first = Container.objects.get().last_seen_at
-    eventually(lambda: Container.objects.get().last_seen_at > first, what="a later sighting")
+    eventually(lambda: certain(Container.objects.get().last_seen_at) > certain(first), what="a later sighting")
 
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -1,5 +1,7 @@
 """A real Docker Engine: what becomes of containers is right in the table after each pass."""
 
+from collections.abc import Callable
+
 import pytest
 
 from dev.engine import DockerEngine
@@ -38,7 +40,9 @@ class Look:
 def test_each_stage_of_a_containers_life_is_right_after_a_pass(look: Look, containers: Containers) -> None:
     made = containers.create(workload("shop", role="web"))
     lives = []
-    for act in (lambda: None, made.start, made.pause, made.unpause, made.stop, made.start, made.kill, made.remove):
+    acts: list[Callable[[], object]] = [lambda: None, made.start, made.pause, made.unpause]
+    acts += [made.stop, made.start, made.kill, made.remove]
+    for act in acts:
         act()
         lives.append(look.states()["shop:web"])
     assert lives == ["created", "running", "paused", "running", "stopped", "running", "stopped", "missing"]

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from pytest_django.fixtures import Settings
 
+from reconciler.exceptions import CannotWatch, LockUnavailable
 from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.watch import asker as asker_module
@@ -210,8 +211,6 @@ def test_hosts_added_disabled_and_changed_are_picked_up(
 
 
 def test_an_ask_that_fails_is_made_again(engine: Engine, asks: Asks, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reconciler.exceptions import LockUnavailable
-
     monkeypatch.setattr(asker_module, "RETRY_SECONDS", 0.3)
     failures = [LockUnavailable("redis", "gone"), LockUnavailable("redis", "gone")]
 
@@ -238,12 +237,10 @@ def test_the_record_counts_events_and_asks(engine: Engine, asks: Asks, start: Ca
 
 
 def test_a_watcher_that_cannot_reach_redis_gives_up_in_the_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reconciler.exceptions import LockUnavailable
-
     monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.5)
 
     def ask(host: str, request: PassRequest) -> None:
         raise LockUnavailable("redis", "gone")
 
-    with pytest.raises(supervisor.CannotWatch, match="Redis"):
+    with pytest.raises(CannotWatch, match="Redis"):
         Watcher(ask, 0.1).run()

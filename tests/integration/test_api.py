@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from reconciler.conf import lock_of
 from reconciler.core.report import Trigger
@@ -156,7 +159,8 @@ def test_containers_can_be_filtered(api: ApiClient, query: dict[str, Any], found
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 1000])
 def test_the_pages_are_together_the_list(api: ApiClient, size: int) -> None:
     made = [row(f"w{number}:web").id for number in range(5)]
-    found, query = [], {"limit": size}
+    found: list[str] = []
+    query: dict[str, Any] = {"limit": size}
     while True:
         page = api.get("containers", **query).json()
         found += [item["id"] for item in page["items"]]
@@ -350,7 +354,7 @@ def test_one_host_is_told_by_its_name(api: ApiClient) -> None:
 # Asking for a pass
 
 
-def test_a_pass_that_is_asked_for_follows_and_is_written_down(valkey, local: Host) -> None:
+def test_a_pass_that_is_asked_for_follows_and_is_written_down(valkey: redis.Redis, local: Host) -> None:
     deployer = ApiClient(Scope.DEPLOY)
     answer = deployer.post("hosts/local/reconcile")
     assert (answer.status_code, answer.json()["host"]) == (202, "local")
@@ -362,20 +366,20 @@ def test_a_pass_that_is_asked_for_follows_and_is_written_down(valkey, local: Hos
     assert noted.change_message == "Token test deploy: Asked for a pass, from 127.0.0.1."
 
 
-def test_nobody_logs_in_as_the_user_under_whom_tokens_stand_in_the_log(valkey, local: Host) -> None:
+def test_nobody_logs_in_as_the_user_under_whom_tokens_stand_in_the_log(valkey: redis.Redis, local: Host) -> None:
     ApiClient(Scope.DEPLOY).post("hosts/local/reconcile")
     user = LogEntry.objects.get().user
     assert (user.is_active, user.has_usable_password(), user.is_staff) == (False, False, False)
 
 
-def test_a_host_that_is_off_is_not_looked_at(valkey, local: Host) -> None:
+def test_a_host_that_is_off_is_not_looked_at(valkey: redis.Redis, local: Host) -> None:
     Host.objects.update(enabled=False)
     answer = ApiClient(Scope.DEPLOY).post("hosts/local/reconcile")
     assert (answer.status_code, "enable it" in answer.json()["detail"]) == (409, True)
     assert lock_of("local").acquire(only_if_asked=True) is None
 
 
-def test_without_redis_nobody_can_be_asked(local: Host, settings) -> None:
+def test_without_redis_nobody_can_be_asked(local: Host, settings: Settings) -> None:
     settings.REDIS_URL = NO_REDIS
     answer = ApiClient(Scope.DEPLOY).post("hosts/local/reconcile")
     assert (answer.status_code, answer["Retry-After"], b"127.0.0.1" in answer.content) == (503, "5", False)
@@ -389,7 +393,7 @@ def test_without_redis_nobody_can_be_asked(local: Host, settings) -> None:
     ("path", "most"), [("containers", 2), ("containers?trouble=any", 2), ("workloads", 3), ("hosts", 4)]
 )
 def test_the_number_of_queries_does_not_grow(
-    api: ApiClient, django_assert_max_num_queries, path: str, most: int
+    api: ApiClient, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int
 ) -> None:
     """I11."""
     for number in range(20):

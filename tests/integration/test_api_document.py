@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def queries(endpoint: Endpoint) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.fixture
-def api(valkey, local: Host) -> ApiClient:
+def api(valkey: redis.Redis, local: Host) -> ApiClient:
     """A client that may do everything, in a world with one of everything."""
     Host.objects.create(name="west", last_error="refused")
     Workload.objects.create(id="shop", ref_id="shop")

@@ -53,7 +53,7 @@ def add(daemon: Engine, role: str, **fields: Any) -> str:
 
 
 def rows() -> list[dict[str, Any]]:
-    return list(Container.objects.order_by("id").values())
+    return [dict(row) for row in Container.objects.order_by("id").values()]
 
 
 def states() -> dict[str, str]:
@@ -62,7 +62,7 @@ def states() -> dict[str, str]:
 
 # no answer is not an empty answer
 
-FAILURES = {
+FAILURES: dict[str, tuple[tuple[Failure, str | None, dict[str, Any]], str]] = {
     "cut": ((Failure.REFUSED, "/containers/json", {}), ""),
     "hang": ((Failure.HANG, None, {}), "sent nothing for 1 s"),
     "hang-version": ((Failure.HANG, "/version", {}), "sent nothing for 1 s"),

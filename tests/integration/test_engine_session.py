@@ -111,7 +111,10 @@ def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 def test_a_session_tells_what_is_there_who_says_so_and_what_became_of_it(daemon: Engine, session: Session) -> None:
     container_id = daemon.add("web", state="exited", exit_code=137, oom_killed=True, restart_count=2)
     details = session.inspect(container_id, INSPECT_SECONDS)
-    assert (session.listing().listed_ids, session.identity(3 * TIMEOUT_SECONDS)) == ({container_id}, "THIS:ONE")
+    assert (session.listing().listed_ids, session.identity(3 * TIMEOUT_SECONDS)) == (
+        frozenset({container_id}),
+        "THIS:ONE",
+    )
     assert (details.exit_code, details.oom_killed, details.restart_count) == (137, True, 2)
 
 

@@ -130,7 +130,7 @@ def test_a_reader_gets_the_changes_after_its_cursor_at_most_so_many_at_a_time(lo
 
 def test_a_list_and_its_position_come_from_one_statement(local: Host) -> None:
     look(local, RUNNING)
-    row = Container.objects.annotate(position=newest_position()).get()
+    row: Any = Container.objects.annotate(position=newest_position()).get()
     assert Feed.of_this_database().cursor(row.position) == now()
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_three_readers_of_eight_writers_get_every_change_once_and_in_the_same_or
     start = Feed.of_this_database().newest()
     ended = threading.Event()
     readers = [in_thread(lambda: Reader(start).follow(ended)) for _ in range(3)]
-    writers = [in_thread(lambda host=host: write(host)) for host in hosts]
+    writers = [in_thread(partial(write, host)) for host in hosts]
     for writer in writers:
         writer.result(WAIT_SECONDS)
     ended.set()
@@ -140,8 +141,8 @@ def test_a_list_and_the_changes_after_its_position_are_the_truth(
     local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
 ) -> None:
     """I16: whatever is written in between."""
-    writers = [in_thread(lambda host=host: write(host)) for host in [local, Host.objects.create(name="west")]]
-    rows = eventually(lambda: list(Container.objects.annotate(position=newest_position())))
+    writers = [in_thread(partial(write, host)) for host in [local, Host.objects.create(name="west")]]
+    rows: list[Any] = eventually(lambda: list(Container.objects.annotate(position=newest_position())))
     known = {row.pk: row.state for row in rows}
     for writer in writers:
         writer.result(WAIT_SECONDS)

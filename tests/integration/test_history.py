@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.management import call_command
@@ -34,7 +34,7 @@ def look(host: Host, *containers: Observation, **daemon: Any) -> Report:
     return report
 
 
-def web() -> Container:
+def web() -> Any:
     return Container.objects.with_restarts().get(id="shop:web")
 
 
@@ -127,15 +127,16 @@ def test_a_row_made_by_somebody_else_meanwhile_leaves_no_history(local: Host) ->
 
 def test_history_is_written_with_the_change_or_not_at_all(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """I16."""
+    driver_error = cast(Any, connection).Database.OperationalError
     look(local, RUNNING)
 
     def append_and_fail(entries: list[Transition]) -> None:
         append(entries)
-        raise connection.Database.OperationalError("disk full")
+        raise driver_error("disk full")
 
     append = feed.append
     monkeypatch.setattr(feed, "append", append_and_fail)
-    with pytest.raises(connection.Database.OperationalError), transaction.atomic():
+    with pytest.raises(driver_error), transaction.atomic():
         reconcile(local, FakeEngine([STOPPED]), trigger=Trigger.EVENT)
     assert (web().state, len(history())) == ("running", 1)
 

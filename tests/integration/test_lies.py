@@ -55,7 +55,7 @@ def world(simulator: Server, local: Host) -> World:
     return World(simulator, local)
 
 
-def fails(failure: Failure, path: str | None = None, **more: Any) -> Callable[[World], None]:
+def fails(failure: Failure, path: str | None = None, **more: Any) -> Callable[[World], object]:
     return lambda world: world.engine.fail(failure, path, **more)
 
 
@@ -74,7 +74,7 @@ def nearly_all_there_but_another(world: World) -> None:
     world.lose(1)
 
 
-WAYS: dict[str, Callable[[World], None]] = {
+WAYS: dict[str, Callable[[World], object]] = {
     "down": lambda world: world.simulator.close(world.engine),
     "refuses": fails(Failure.REFUSED),
     "hangs": fails(Failure.HANG),
@@ -95,7 +95,7 @@ WAYS: dict[str, Callable[[World], None]] = {
     "sends an empty list": fails(Failure.EMPTY),
     "sends a list of nulls": fails(Failure.NOT_A_LIST, body=b"[null, null]"),
     "sends an item without an id": fails(Failure.NOT_A_LIST, body=b"[" + NO_ID + b"]"),
-    "lists fewer than half": lambda world: world.lose(CONTAINERS // 2 + 1) and None,
+    "lists fewer than half": lambda world: world.lose(CONTAINERS // 2 + 1),
     "is another daemon": replaced,
     "is another daemon that lacks one container": nearly_all_there_but_another,
 }

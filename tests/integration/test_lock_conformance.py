@@ -1,5 +1,8 @@
 """The model that proves single flight, compared with reconciler.lock on a real Valkey: they must answer alike."""
 
+from typing import Any, cast
+
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +30,7 @@ class Modelled:
     def __init__(self) -> None:
         self.keys = model.Keys()
 
-    def do(self, name, *arguments):
+    def do(self, name: str, *arguments: Any) -> Any:
         if name == "flush":
             self.keys = model.Keys()
             return None
@@ -37,24 +40,25 @@ class Modelled:
         self.keys, answer = getattr(self, name, self._by_token)(name, *arguments)
         return answer
 
-    def request(self, _name, _token, trigger, event_ns):
+    def request(self, _name: str, _token: str, trigger: str, event_ns: int | None) -> tuple[model.Keys, bool]:
         return model.request(self.keys, trigger, str(event_ns or ""))
 
-    def acquire(self, _name, token, only_if_asked):
+    def acquire(self, _name: str, token: str, only_if_asked: bool) -> tuple[model.Keys, tuple[str, str] | None]:
         return model.acquire(self.keys, token, only_if_asked=only_if_asked)
 
-    def _by_token(self, name, token):
-        return getattr(model, name)(self.keys, token)
+    def _by_token(self, name: str, token: str) -> tuple[model.Keys, Any]:
+        answered: tuple[model.Keys, Any] = getattr(model, name)(self.keys, token)
+        return answered
 
 
 class Real:
     """The real thing: one HostLock for each token."""
 
-    def __init__(self, client) -> None:
+    def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.locks = {token: HostLock(client, "local", ttl_seconds=60) for token in TOKENS}
 
-    def do(self, name, *arguments):
+    def do(self, name: str, *arguments: Any) -> Any:
         if name == "flush":
             self.client.flushall()
             return None
@@ -69,15 +73,16 @@ class Real:
         return as_modelled(getattr(lock, name)())
 
     @property
-    def keys(self):
+    def keys(self) -> model.Keys:
         """Return what is left in the keys; the owner of a lock is the one who may renew it."""
         holder = "".join(token for token, lock in self.locks.items() if lock.renew())
-        asked = {key.decode(): value.decode() for key, value in self.client.hgetall(KEYS[1]).items()}
+        held = cast("dict[bytes, bytes]", self.client.hgetall(KEYS[1]))
+        asked = {key.decode(): value.decode() for key, value in held.items()}
         standing = (asked["trigger"], asked.get("event_ns", "")) if asked else None
         return model.Keys(holder, standing, bool(self.client.exists(KEYS[2])))
 
 
-def as_modelled(answer):
+def as_modelled(answer: Any) -> Any:
     if answer is None or isinstance(answer, bool):
         return answer
     return (answer.asked.trigger, str(answer.asked.event_ns or "")) if answer.asked else ("", "")
@@ -85,7 +90,9 @@ def as_modelled(answer):
 
 @given(st.lists(operations, max_size=40))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(valkey, sequence):
+def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(
+    valkey: redis.Redis, sequence: list[tuple[Any, ...]]
+) -> None:
     valkey.flushall()
     modelled, real = Modelled(), Real(valkey)
     for operation in sequence:
@@ -95,7 +102,7 @@ def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(valk
 
 @given(st.lists(operations, max_size=40))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_key_is_ever_left_without_a_time_to_live(valkey, sequence):
+def test_no_key_is_ever_left_without_a_time_to_live(valkey: redis.Redis, sequence: list[tuple[Any, ...]]) -> None:
     """I19."""
     valkey.flushall()
     real = Real(valkey)

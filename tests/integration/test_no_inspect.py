@@ -1,6 +1,7 @@
 """deploy/no-inspect.yml: with its settings and behind its proxy, states are right and no container is inspected."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def test_without_inspects_a_pass_asks_for_nothing_that_the_proxy_refuses(
     engine = Engine()
     web, job = engine.add("web", labels=workload("shop", role="web")), engine.add("job", labels=workload("shop"))
     local.url = simulator.serve(engine)
-    for act in (lambda: None, lambda: engine.die(job, exit_code=3), lambda: engine.destroy(web)):
+    acts: list[Callable[[], object]] = [lambda: None, lambda: engine.die(job, exit_code=3), lambda: engine.destroy(web)]
+    for act in acts:
         act()
         assert reconcile(local, engine_of(local), trigger=Trigger.TICK).outcome == Outcome.APPLIED
     assert dict(Container.objects.values_list("state", "exit_code")) == {"missing": None, "stopped": 3}

@@ -1,6 +1,5 @@
 """/livez and /readyz: they name what is not well, and no more."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,6 +7,7 @@ import redis
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from reconciler import readiness
 from reconciler.models import Host
@@ -16,10 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ready(valkey: redis.Redis, local: Host) -> Iterator[None]:
+def ready(valkey: redis.Redis, local: Host) -> None:
     """Everything as it should be: Redis answers, and host local was looked at."""
     Host.objects.update(last_attempt_at=timezone.now())
-    return
 
 
 def failing(client: Client) -> tuple[int, list[str]]:
@@ -27,7 +26,9 @@ def failing(client: Client) -> tuple[int, list[str]]:
     return answer.status_code, answer.json()["failing"]
 
 
-def test_a_process_that_answers_is_alive_whatever_else_is_broken(client: Client, monkeypatch) -> None:
+def test_a_process_that_answers_is_alive_whatever_else_is_broken(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection, "ensure_connection", _refused)
     assert client.get("/livez").json() == {"status": "ok"}
 
@@ -41,12 +42,14 @@ def test_it_is_ready_when_everything_is_there(client: Client, ready: None) -> No
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "failing": []})
 
 
-def test_redis_is_named_when_it_does_not_answer(client: Client, ready: None, settings) -> None:
+def test_redis_is_named_when_it_does_not_answer(client: Client, ready: None, settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert failing(client) == (503, ["redis"])
 
 
-def test_the_database_is_named_and_nothing_of_it_is_told(client: Client, ready: None, monkeypatch) -> None:
+def test_the_database_is_named_and_nothing_of_it_is_told(
+    client: Client, ready: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(readiness, "MigrationExecutor", _refused)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "failing": ["database"]})

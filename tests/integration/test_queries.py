@@ -70,7 +70,7 @@ class Fleet:
         self.host = Host.objects.create(name=f"fleet-{size}")
         self.client = Client(host=self.host.name, url=simulator.serve(self.engine), timeout_seconds=10)
         for table, rows in populate(self.engine, size, seed=size).items():
-            TABLES[table].objects.bulk_create([TABLES[table](**row) for row in rows])
+            TABLES[table]._default_manager.bulk_create([TABLES[table](**row) for row in rows])
 
     def look(self) -> Report:
         report = reconcile(self.host, self.client, trigger=Trigger.MANUAL)

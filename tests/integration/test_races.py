@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 import redis
@@ -24,6 +24,7 @@ from tests.waiting import WAIT_SECONDS, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+T = TypeVar("T")
 SHOP_WEB = workload("shop", role="web")
 WEB = container("web", SHOP_WEB)
 STOPPED = container("web", SHOP_WEB, state="stopped")
@@ -47,12 +48,12 @@ def rebind(row_id: str, name: str, **columns: Any) -> int:
 
 
 def rows() -> list[dict[str, Any]]:
-    return list(Container.objects.order_by("id").values())
+    return [dict(row) for row in Container.objects.order_by("id").values()]
 
 
 def dump() -> dict[str, list[dict[str, Any]]]:
     """Return everything that every table of the index holds."""
-    return {model.__name__: list(model.objects.order_by("pk").values()) for model in apps.get_models()}
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in apps.get_models()}
 
 
 def shown(row_id: str = "shop:web") -> tuple[str, str]:
@@ -60,7 +61,7 @@ def shown(row_id: str = "shop:web") -> tuple[str, str]:
     return row.container_id, row.state
 
 
-def in_thread(work: Callable[[], Any]) -> Any:
+def in_thread(work: Callable[[], T]) -> T:
     """Do work that uses the database in a thread, which closes its connection afterwards."""
     try:
         return work()
@@ -227,7 +228,7 @@ def overlap(host: Host, threads: ThreadPoolExecutor, *, older: Observation, youn
         listed.set()
         assert applied.wait(WAIT_SECONDS)
 
-    made = []
+    made: list[Future[Report]] = []
 
     def begin_the_younger() -> None:
         made.append(threads.submit(in_thread, lambda: look(host, younger, meanwhile=wait_for_the_older)))

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Connection
+from kombu.connection import Connection
 
 from dev.valkey import Valkey
 from reconciler.checks import check_settings
@@ -256,7 +256,7 @@ def test_locks_and_celery_share_one_redis(given: str, broker: str) -> None:
 @pytest.mark.parametrize("database", ["", "?db=3"])
 def test_locks_and_celery_share_one_database_behind_a_unix_socket(short: Path, database: str) -> None:
     with Valkey(short) as server, connect(f"{server.url}{database}") as locks:
-        with Connection(broker_url(f"{server.url}{database}")) as celery:
+        with Connection(broker_url(f"{server.url}{database}")) as celery:  # type: ignore[no-untyped-call]
             celery.default_channel.client.set("from", "celery")
         assert locks.get("from") == b"celery"
 
@@ -288,7 +288,7 @@ def fired() -> list[str | None]:
 
 @pytest.fixture
 def default_database(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    database = django_settings.DATABASES["default"]
+    database: dict[str, Any] = django_settings.DATABASES["default"]
     monkeypatch.setitem(database, "ENGINE", "django.db.backends.sqlite3")
     monkeypatch.setitem(database, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
     return database

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
-paramiko = pytest.importorskip("paramiko")
-
-from reconciler.engine import Engine  # noqa: E402 - only with the ssh extra
-from reconciler.exceptions import EngineUnavailable  # noqa: E402
+from reconciler.engine import Engine
+from reconciler.exceptions import EngineUnavailable
+from tests.builders import certain
 
 MIB = 1 << 20
 PIECE = b"x" * 30_000
@@ -75,10 +76,10 @@ class Welcome(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return int(paramiko.AUTH_SUCCESSFUL)
+        return AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return int(paramiko.OPEN_SUCCEEDED)
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         return True
@@ -89,7 +90,7 @@ def channel_to(connection: socket.socket) -> paramiko.Channel:
     transport = paramiko.Transport(connection)
     transport.add_server_key(KEY)
     transport.start_server(server=Welcome())
-    channel = transport.accept(TIMEOUT_SECONDS)
+    channel = certain(transport.accept(TIMEOUT_SECONDS))
     channel.recv(1)
     channel.out_window_size = 1 << 40
     return channel

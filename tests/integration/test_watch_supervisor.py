@@ -167,7 +167,7 @@ def test_the_watcher_starts_while_the_database_is_down_and_works_when_it_is_back
     watched: Watched, engines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines(local=[])
-    outage = [OperationalError("connection refused") for _ in range(3)]
+    outage: list[Exception] = [OperationalError("connection refused") for _ in range(3)]
     monkeypatch.setattr(supervisor, "_read_hosts", _failing(supervisor._read_hosts, outage))
     watched.start().wait_for_ask("local")
     assert (outage, watched.errors) == ([], [])

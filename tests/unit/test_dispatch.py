@@ -205,10 +205,10 @@ def test_the_catalogue_is_asked_only_for_what_the_labels_name() -> None:
     )
     needs = lookup_keys(managed)
     assert (needs.workload_ids, needs.instance_ids, needs.site_ids, needs.compose_projects) == (
-        {"without-kind"},
-        {"i1"},
-        {"s1"},
-        {"tinyforge-mail"},
+        frozenset({"without-kind"}),
+        frozenset({"i1"}),
+        frozenset({"s1"}),
+        frozenset({"tinyforge-mail"}),
     )
 
 

@@ -14,7 +14,7 @@ from tests.looks import ANSWERED, DB, WEB, Look, known, owed
 RUNNING_WEB = row("shop:web", "web")
 STOPPED_WEB = row("shop:web", "web", state="stopped", exit_code=1)
 RESTARTING_WEB = row("shop:web", "web", state="restarting")
-STUCK = {"details_state": DetailsState.STUCK, "oom_killed": None}
+STUCK: dict[str, object] = {"details_state": DetailsState.STUCK, "oom_killed": None}
 
 
 def asked(rows: list[Row], containers: list[Observation], **inspects: LastInspect) -> list[str]:
@@ -156,14 +156,14 @@ def test_a_start_at_the_end_of_time_is_compared_like_any_other(year: int) -> Non
 
 
 def test_a_stuck_container_is_not_inspected_again_while_it_stays_the_same() -> None:
-    assert asked([RUNNING_WEB], [container("web", WEB)], web=known(**STUCK)) == []
-    assert asked([RESTARTING_WEB], [container("web", WEB, state="restarting")], web=known(**STUCK)) == []
+    assert asked([RUNNING_WEB], [container("web", WEB)], web=known("web", **STUCK)) == []
+    assert asked([RESTARTING_WEB], [container("web", WEB, state="restarting")], web=known("web", **STUCK)) == []
 
 
 @pytest.mark.parametrize(("started_at", "is_asked"), [(None, True), (STARTED, True), (ANSWERED, False)])
 def test_a_stuck_container_is_inspected_again_once_it_was_restarted(started_at: object, is_asked: bool) -> None:
     """A start that is not known was more than a minute before the inspect that got stuck."""
-    stuck = known(started_at=started_at, **STUCK)
+    stuck = known("web", started_at=started_at, **STUCK)
     names = asked([RUNNING_WEB], [container("web", WEB, up_seconds=3)], web=stuck)
     assert names == (["web"] if is_asked else [])
 

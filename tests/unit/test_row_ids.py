@@ -1,6 +1,6 @@
 """I20: no label, name or host makes the row id of anything else."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 import pytest
@@ -50,7 +50,7 @@ def identity(seen: Observation) -> Meaning:
     return "role", stack, get(labels.COMPOSE_SERVICE) or seen.name
 
 
-def row_of(*label_maps: dict[str, str], host: str = "local", name: str = "x") -> Row:
+def row_of(*label_maps: Mapping[str, str], host: str = "local", name: str = "x") -> Row:
     managed, _ = claim_all([container(name, *label_maps)])
     ((sighting,), _) = dispatch_all(managed, CATALOGUE, host)
     return sighting.row

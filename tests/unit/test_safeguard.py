@@ -436,7 +436,7 @@ def test_an_engine_that_says_who_it_is_for_the_first_time_is_in_no_doubt() -> No
     """I14."""
     host = world(50)
     host.recorded = None
-    assert (host.look(*names(49)), host.recorded) == (["shop:c49"], NAME)
+    assert (host.look(*names(49)), str(host.recorded)) == (["shop:c49"], NAME)
 
 
 def test_another_engine_that_lacks_nothing_is_not_held() -> None:

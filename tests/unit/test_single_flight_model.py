@@ -6,9 +6,9 @@ reconcile_in_turn, tasks and the command; a breadth-first search visits every st
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,7 +21,10 @@ class Keys(NamedTuple):
     called: bool = False
 
 
-def request(keys, trigger="event", event_ns=""):
+Grant = tuple[str, str] | None
+
+
+def request(keys: Keys, trigger: str = "event", event_ns: str = "") -> tuple[Keys, bool]:
     asked = keys.asked or (trigger, "")
     keys = keys._replace(asked=(asked[0], asked[1] or event_ns))
     if keys.lock:
@@ -31,7 +34,7 @@ def request(keys, trigger="event", event_ns=""):
     return keys, False
 
 
-def acquire(keys, token, *, only_if_asked=False):
+def acquire(keys: Keys, token: str, *, only_if_asked: bool = False) -> tuple[Keys, Grant]:
     if keys.lock:
         return keys, None
     if only_if_asked and keys.asked is None:
@@ -39,7 +42,7 @@ def acquire(keys, token, *, only_if_asked=False):
     return Keys(lock=token), keys.asked or ("", "")
 
 
-def release_unless_asked(keys, token):
+def release_unless_asked(keys: Keys, token: str) -> tuple[Keys, Grant]:
     if keys.lock != token:
         return keys, None
     if keys.asked is None:
@@ -47,11 +50,11 @@ def release_unless_asked(keys, token):
     return Keys(lock=token), keys.asked
 
 
-def release(keys, token):
+def release(keys: Keys, token: str) -> tuple[Keys, bool]:
     return (keys._replace(lock=""), True) if keys.lock == token else (keys, False)
 
 
-def renew(keys, token):
+def renew(keys: Keys, token: str) -> tuple[Keys, bool]:
     return keys, keys.lock == token
 
 
@@ -117,7 +120,9 @@ UNDER_WAY = frozenset({"granted", "listing", "ended"})
 STILL = frozenset({"idle", "gone", "dead"})
 
 
-def world(*, requests=0, commands=0, workers=2, ticks=0, asked_messages=0, **faults):
+def world(
+    *, requests: int = 0, commands: int = 0, workers: int = 2, ticks: int = 0, asked_messages: int = 0, **faults: int
+) -> World:
     requesters = (Process("ask"),) * requests
     by_hand = (Process("ask", is_command=True, is_tick=True),) * commands
     processes = requesters + by_hand + (Process("idle"),) * workers
@@ -131,7 +136,7 @@ class Actor:
         self.world, self.index, self.rules = world, index, rules
         self.process = world.processes[index]
 
-    def become(self, step: str, keys: Keys | None = None, **changes) -> World:
+    def become(self, step: str, keys: Keys | None = None, **changes: Any) -> World:
         """Return the world with this process at another step."""
         own = {name: changes.pop(name) for name in tuple(changes) if name in Process._fields}
         processes = list(self.world.processes)
@@ -139,7 +144,7 @@ class Actor:
         keys = self.world.keys if keys is None else keys
         return self.world._replace(processes=tuple(processes), keys=keys, **changes)
 
-    def operate(self, halves: tuple[Half, ...], then: Callable[[object], dict], **changes) -> World:
+    def operate(self, halves: tuple[Half, ...], then: Callable[[object], dict[str, Any]], **changes: Any) -> World:
         """Do an operation, or the next half of it."""
         half = self.process.half
         keys, answer = halves[half](self.world.keys, str(self.index), self.process.memo, self.process)
@@ -147,7 +152,7 @@ class Actor:
             return self.become(self.process.step, keys, half=half + 1, memo=answer, **changes)
         return self.become(keys=keys, **{**changes, **then(answer)})
 
-    def leave(self) -> dict:
+    def leave(self) -> dict[str, Any]:
         return {"step": "gone" if self.process.is_command else "idle", "rounds": 0, "covers": 0, "lost": False}
 
     # requesters, and the beginning of commands
@@ -281,6 +286,8 @@ def lose_lock(world: World) -> World:
 
 # What must hold
 
+Check = Callable[[World, Rules, bool], str]
+
 
 def alone(world: World, rules: Rules, at_rest: bool) -> str:
     """Return a sentence if two passes are under way that both believe in their lock, and no fault took it away."""
@@ -301,7 +308,7 @@ def answered(world: World, rules: Rules, at_rest: bool) -> str:
     return "" if release_unless_asked(keys, "tick") == (Keys(), None) else "the next tick leaves something behind"
 
 
-def passes(most: int, least: int = 0):
+def passes(most: int, least: int = 0) -> Check:
     """Return a check for the number of passes that were made."""
 
     def check(world: World, rules: Rules, at_rest: bool) -> str:
@@ -318,7 +325,7 @@ class Explored(NamedTuple):
     trace: tuple[str, ...] = ()
 
 
-def explore(start: World, rules: Rules = Rules(), checks=(alone, answered)) -> Explored:
+def explore(start: World, rules: Rules = Rules(), checks: Iterable[Check] = (alone, answered)) -> Explored:
     """Visit every state, nearest first; stop at the first that breaks a rule, with the way that leads to it."""
     came_from: dict[World, tuple[World, str] | None] = {start: None}
     waiting = deque([start])
@@ -335,7 +342,7 @@ def explore(start: World, rules: Rules = Rules(), checks=(alone, answered)) -> E
     return Explored(len(came_from))
 
 
-def trace_to(here: World, came_from) -> tuple[str, ...]:
+def trace_to(here: World, came_from: Mapping[World, tuple[World, str] | None]) -> tuple[str, ...]:
     names = []
     while step := came_from[here]:
         here, name = step
@@ -356,7 +363,9 @@ def trace_to(here: World, came_from) -> tuple[str, ...]:
     ],
 )
 @pytest.mark.parametrize("most_rounds", [1, 10])
-def test_without_faults_passes_never_overlap_and_every_request_is_answered_by_a_later_listing(bounds, most_rounds):
+def test_without_faults_passes_never_overlap_and_every_request_is_answered_by_a_later_listing(
+    bounds: dict[str, int], most_rounds: int
+) -> None:
     """I12."""
     explored = explore(world(**bounds), Rules(most_rounds=most_rounds))
     assert explored[1:] == ("", ())
@@ -365,7 +374,7 @@ def test_without_faults_passes_never_overlap_and_every_request_is_answered_by_a_
 
 @pytest.mark.parametrize("fault", ["kill", "slow", "lose", "flush"])
 @pytest.mark.parametrize("most_rounds", [1, 10])
-def test_after_a_fault_the_next_tick_answers_what_was_asked(fault, most_rounds):
+def test_after_a_fault_the_next_tick_answers_what_was_asked(fault: str, most_rounds: int) -> None:
     """I12."""
     explored = explore(world(requests=2, ticks=1, **{fault: 1}), Rules(most_rounds=most_rounds))
     assert explored[1:] == ("", ())
@@ -373,7 +382,7 @@ def test_after_a_fault_the_next_tick_answers_what_was_asked(fault, most_rounds):
 
 
 @pytest.mark.slow
-def test_after_every_fault_at_once_the_next_tick_answers_what_was_asked():
+def test_after_every_fault_at_once_the_next_tick_answers_what_was_asked() -> None:
     """I12."""
     explored = explore(world(requests=2, ticks=1, kill=1, slow=1, lose=1, flush=1))
     assert explored[1:] == ("", ())
@@ -381,7 +390,7 @@ def test_after_every_fault_at_once_the_next_tick_answers_what_was_asked():
 
 
 @pytest.mark.parametrize("requests", [1, 2, 3, 4])
-def test_requests_made_while_a_pass_is_under_way_lead_to_exactly_one_more(requests):
+def test_requests_made_while_a_pass_is_under_way_lead_to_exactly_one_more(requests: int) -> None:
     start = world(requests=requests)
     processes = (*start.processes[:-1], Process("listing", is_tick=True))
     under_way = start._replace(processes=processes, keys=Keys(lock=str(len(processes) - 1)), passes=1)
@@ -389,11 +398,11 @@ def test_requests_made_while_a_pass_is_under_way_lead_to_exactly_one_more(reques
     assert explore(under_way, rules, (alone, answered, passes(2, least=2)))[1:] == ("", ())
 
 
-def test_a_message_that_finds_nothing_asked_makes_no_pass():
+def test_a_message_that_finds_nothing_asked_makes_no_pass() -> None:
     assert explore(world(asked_messages=3), checks=(passes(0),))[1:] == ("", ())
 
 
-def test_there_are_never_more_passes_than_requests_and_ticks():
+def test_there_are_never_more_passes_than_requests_and_ticks() -> None:
     explored = explore(world(requests=3, ticks=1), checks=(passes(4, least=1),))
     assert explored[1:] == ("", ())
 
@@ -401,48 +410,48 @@ def test_there_are_never_more_passes_than_requests_and_ticks():
 # Mutants: the explorer must find what is wrong with each
 
 
-def asked_first(keys, token, _memo, _process):
+def asked_first(keys: Keys, token: str, _memo: object, _process: Process) -> tuple[Keys, object]:
     return keys, None if keys.lock != token else keys.asked or "nothing asked"
 
 
-def then_deleted(keys, token, memo, _process):
+def then_deleted(keys: Keys, token: str, memo: Any, _process: Process) -> tuple[Keys, object]:
     if memo == "nothing asked":
         return keys._replace(lock="") if keys.lock == token else keys, None
     return (Keys(lock=token), memo) if memo else (keys, None)
 
 
-def lock_first(keys, _token, _memo, _process):
+def lock_first(keys: Keys, _token: str, _memo: object, _process: Process) -> tuple[Keys, bool]:
     return keys, bool(keys.lock)
 
 
-def then_asked(keys, _token, was_locked, _process):
+def then_asked(keys: Keys, _token: str, was_locked: object, _process: Process) -> tuple[Keys, bool]:
     asked = keys._replace(asked=("event", ""))
     if was_locked or keys.called:
         return asked, False
     return asked._replace(called=True), True
 
 
-def acquire_keeping(*kept):
-    def acquire_and_keep(keys, token, _memo, process):
+def acquire_keeping(*kept: str) -> tuple[Half, ...]:
+    def acquire_and_keep(keys: Keys, token: str, _memo: object, process: Process) -> tuple[Keys, Grant]:
         after, grant = acquire(keys, token, only_if_asked=not process.is_tick)
         return (after._replace(**{name: getattr(keys, name) for name in kept}) if grant else after), grant
 
     return (acquire_and_keep,)
 
 
-def free_first(keys, _token, _memo, process):
+def free_first(keys: Keys, _token: str, _memo: object, process: Process) -> tuple[Keys, bool]:
     return keys, not keys.lock and bool(keys.asked or process.is_tick)
 
 
-def then_locked(keys, token, was_free, _process):
+def then_locked(keys: Keys, token: str, was_free: object, _process: Process) -> tuple[Keys, Grant]:
     return (Keys(lock=token), keys.asked or ("", "")) if was_free else (keys, None)
 
 
-def delete_any(keys, _token, _memo, _process):
+def delete_any(keys: Keys, _token: str, _memo: object, _process: Process) -> tuple[Keys, bool]:
     return keys._replace(lock=""), True
 
 
-def call_everybody(keys, _token, _memo, _process):
+def call_everybody(keys: Keys, _token: str, _memo: object, _process: Process) -> tuple[Keys, bool]:
     return keys._replace(asked=("event", ""), called=not keys.lock), False
 
 
@@ -488,7 +497,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_explorer_finds_the_way_to_what_is_wrong_with(name):
+def test_the_explorer_finds_the_way_to_what_is_wrong_with(name: str) -> None:
     rules, start, violation = MUTANTS[name]
     most = sum(process.step == "ask" for process in start.processes) + start.tick_messages
     checks = (alone, answered, passes(most + 2 * start.faults.slow if rules.most_rounds > 1 else 99))
@@ -498,7 +507,7 @@ def test_the_explorer_finds_the_way_to_what_is_wrong_with(name):
     assert explore(start, replace(Rules(), most_rounds=rules.most_rounds), checks).violation == ""
 
 
-def test_the_lost_request_of_a_release_that_is_not_atomic_comes_between_its_two_halves():
+def test_the_lost_request_of_a_release_that_is_not_atomic_comes_between_its_two_halves() -> None:
     rules, start, _ = MUTANTS["release checks, then deletes"]
     trace = explore(start, rules).trace
     asked, *halves = (trace.index("1 ask"), *(at for at, name in enumerate(trace) if name.endswith("ended")))
