@@ -18,7 +18,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_make_up.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
+.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,12 +28,17 @@ up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000/admin/, Ct
 
 test: $(STAMP) ## Run all tests, on SQLite, PostgreSQL and every newer Python here
 	@$(BIN)/python -m dev.packages
+	@$(MAKE) --no-print-directory test-core
 	@$(MAKE) --no-print-directory test-sqlite
 	@$(MAKE) --no-print-directory test-postgres
 	@$(MAKE) --no-print-directory test-pythons
 
+test-core: $(STAMP) ## Run the unit tests, which must reach every branch of reconciler/core
+	TEST_DATABASE=sqlite $(PYTEST) tests/unit --cov=reconciler/core --cov-branch --cov-report=term-missing:skip-covered \
+		--cov-fail-under=100
+
 test-sqlite: $(STAMP)
-	TEST_DATABASE=sqlite $(PYTEST)
+	TEST_DATABASE=sqlite $(PYTEST) tests/integration tests/acceptance
 
 test-postgres: $(STAMP)
 	TEST_DATABASE=postgres $(PYTEST) tests/integration tests/acceptance $(ONCE)

@@ -178,13 +178,13 @@ def _check_texts(container_id: str, image: str, state: str) -> None:
     # all at once, because almost all are sound; one by one only to say which one is not
     if is_short and f"{container_id}{image}{state}".isprintable():
         return
-    for field, value, max_chars in (
+    texts = (
         ("Id", container_id, MAX_CONTAINER_ID_CHARS),
         ("Image", image, MAX_IMAGE_CHARS),
         ("State", state, MAX_STATE_CHARS),
-    ):
-        if problem := text_problem(value, max_chars):
-            raise ValueError(f"{field} is {problem}")
+    )
+    problems = ((field, text_problem(value, max_chars)) for field, value, max_chars in texts)
+    raise ValueError(next(f"{field} is {problem}" for field, problem in problems if problem))
 
 
 def _refusal(item: object, problem: str) -> Skip:

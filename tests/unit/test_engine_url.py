@@ -6,7 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.core.engine_url import EngineUrl, engine_url_problem, parse_engine_url, shown_url, without_password
+from reconciler.core.engine_url import (
+    EngineUrl,
+    engine_url_problem,
+    parse_engine_url,
+    scheme_of,
+    shown_url,
+    without_password,
+)
 
 SECRET = "hunter2"
 
@@ -130,3 +137,10 @@ def test_what_stands_before_the_last_at_sign_is_never_shown(scheme: str, user: s
 def test_whatever_stands_in_the_place_of_a_url_can_be_shown(url: str) -> None:
     """I15: a program may have written anything."""
     assert shown_url(url).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme"), [("TCP://edge:1", "tcp"), ("unix:///run/x", "unix"), ("nothing", "nothing")]
+)
+def test_the_scheme_is_what_stands_before_the_place(url: str, scheme: str) -> None:
+    assert scheme_of(url) == scheme

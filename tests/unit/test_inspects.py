@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.dispatch import Row
-from reconciler.core.inspects import in_turn
+from reconciler.core.inspects import in_turn, worth_asking
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.observation import Observation
+from reconciler.core.plan import Change, Inspect, Kind
 from tests.builders import STARTED, cid, container, row, workload
 from tests.looks import ANSWERED, DB, WEB, Look, known, owed
 
@@ -224,3 +225,8 @@ def test_no_more_is_read_of_what_is_owed_than_a_pass_may_inspect() -> None:
 
 def test_nothing_is_asked_of_nothing() -> None:
     assert in_turn([], 100, 7) == []
+
+
+def test_a_row_that_went_away_meanwhile_is_not_suspected_of_a_restart() -> None:
+    suspected = Change(Kind.DETAIL, row("shop:web", "web"), row("shop:web", "web"), False, "", None, Inspect.SUSPECTED)
+    assert worth_asking([suspected], {}, ANSWERED) == []

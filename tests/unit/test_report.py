@@ -56,3 +56,15 @@ def test_a_look_that_came_too_early_to_show_its_event_has_no_latency() -> None:
 
 def test_json_leaves_out_nothing_that_a_report_holds() -> None:
     assert {field.name for field in fields(Report)} <= report().as_dict().keys()
+
+
+def test_a_report_is_one_line_for_the_log() -> None:
+    told = report(started_at=AT, seconds=0.5, listed=3, managed=2, unchanged=1, changes=(change(Kind.CREATE, "a"),))
+    assert str(told) == (
+        "host local: applied, 3 listed, 2 ours: 1 created, 0 updated, 0 missing, 1 unchanged, 0 conflicts, 0 skipped "
+        "(event, 0.500000 s from 2026-11-24T06:00:00+00:00)"
+    )
+
+
+def test_what_is_held_is_in_the_line_with_its_reason() -> None:
+    assert "9 held (9 of 9 rows would go missing), " in str(report(held=9, hold_reason="9 of 9 rows would go missing"))
