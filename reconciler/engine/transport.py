@@ -5,7 +5,6 @@ is not accepted.
 """
 
 import contextlib
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import BadStatusLine
@@ -14,7 +13,7 @@ from typing import Any
 from reconciler.core.engine_url import BadEngineUrl, EngineUrl, parse_engine_url
 from reconciler.engine.errors import Trouble
 from reconciler.engine.tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
-from reconciler.engine.wire import connect_tcp, connect_unix
+from reconciler.engine.wire import Deadline, connect_tcp, connect_unix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +55,11 @@ def _over_tls(url: EngineUrl, files: TlsFiles | None, seconds: float) -> Transpo
     def explain(error: BaseException) -> str:
         return tls_words(error, files, url.host)
 
+    deadline = Deadline(seconds, seconds)
     sock = connect_tcp(url.host, url.port, seconds)
     with _in_words(explain), _closed_on_error(sock):
-        sock.settimeout(seconds)
+        # the handshake gets what connecting has left
+        sock.settimeout(deadline.left())
         secure = context.wrap_socket(sock, server_hostname=url.host)
         return Transport(sock=secure, authority=_authority(url), explain=explain)
 
@@ -80,7 +81,7 @@ def _in_words(explain: Callable[[BaseException], str]) -> Iterator[None]:
     """Raise Trouble instead of an error that the transport can explain."""
     try:
         yield
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         if words := explain(error):
             raise Trouble(words) from error
         raise
