@@ -19,7 +19,7 @@ REPEATS = 5
 MOST_FOLLOWING = 10
 """Passes after one whose inspects failed, until every detail that it owes is there."""
 IN_VAIN_CONTAINERS = 1_000
-IN_VAIN_REPEATS = 15
+IN_VAIN_REPEATS = 61
 ALLOWED_RATIO_IN_VAIN = 1.2
 """How much longer a pass may take that owes the details of every container, none of which can be inspected."""
 ALLOWED_RATIO = 2.0
