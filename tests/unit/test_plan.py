@@ -1,16 +1,12 @@
 """The plan as text: what changes, and why."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
 
-from reconciler.core.dispatch import Row
-from reconciler.core.last_inspect import LastInspect
 from reconciler.core.listing import decode_listing
 from reconciler.core.observation import Observation, Reason
-from reconciler.core.plan import Change, Kind
 from tests.builders import cid, container, instance, row, workload
 from tests.planning import WEB, plan_of, reasons
 
@@ -152,41 +148,3 @@ def test_exit_code_and_age_come_with_the_listing() -> None:
 def test_a_cause_can_be_stored_whatever_a_container_is_called(name: str, shown: str) -> None:
     odd = replace(container("web", WEB), name=name)
     assert plan_of([], [odd]).changes[0].cause == f"container {cid('web')[:12]} ({shown}) is running"
-
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-LATER = int(NOON.timestamp()) + 1
-
-
-def change(kind: Kind, before: Row | None, after: Row, created: int = 0, **told: object) -> Change:
-    observed = container("web", created=created) if created else None
-    return Change(kind, before, after, False, "a cause", observed, **told)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("what", "is_news"),
-    [
-        (change(Kind.MISSING, row("shop:web", "web"), row("shop:web", "web", state="missing")), True),
-        (change(Kind.RESTART, row("shop:web", "web"), row("shop:web", "web")), True),
-        (change(Kind.MOVED, row("shop:web", "web"), row("shop:web", state="moved")), False),
-        (change(Kind.CREATE, None, row("shop:web", "web"), created=LATER), True),
-        (change(Kind.CREATE, None, row("shop:web", "web"), created=LATER - 60), False),
-        (change(Kind.CREATE, None, row("shop:web", "web")), False),
-        (change(Kind.UPDATE, row("shop:web"), row("shop:web", "web"), created=LATER), True),
-        (change(Kind.UPDATE, row("shop:web", "old"), row("shop:web", "web")), True),
-        (change(Kind.UPDATE, row("shop:web", "web"), row("shop:web", "web", state="paused")), True),
-        (change(Kind.UPDATE, row("shop:web", "web", state="failed"), row("shop:web", "web")), False),
-        (change(Kind.UPDATE, row("shop:web", "web"), row("shop:web", "web", port=80)), False),
-    ],
-)
-def test_only_what_the_daemon_caused_since_then_is_news(what: Change, is_news: bool) -> None:
-    assert what.is_news_since(NOON) is is_news
-
-
-def test_how_the_details_came_to_be_known_is_nothing_that_readers_see() -> None:
-    same = row("shop:web", "web")
-    known = LastInspect(restart_count=1)
-    assert not change(Kind.DETAIL, same, same, known=known, details=known).is_told
-    assert change(Kind.DETAIL, same, same, known=known, details=LastInspect(restart_count=2)).is_told
-    assert change(Kind.UPDATE, same, row("shop:web", "web", port=80)).is_told
-    assert change(Kind.UPDATE, same, row("shop:web", "web", health="healthy")).is_step

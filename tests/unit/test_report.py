@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.core.observation import Reason, Skip
 from reconciler.core.plan import Change, Kind
 from reconciler.core.report import Outcome, Report, Trigger, served
 from tests.builders import row
@@ -68,3 +69,15 @@ def test_a_report_is_one_line_for_the_log() -> None:
 
 def test_what_is_held_is_in_the_line_with_its_reason() -> None:
     assert "9 held (9 of 9 rows would go missing), " in str(report(held=9, hold_reason="9 of 9 rows would go missing"))
+
+
+def test_a_report_that_has_not_begun_says_no_moment() -> None:
+    assert str(report()).endswith(" 0.000000 s from ?)")
+
+
+def test_moments_changes_and_skips_are_plain_in_json() -> None:
+    skip = Skip("c" * 64, "web", Reason.ONE_OFF, "a one-off")
+    told = report(started_at=AT, changes=(change(Kind.CREATE, "a"),), skips=(skip,)).as_dict()
+    assert (told["started_at"], told["event_at"]) == ("2026-11-24T06:00:00+00:00", None)
+    assert told["changes"] == [{"row": "a", "kind": "create", "cause": "a cause"}]
+    assert told["skips"] == [{"container_id": "c" * 64, "name": "web", "reason": "one_off", "detail": "a one-off"}]
