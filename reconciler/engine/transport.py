@@ -5,15 +5,18 @@ is not accepted.
 """
 
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import BadStatusLine
-from typing import Any
+from typing import Any, cast
+
+from docker.transport.unixconn import UnixHTTPConnection
 
 from reconciler.core.engine_url import BadEngineUrl, EngineUrl, parse_engine_url
 from reconciler.engine.errors import Trouble
 from reconciler.engine.tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
-from reconciler.engine.wire import Deadline, connect_tcp, connect_unix
+from reconciler.engine.wire import Deadline, connect_tcp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +41,21 @@ def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
     except BadEngineUrl as error:
         raise Trouble(f"cannot be asked: its URL is not usable: {error}") from None
     if parts.scheme == "unix":
-        return Transport(sock=connect_unix(parts.path, seconds), explain=_plain_words)
+        return Transport(sock=_unix_socket(parts.path, seconds), explain=_plain_words)
     if parts.scheme == "ssh":
         return _over_ssh(parts, seconds)
     if parts.scheme == "https" or (parts.scheme == "tcp" and tls):
         return _over_tls(parts, tls, seconds)
     sock = connect_tcp(parts.host, parts.port, seconds)
     return Transport(sock=sock, authority=_authority(parts), explain=_plain_words)
+
+
+def _unix_socket(path: str, seconds: float) -> socket.socket:
+    """Return a connection to a local Engine, made by the SDK's transport; what comes over it is bounded here."""
+    connection = UnixHTTPConnection("http+unix://localhost", path)
+    connection.timeout = seconds
+    connection.connect()
+    return cast("socket.socket", connection.sock)
 
 
 def _over_tls(url: EngineUrl, files: TlsFiles | None, seconds: float) -> Transport:
