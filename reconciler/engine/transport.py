@@ -52,8 +52,8 @@ def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
 
 def _unix_socket(path: str, seconds: float) -> socket.socket:
     """Return a connection to a local Engine, made by the SDK's transport; what comes over it is bounded here."""
-    connection = UnixHTTPConnection("http+unix://localhost", path)
-    connection.timeout = seconds
+    # its types ask for whole seconds, and it takes any number
+    connection = UnixHTTPConnection("http+unix://localhost", path, timeout=seconds)  # type: ignore[arg-type]
     connection.connect()
     return cast("socket.socket", connection.sock)
 
