@@ -269,6 +269,10 @@ CELERY_BEAT_SCHEDULE = {
     "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
 }
 
+# Who follows the feed: each long poll and each stream takes a thread of its web process
+
+FOLLOWERS_MOST = env.whole("FOLLOWERS_MOST", 100, least=0, most=10_000)
+
 # Metrics
 
 METRICS_ALLOW = env.networks("METRICS_ALLOW")

@@ -31,6 +31,7 @@ class Problem(Enum):
     CURSOR_TOO_OLD = ("cursor-too-old", HTTPStatus.GONE)
     TOO_LARGE = ("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     SERVER_ERROR = ("server-error", HTTPStatus.INTERNAL_SERVER_ERROR)
+    BUSY = ("busy", HTTPStatus.SERVICE_UNAVAILABLE)
     UNAVAILABLE = ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
 
     @property
@@ -48,11 +49,16 @@ class Refused(Exception):
         self.detail = detail
 
 
+def details_of(kind: Problem, detail: str) -> ProblemDetails:
+    """Return an error in its form."""
+    name, status = kind.value
+    return ProblemDetails(type=f"tinyforge:problem:{name}", title=status.phrase, status=status.value, detail=detail)
+
+
 def problem(kind: Problem, detail: str) -> HttpResponse:
     """Return an error as an answer."""
-    name, status = kind.value
-    body = ProblemDetails(type=f"tinyforge:problem:{name}", title=status.phrase, status=status.value, detail=detail)
-    return HttpResponse(msgspec.json.encode(body), status=status, content_type=CONTENT_TYPE)
+    body = msgspec.json.encode(details_of(kind, detail))
+    return HttpResponse(body, status=kind.status, content_type=CONTENT_TYPE)
 
 
 def not_allowed(methods: Collection[str]) -> HttpResponse:

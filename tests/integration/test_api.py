@@ -390,7 +390,7 @@ def test_without_redis_nobody_can_be_asked(local: Host, settings: Settings) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("containers", 2), ("containers?trouble=any", 2), ("workloads", 3), ("hosts", 4)]
+    ("path", "most"), [("containers", 3), ("containers?trouble=any", 3), ("workloads", 5), ("hosts", 6)]
 )
 def test_the_number_of_queries_does_not_grow(
     api: ApiClient, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int

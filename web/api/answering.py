@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 import msgspec
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from msgspec.structs import replace
@@ -14,8 +14,10 @@ from web.api.types import Answer
 CONTENT_TYPE = "application/json"
 
 
-def respond(request: HttpRequest, answer: Any, status: int) -> HttpResponse:
+def respond(request: HttpRequest, answer: Any, status: int) -> HttpResponseBase:
     """Return an answer to a request, or 304 if the request names the tag that the answer has."""
+    if isinstance(answer, HttpResponseBase):
+        return answer
     if request.method not in ("GET", "HEAD") or not isinstance(answer, Answer):
         return HttpResponse(msgspec.json.encode(answer), status=status, content_type=CONTENT_TYPE)
     tag = tag_of(answer)
@@ -32,10 +34,10 @@ def tag_of(answer: Answer) -> str:
 
     No counter would do: rows become unknown by the passing of time.
     """
-    return f'W/"{hashlib.sha256(msgspec.json.encode(replace(answer, as_of=""))).hexdigest()[:32]}"'
+    return f'W/"{hashlib.sha256(msgspec.json.encode(replace(answer, as_of="", cursor=""))).hexdigest()[:32]}"'
 
 
-def let_nobody_keep(response: HttpResponse) -> HttpResponse:
+def let_nobody_keep(response: HttpResponseBase) -> HttpResponseBase:
     """Have caches ask each time, for each client."""
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ["Authorization", "Cookie"])

@@ -1,6 +1,6 @@
 """The containers of the index: lists of them, and one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from msgspec import UNSET, UnsetType
 
-from reconciler.models import Container, Trouble
+from reconciler.models import Container, Feed, Trouble, newest_position
 from reconciler.models.container import ContainerQuerySet
 from reconciler.models.trouble import orphan_condition
 from web.api import types
@@ -43,26 +43,28 @@ def list_containers(call: Call[ContainerQuery]) -> types.ContainerPage:
     rows = _rows(call.at).filter(**_conditions(call.query))
     if call.query.trouble is not UNSET:
         rows = rows.in_trouble(call.query.trouble, call.at)
-    items, after = page_of(rows, call.query)
-    return types.ContainerPage(items=items, next=after, as_of=moment(call.at))
+    found, cursor = _read_with_cursor(part_of(rows, call.query))
+    items, after = cut(found, call.query.limit, attrgetter("id"))
+    return types.ContainerPage(items=items, next=after, as_of=moment(call.at), cursor=cursor)
 
 
 def get_container(call: Call[Any]) -> types.ContainerAnswer:
     """Return one container. Raises Refused."""
-    found = _read(_rows(call.at).filter(id=call.key))
+    found, cursor = _read_with_cursor(_rows(call.at).filter(id=call.key))
     if not found:
         raise Refused(Problem.NOT_FOUND, f"there is no container {call.key!r}")
-    return types.ContainerAnswer(item=found[0], as_of=moment(call.at))
+    return types.ContainerAnswer(item=found[0], as_of=moment(call.at), cursor=cursor)
 
 
 def containers_of(workload: str, at: datetime) -> tuple[Sequence[types.Container], str | None]:
     """Return the first containers of a workload, and after which id the others come; None if these are all."""
-    return page_of(_rows(at).filter(workload=workload), PageQuery(limit=types.MOST_ITEMS))
+    rows = part_of(_rows(at).filter(workload=workload), PageQuery(limit=types.MOST_ITEMS))
+    return cut([_made(row) for row in rows.values_list(*_COLUMNS)], types.MOST_ITEMS, attrgetter("id"))
 
 
-def page_of(rows: ContainerQuerySet, query: PageQuery) -> tuple[Sequence[types.Container], str | None]:
-    """Return the containers of a page, and after which id the next one begins."""
-    return cut(_read(part_of(rows, query)), query.limit, attrgetter("id"))
+def containers_now(row_ids: Collection[str], at: datetime) -> dict[str, types.Container]:
+    """Return those of these containers that there are, by id."""
+    return {row[0]: _made(row) for row in _rows(at).filter(id__in=row_ids).values_list(*_COLUMNS)}
 
 
 def _rows(at: datetime) -> ContainerQuerySet:
@@ -70,9 +72,20 @@ def _rows(at: datetime) -> ContainerQuerySet:
     return Container.objects.with_effective_state(at).with_restarts(at).annotate(orphan=is_orphan)
 
 
-def _read(rows: QuerySet[Container]) -> list[types.Container]:
-    looping = settings.RESTART_LOOP_COUNT
-    return [types.Container(*(*row, row[-1] >= looping)) for row in rows.values_list(*_COLUMNS)]
+def _read_with_cursor(rows: "QuerySet[Container]") -> tuple[list[types.Container], str]:
+    """Return containers and the place in the feed that they are from: one statement sees both."""
+    feed = Feed.of_this_database()
+    columns = (*_COLUMNS, newest_position())
+    found = list(rows.values_list(*columns))
+    if found:
+        return [_made(row[:-1]) for row in found], feed.cursor(found[0][-1])
+    # no row tells the place, so it is read before them: what is written in between is told twice, and not missed
+    cursor = feed.newest()
+    return [_made(row) for row in rows.values_list(*_COLUMNS)], cursor
+
+
+def _made(row: tuple[Any, ...]) -> types.Container:
+    return types.Container(*(*row, row[-1] >= settings.RESTART_LOOP_COUNT))
 
 
 def _conditions(query: ContainerQuery) -> dict[str, object]:

@@ -24,7 +24,10 @@ class NoQuery(Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[QueryType]):
-    """A request that may be answered: who asks, when, and for what. `key` is the id or name in the path."""
+    """A request that may be answered: who asks, when, and for what. `key` is the id or name in the path.
+
+    Who wants events wants a stream of them, from the one with the id `last_event` on if he has had some.
+    """
 
     who: "Token | AbstractBaseUser | None"
     at: datetime
@@ -32,11 +35,16 @@ class Call(Generic[QueryType]):
     key: str
     query: QueryType
     body: Any = None
+    wants_events: bool = False
+    last_event: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A method on a path. A scope of None lets everybody in; `problems` are those that not every endpoint has."""
+    """A method on a path. A scope of None lets everybody in; `problems` are those that not every endpoint has.
+
+    One that can stream answers with events to whoever accepts them.
+    """
 
     method: str
     path: str
@@ -47,6 +55,7 @@ class Endpoint:
     body: type[Struct] | None = None
     scope: Scope | None = Scope.READ
     status: int = 200
+    can_stream: bool = False
     problems: tuple[Problem, ...] = ()
 
     @cached_property

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from reconciler.api import CannotAsk, request_pass
-from reconciler.models import Host
+from reconciler.models import Feed, Host
 from reconciler.status import condition, row_counts
 from web import audit
 from web.api import types
@@ -18,14 +18,16 @@ from web.problems import Problem, Refused
 
 
 def list_hosts(call: Call[PageQuery]) -> types.HostPage:
-    """Return a page of hosts."""
+    """Return a page of hosts. The cursor is read before the rows, so that no change after it is missed."""
+    cursor = Feed.of_this_database().newest()
     found, after = cut(list(part_of(Host.objects.all(), call.query)), call.query.limit, attrgetter("name"))
-    return types.HostPage(items=_served(found, call.at), next=after, as_of=moment(call.at))
+    return types.HostPage(items=_served(found, call.at), next=after, as_of=moment(call.at), cursor=cursor)
 
 
 def get_host(call: Call[Any]) -> types.HostAnswer:
     """Return one host. Raises Refused."""
-    return types.HostAnswer(item=_served([_host(call.key)], call.at)[0], as_of=moment(call.at))
+    cursor = Feed.of_this_database().newest()
+    return types.HostAnswer(item=_served([_host(call.key)], call.at)[0], as_of=moment(call.at), cursor=cursor)
 
 
 def ask_for_pass(call: Call[Any]) -> types.Asked:

@@ -94,7 +94,10 @@ def _query_parameters(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
     status = HTTPStatus(endpoint.status)
-    answer = {"description": status.phrase, "content": _content("application/json", endpoint.answer)}
+    content = _content("application/json", endpoint.answer)
+    if endpoint.can_stream:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    answer = {"description": status.phrase, "content": content}
     if not endpoint.is_tagged:
         return {str(status.value): answer}
     unchanged = {"description": "The content is what `If-None-Match` names"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from web.api import containers, hosts, workloads
+from web.api import changes, containers, hosts, workloads
 from web.api.endpoint import Call, Endpoint
 from web.api.openapi import document
 
@@ -18,6 +18,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *containers.ENDPOINTS,
     *workloads.ENDPOINTS,
     *hosts.ENDPOINTS,
+    *changes.ENDPOINTS,
     Endpoint(
         method="GET",
         path="openapi.json",

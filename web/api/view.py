@@ -3,13 +3,14 @@
 import logging
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from web.address import client_address
 from web.api.answering import let_nobody_keep, respond
 from web.api.endpoint import Call, Endpoint
+from web.api.events import CONTENT_TYPE as EVENTS
 from web.api.reading import read_body, read_query
 from web.api.registry import ENDPOINTS
 from web.auth import admit
@@ -22,7 +23,7 @@ RETRY_SECONDS = "5"
 
 # whoever writes shows a token, which no browser adds by itself
 @csrf_exempt
-def api(request: HttpRequest, path: str) -> HttpResponse:
+def api(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer a request below /api/v1/."""
     try:
         response = _answer(request, path)
@@ -43,7 +44,7 @@ def unknown(request: HttpRequest, path: str = "") -> HttpResponse:
     return problem(Problem.NOT_FOUND, "there is nothing here; the API is at /api/v1/openapi.json")
 
 
-def _answer(request: HttpRequest, path: str) -> HttpResponse:
+def _answer(request: HttpRequest, path: str) -> HttpResponseBase:
     method = "GET" if request.method == "HEAD" else request.method
     here = [(endpoint, key) for endpoint in ENDPOINTS if (key := endpoint.key_in(path)) is not None]
     if not here:
@@ -54,7 +55,7 @@ def _answer(request: HttpRequest, path: str) -> HttpResponse:
     return _call(request, *found[0])
 
 
-def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponse:
+def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponseBase:
     who = admit(request, endpoint.scope) if endpoint.scope else None
     if isinstance(who, HttpResponse):
         return who
@@ -65,5 +66,7 @@ def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponse:
         key=key,
         query=read_query(request, endpoint.query),
         body=read_body(request, endpoint.body) if endpoint.body else None,
+        wants_events=request.method == "GET" and EVENTS in request.headers.get("Accept", ""),
+        last_event=request.headers.get("Last-Event-ID", ""),
     )
     return respond(request, endpoint.handler(call), endpoint.status)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from msgspec import UNSET, UnsetType
 
-from reconciler.models import Container, Trouble, Workload
+from reconciler.models import Container, Feed, Trouble, Workload
 from web.api import types
 from web.api.columns import state_text
 from web.api.containers import containers_of
@@ -29,20 +29,23 @@ class WorkloadQuery(PageQuery, forbid_unknown_fields=True, kw_only=True):
 
 
 def list_workloads(call: Call[WorkloadQuery]) -> types.WorkloadPage:
-    """Return a page of workloads."""
+    """Return a page of workloads. The cursor is read before the rows, so that no change after it is missed."""
+    cursor = Feed.of_this_database().newest()
     found, after = cut(list(part_of(_wanted(call.query, call.at), call.query)), call.query.limit, attrgetter("id"))
     counts = _counts([row.id for row in found], call.at)
-    return types.WorkloadPage(items=[_served(row, counts) for row in found], next=after, as_of=moment(call.at))
+    items = [_served(row, counts) for row in found]
+    return types.WorkloadPage(items=items, next=after, as_of=moment(call.at), cursor=cursor)
 
 
 def get_workload(call: Call[Any]) -> types.WorkloadAnswer:
     """Return one workload with its containers. Raises Refused."""
+    cursor = Feed.of_this_database().newest()
     found = Workload.objects.filter(id=call.key).first()
     if found is None:
         raise Refused(Problem.NOT_FOUND, f"there is no workload {call.key!r}")
     item = _served(found, _counts([found.id], call.at))
     of_it, after = containers_of(found.id, call.at)
-    return types.WorkloadAnswer(item=item, containers=of_it, next=after, as_of=moment(call.at))
+    return types.WorkloadAnswer(item=item, containers=of_it, next=after, as_of=moment(call.at), cursor=cursor)
 
 
 def _wanted(query: WorkloadQuery, at: datetime) -> "QuerySet[Workload]":
