@@ -1,19 +1,33 @@
 """A client of the API for tests: it shows a token, and checks every answer against the OpenAPI document."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 from django.test import Client
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests.waiting import eventually
+from web.api import changes
 from web.api.openapi import document
 from web.api.registry import ENDPOINTS
 from web.models import Scope, Token
 
 ROOT = "/api/v1/"
 PROBLEM = "application/problem+json"
+
+
+@contextmanager
+def followers() -> Iterator[None]:
+    """Let the body follow the feed; afterwards no place is taken, and no connection to the database is left open."""
+    with patch("web.newest.LINGER_SECONDS", 0.01):
+        yield
+        assert changes.PLACES._taken == 0
+        eventually(lambda: not changes.NEWEST._runs)
 
 
 @cache

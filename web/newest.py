@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from reconciler.models import Transition
 
@@ -65,10 +65,12 @@ class Newest:
             while self._is_wanted():
                 time.sleep(self._look())
         finally:
-            connections.close_all()
+            self._runs = False
 
     def _is_wanted(self) -> bool:
-        """Tell whether somebody waits, or comes soon; if not, the thread ends."""
+        """Tell whether somebody waits, or comes soon; if not, the thread ends. It keeps no connection meanwhile."""
+        if not self._waiting:
+            let_connections_go()
         with self._changed:
             self._runs = self._changed.wait_for(lambda: self._waiting > 0, LINGER_SECONDS)
             return self._runs
@@ -77,9 +79,9 @@ class Newest:
         """Ask once; wake everybody if the answer is new. Return how long to wait before the next time."""
         try:
             newest = self._read()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("the feed cannot be followed: %s", error, extra={"action": "feed_unreadable"})
-            connections.close_all()
+            let_connections_go()
             return AFTER_TROUBLE_SECONDS
         with self._changed:
             if newest != self._known:

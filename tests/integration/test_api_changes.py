@@ -13,7 +13,7 @@ from reconciler.core.observation import Observation
 from reconciler.core.report import Trigger
 from reconciler.models import Feed, Host, Transition
 from reconciler.reconcile import reconcile
-from tests.api import ApiClient
+from tests.api import ApiClient, followers
 from tests.builders import FakeEngine, cid, container, workload
 from tests.waiting import WAIT_SECONDS, eventually, within
 from web.api import changes
@@ -31,8 +31,9 @@ def look(*containers: Observation) -> None:
 
 
 @pytest.fixture
-def api(local: Host) -> ApiClient:
-    return ApiClient()
+def api(local: Host) -> Iterator[ApiClient]:
+    with followers():
+        yield ApiClient()
 
 
 def told(api: ApiClient, cursor: str, **query: object) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from reconciler.models import Feed, Host, Transition
-from tests.api import ROOT, ApiClient
+from tests.api import ROOT, ApiClient, followers
 from tests.integration.test_api_changes import RUNNING, STOPPED, look
 from tests.waiting import within
 from web.api import changes
@@ -64,8 +64,8 @@ class Follower:
 @pytest.fixture
 def api(local: Host) -> Iterator[ApiClient]:
     """A client that may read; all its streams are closed when the test is over."""
-    yield ApiClient()
-    assert changes.PLACES._taken == 0
+    with followers():
+        yield ApiClient()
 
 
 @pytest.fixture
