@@ -12,10 +12,11 @@ from django.test import Client
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tests.waiting import eventually
-from web.api import changes
 from web.api.openapi import document
 from web.api.registry import ENDPOINTS
 from web.models import Scope, Token
+from web.newest import NEWEST
+from web.places import PLACES
 
 ROOT = "/api/v1/"
 PROBLEM = "application/problem+json"
@@ -26,8 +27,8 @@ def followers() -> Iterator[None]:
     """Let the body follow the feed; afterwards no place is taken, and no connection to the database is left open."""
     with patch("web.newest.LINGER_SECONDS", 0.01):
         yield
-        assert changes.PLACES._taken == 0
-        eventually(lambda: not changes.NEWEST._runs)
+        assert PLACES._taken == 0
+        eventually(lambda: not NEWEST._runs)
 
 
 @cache

@@ -88,3 +88,7 @@ class Newest:
                 self._known = newest
                 self._changed.notify_all()
         return POLL_SECONDS
+
+
+NEWEST = Newest()
+"""Of this process."""

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
+
 
 class Places:
     """A number of places that are taken and given back."""
@@ -23,3 +25,7 @@ class Places:
         """Give a place back."""
         with self._lock:
             self._taken -= 1
+
+
+PLACES = Places(lambda: settings.FOLLOWERS_MOST)
+"""Of this process."""

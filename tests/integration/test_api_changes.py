@@ -16,7 +16,7 @@ from reconciler.reconcile import reconcile
 from tests.api import ApiClient, followers
 from tests.builders import FakeEngine, cid, container, workload
 from tests.waiting import WAIT_SECONDS, eventually, within
-from web.api import changes
+from web.newest import NEWEST
 
 pytestmark = pytest.mark.django_db
 
@@ -167,7 +167,7 @@ really_committed = pytest.mark.django_db(transaction=True)
 
 
 def somebody_waits() -> bool:
-    return changes.NEWEST._waiting > 0
+    return NEWEST._waiting > 0
 
 
 @really_committed

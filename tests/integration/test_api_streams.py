@@ -12,7 +12,7 @@ from reconciler.models import Feed, Host, Transition
 from tests.api import ROOT, ApiClient, followers
 from tests.integration.test_api_changes import RUNNING, STOPPED, look
 from tests.waiting import within
-from web.api import changes
+from web.api import streams
 from web.api.events import Events
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,8 +71,8 @@ def api(local: Host) -> Iterator[ApiClient]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let streams end soon, and bookmarks come often."""
-    monkeypatch.setattr(changes, "BOOKMARK_SECONDS", 0.1)
-    monkeypatch.setattr(changes, "STREAM_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "BOOKMARK_SECONDS", 0.1)
+    monkeypatch.setattr(streams, "STREAM_SECONDS", 0.5)
 
 
 def cursor_now(api: ApiClient) -> str:

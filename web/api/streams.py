@@ -1,0 +1,72 @@
+"""Streams of the feed: each follower has a thread of his own, and all that have come to the same place read as one."""
+
+import secrets
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponseBase
+
+from reconciler.models import Feed
+from web.api.events import RETRY_MS, Events, event, stream
+from web.api.feed import page_after
+from web.api.types import MOST_ITEMS, Bookmark
+from web.newest import NEWEST, let_connections_go
+from web.places import PLACES
+from web.problems import Refused, details_of
+from web.shared import Shared
+
+BOOKMARK_SECONDS = 15.0
+STREAM_SECONDS = 300.0
+"""How long a stream lasts: up to a fifth less or more, so that not all followers come again at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What all streams tell that have come to the same place: changes, or a bookmark if there are none."""
+
+    cursor: str
+    is_news: bool
+    events: bytes
+
+
+_TOLD: Shared[Told] = Shared()
+
+
+def follow(feed: Feed, cursor: str) -> HttpResponseBase:
+    """Return a stream of what changes after a cursor, in a place that is taken already; its end gives that back."""
+    return stream(Events(_events(feed, cursor), PLACES.give_back))
+
+
+def _events(feed: Feed, cursor: str) -> Generator[bytes]:
+    """Yield what changes after a cursor, and a bookmark now and then, for some minutes."""
+    end = time.monotonic() + STREAM_SECONDS * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
+    bookmark_at = 0.0
+    yield b"retry: %d\n\n" % RETRY_MS
+    while (now := time.monotonic()) < end:
+        known = NEWEST.known
+        try:
+            # with what is known in the key, nobody is given what was read before he was woken
+            told = _TOLD.get((feed.epoch, cursor, known), partial(_read_on, feed, cursor))
+        except Refused as refused:
+            yield event("problem", cursor, details_of(refused.kind, refused.detail))
+            return
+        except (OperationalError, InterfaceError):
+            # whoever comes again is told what is wrong
+            return
+        let_connections_go()
+        if told.is_news or now >= bookmark_at:
+            yield told.events
+            cursor, bookmark_at = told.cursor, now + BOOKMARK_SECONDS
+        else:
+            NEWEST.wait_for_another(known, min(bookmark_at, end) - now)
+
+
+def _read_on(feed: Feed, cursor: str) -> Told:
+    """Read on after a cursor. Raises Refused."""
+    page = page_after(feed, cursor, MOST_ITEMS)
+    if not page.items:
+        return Told(cursor, False, event("bookmark", cursor, Bookmark(cursor, page.as_of)))
+    return Told(page.cursor, True, b"".join(event("change", change.cursor, change) for change in page.items))
