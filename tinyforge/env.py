@@ -119,6 +119,11 @@ def wrong(name: str, value: str, allowed: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{name}={value!r} is not usable; allowed: {allowed}")
 
 
+def followers_most(env: Env) -> int:
+    """Return how many may follow the feed in one web process: the application and its server go by it."""
+    return env.whole("FOLLOWERS_MOST", 200, least=0, most=10_000)
+
+
 def broker_url(redis_url: str) -> str:
     """Return a Redis URL as Celery wants it, which has other words for a unix socket and for the database on it."""
     parts = urlsplit(redis_url)

@@ -14,7 +14,7 @@ from django.core.management.utils import get_random_secret_key
 
 from reconciler.core.engine_url import engine_url_problem, shown_url, without_password
 from reconciler.core.labels import MAX_VALUE_CHARS
-from tinyforge.env import Env, broker_url, wrong
+from tinyforge.env import Env, broker_url, followers_most, wrong
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -138,6 +138,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 
 # Database
 
+DATABASE_POOL = env.whole("DATABASE_POOL", 0, least=0, most=1_000)
 DATABASE_URL = env.url(
     "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}", ["sqlite", "postgres", "postgresql"]
 )
@@ -164,6 +165,10 @@ else:
         # a process that is stopped amid a transaction must not keep all others from the feed
         options="-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
     )
+    if DATABASE_POOL:
+        # many threads share few connections; each is checked before it is lent
+        DATABASES["default"]["CONN_MAX_AGE"] = 0
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 5}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The index: times in seconds
@@ -271,7 +276,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # Who follows the feed: each long poll and each stream takes a thread of its web process
 
-FOLLOWERS_MOST = env.whole("FOLLOWERS_MOST", 100, least=0, most=10_000)
+FOLLOWERS_MOST = followers_most(env)
 
 # Metrics
 

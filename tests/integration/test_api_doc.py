@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,23 @@ from django.utils import timezone
 
 from dev.packages import find_program
 from reconciler.conf import lock_of
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Host, Workload
-from tests.builders import cid
+from reconciler.reconcile import reconcile
+from tests.api import followers
+from tests.builders import FakeEngine, cid, container, workload
 from tests.conftest import unavailable
+from tests.waiting import WAIT_SECONDS, eventually
+from web.api import streams
 from web.models import Scope, Token
+from web.newest import NEWEST
 from web.problems import Problem
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local", "shop")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, ASKING, WRONG = re.findall(
+ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, FOLLOWING, WAITING, STREAMING, ASKING, WRONG = re.findall(
     r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE
 )
 
@@ -42,8 +49,8 @@ def run(live_server: Any, tmp_path: Path) -> Any:
         unavailable("curl")
     _, token = Token.objects.issue("docs", Scope.DEPLOY)
 
-    def in_shell(example: str) -> str:
-        environment = {"INDEX": live_server.url, "TOKEN": token, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    def in_shell(example: str, **more: str) -> str:
+        environment = {"INDEX": live_server.url, "TOKEN": token, "PATH": "/usr/local/bin:/usr/bin:/bin", **more}
         command = ["sh", "-eu", "-c", example]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=True)
         return done.stdout.decode()
@@ -82,6 +89,44 @@ def test_what_has_not_changed_is_not_sent_again(run: Any) -> None:
     assert [run(CHANGED), run(CHANGED)] == ["200\n", "304\n"]
     Container.objects.update(subdomain="shop")
     assert run(CHANGED) == "200\n"
+
+
+def cursor_in(answer: str) -> str:
+    return str(json.loads(answer)["cursor"])
+
+
+def stop(row_id: str) -> None:
+    """Let a pass find that the container has stopped."""
+    stopped = container(row_id, workload("shop", role=row_id.partition(":")[2]), state="stopped")
+    reconcile(Host.objects.get(name="local"), FakeEngine([stopped]), trigger=Trigger.EVENT)
+
+
+def test_what_has_changed_since_the_list_is_told(run: Any) -> None:
+    cursor = cursor_in(run(ALL))
+    stop("shop:db")
+    changes = json.loads(run(FOLLOWING, CURSOR=cursor))["items"]
+    assert {(change["row"], change["to_state"]) for change in changes} == {
+        ("shop:db", "stopped"),
+        ("shop:web", "missing"),
+    }
+
+
+def test_who_waits_is_told_of_the_next_change(run: Any) -> None:
+    cursor = cursor_in(run(ALL))
+    with followers(), ThreadPoolExecutor() as pool:
+        answer = pool.submit(run, WAITING, CURSOR=cursor)
+        eventually(lambda: NEWEST._waiting)
+        stop("shop:db")
+        assert len(json.loads(answer.result(WAIT_SECONDS))["items"]) == 2
+
+
+def test_a_stream_tells_what_happens(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "STREAM_SECONDS", 1.0)
+    cursor = cursor_in(run(ALL))
+    stop("shop:db")
+    with followers():
+        told = re.findall(r"^event: (\w+)$", run(STREAMING, CURSOR=cursor), re.MULTILINE)
+    assert told == ["change", "change"]
 
 
 def test_a_pass_that_is_asked_for_follows(run: Any) -> None:

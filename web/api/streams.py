@@ -47,6 +47,8 @@ def _events(feed: Feed, cursor: str) -> Generator[bytes]:
     yield b"retry: %d\n\n" % RETRY_MS
     while (now := time.monotonic()) < end:
         known = NEWEST.known
+        # whoever waits for another's reading must not hold the connection that the other waits for
+        let_connections_go()
         try:
             # with what is known in the key, nobody is given what was read before he was woken
             told = _TOLD.get((feed.epoch, cursor, known), partial(_read_on, feed, cursor))
@@ -56,7 +58,6 @@ def _events(feed: Feed, cursor: str) -> Generator[bytes]:
         except (OperationalError, InterfaceError):
             # whoever comes again is told what is wrong
             return
-        let_connections_go()
         if told.is_news or now >= bookmark_at:
             yield told.events
             cursor, bookmark_at = told.cursor, now + BOOKMARK_SECONDS
@@ -66,7 +67,10 @@ def _events(feed: Feed, cursor: str) -> Generator[bytes]:
 
 def _read_on(feed: Feed, cursor: str) -> Told:
     """Read on after a cursor. Raises Refused."""
-    page = page_after(feed, cursor, MOST_ITEMS)
+    try:
+        page = page_after(feed, cursor, MOST_ITEMS)
+    finally:
+        let_connections_go()
     if not page.items:
         return Told(cursor, False, event("bookmark", cursor, Bookmark(cursor, page.as_of)))
     return Told(page.cursor, True, b"".join(event("change", change.cursor, change) for change in page.items))

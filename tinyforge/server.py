@@ -1,0 +1,18 @@
+"""gunicorn's settings: `gunicorn -c python:tinyforge.server`.
+
+Everybody who follows the feed takes a thread for minutes, and whoever sends or takes his bytes slowly takes one too.
+So there are as many threads as followers are let in, and some more for everybody else.
+"""
+
+from tinyforge.env import Env, followers_most
+
+THREADS_FOR_OTHERS = 32
+
+wsgi_app = "tinyforge.wsgi"
+worker_class = "gthread"
+threads = followers_most(Env()) + THREADS_FOR_OTHERS
+# waiting for a thread, and kept alive between two requests
+worker_connections = threads + 1_000
+# at its end, the process gives requests so long; who follows the feed comes again elsewhere
+graceful_timeout = 10
+control_socket_disable = True
