@@ -43,7 +43,7 @@ BAD_URLS = [
     "gopher://west",
     "nonsense",
     "ssh://$(id):1",
-    "unix:///nul\0.sock",
+    "unix:///bell\a.sock",
     "tcp://west:2375\r\nX: y",
     f"tcp://ops:{SECRET}@west:2375",
     f"ssh://ops:{SECRET}@west",

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from reconciler.exceptions import CannotWatch, UnknownHost
 from reconciler.lock import PassRequest
@@ -80,6 +80,9 @@ class Watched:
             self.watcher.run()
         except Exception as error:  # noqa: BLE001 - kept for the test to judge
             self.errors.append(error)
+        finally:
+            # this thread's own: nobody else closes it
+            connection.close()
 
 
 @pytest.fixture
