@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
 from reconciler import feed
@@ -20,6 +20,7 @@ from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Host, Transition
+from reconciler.standing import note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
@@ -53,13 +54,11 @@ class Applied:
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Write a plan in one transaction. None means that a younger pass has applied, and that nothing was changed."""
     with transaction.atomic():
-        # this proves the fence and locks out other passes of this host until the commit
-        success = _success(fence, context.now)
-        fenced = Host.objects.filter(name=fence.host)
-        overtaken = not fenced.filter(fence_applied=fence.applied).update(**success, **_learnt(verdict))
-        if overtaken and not fenced.filter(fence_applied__lt=fence.token).update(**success):
+        learnt = {"engine_id": verdict.engine_id, **memory_columns(verdict.memory)}
+        proven = note_success(fence, learnt, context.now, context.trigger)
+        if proven is None:
             return None
-        plan, withheld = withhold_sweep(verdict.plan) if overtaken else (verdict.plan, ())
+        plan, withheld = withhold_sweep(verdict.plan) if proven.overtaken else (verdict.plan, ())
         fresh, conflicts = _compare(plan.changes)
         conflicts += withheld
         lost = _create(_of(fresh, Kind.CREATE), fence.host, context.seen_at)
@@ -67,25 +66,12 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
         _refresh(plan.sighted, fence.host, context.seen_at, context.refresh_after)
-        feed.append([_entry(change, context) for change in made if change.is_told])
+        feed.append([*proven.entries, *(_entry(change, context) for change in made if change.is_told)])
     return Applied(
         changes=made,
         conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
-        overtaken=overtaken,
+        overtaken=proven.overtaken,
     )
-
-
-def _success(fence: Fence, now: datetime) -> dict[str, Any]:
-    """Return what a success writes on its host. It clears failures of older passes, not those of younger ones (I6)."""
-    is_younger = Q(fence_failed__gt=fence.token)
-    cleared: dict[str, Any] = {"last_error": Value("", TextField()), "failures": Value(0), "retry_at": Value(None)}
-    unless_younger = {name: Case(When(is_younger, then=F(name)), default=value) for name, value in cleared.items()}
-    return {"fence_applied": fence.token, "last_success_at": now, **unless_younger}
-
-
-def _learnt(verdict: Verdict) -> dict[str, Any]:
-    """Return what a pass that was not overtaken also writes on its host."""
-    return {"engine_id": verdict.engine_id, **memory_columns(verdict.memory)}
 
 
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:

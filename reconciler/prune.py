@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from reconciler import store
-from reconciler.models import ChangeKind, Container, Feed, Transition
+from reconciler.models import ChangeKind, Container, Feed, Outage, Transition
 
 CHUNK_ROWS = 1_000
 
@@ -39,6 +39,7 @@ def prune(now: datetime, *, dry_run: bool = False) -> Pruned:
     containers, transitions = _gone_too_long(at), _too_old(at)
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
+    _old_outages(at).delete()
     return Pruned(
         containers=sum(_until_none_is_left(lambda: _end_chunk(containers, at))),
         transitions=sum(_until_none_is_left(lambda: _delete_chunk(transitions))),
@@ -67,6 +68,13 @@ def _too_old(at: datetime) -> QuerySet[Transition]:
     row = Container.objects.filter(id=OuterRef("row_id"))
     is_step = Q(kind=ChangeKind.CONTAINER, is_step=True)
     return old.filter(~is_step | Exists(old & later) | ~Exists(row) & ~Exists(later))
+
+
+def _old_outages(at: datetime) -> QuerySet[Outage]:
+    """Return outages that ended before the kept time."""
+    if not settings.TRANSITION_DAYS:
+        return Outage.objects.none()
+    return Outage.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
 
 
 def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:

@@ -27,6 +27,7 @@ from reconciler.core.report import Outcome, Report, Trigger, served
 from reconciler.core.safeguard import Evidence, Identity, Verdict, safeguard
 from reconciler.exceptions import EngineUnavailable, IndexUnavailable, ReconcilerError, UnknownHost
 from reconciler.models import Host
+from reconciler.standing import Failure, note_failure
 from reconciler.store import Fence, HostRecord
 
 logger = logging.getLogger(__name__)
@@ -232,7 +233,8 @@ def _failed(now: _UnderWay, error: ReconcilerError, fence: Fence | None) -> Repo
             failures = fence.record.failures + 1
             pause = pause_seconds(failures, settings.RECONCILE_INTERVAL, settings.LONGEST_BACKOFF, draw)
             at = timezone.now()
-            is_news = store.note_failure(fence, error.reason, at, at + timedelta(seconds=pause))
+            failure = Failure(error.reason, at, at + timedelta(seconds=pause))
+            is_news = note_failure(fence, failure, now.trigger)
     level = logging.WARNING if is_news else logging.DEBUG
     then = f"; no tick tries again for {pause:.0f} s" if pause else ""
     extra = {"action": "pass_failed", "host": now.host}

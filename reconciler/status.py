@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -15,19 +14,8 @@ from reconciler.conf import engine_of
 from reconciler.core.report import Outcome
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import connect, latencies, outcomes
-from reconciler.models import UNKNOWN, Container, Host
-
-
-class Condition(StrEnum):
-    """How a host is doing. NEW: no pass over it has succeeded yet. HELD: a second listing has to agree first."""
-
-    OFF = "off"
-    FAILING = "failing"
-    HELD = "held"
-    STALE = "stale"
-    NEW = "new"
-    FRESH = "fresh"
-
+from reconciler.models import UNKNOWN, Condition, Container, Host
+from reconciler.models.condition import condition
 
 _CONDITION_WORDS = {
     Condition.OFF: "off",
@@ -104,19 +92,6 @@ def pass_outcomes() -> dict[Outcome, int]:
     return {outcome: found.get(outcome, 0) for outcome in Outcome if outcome is not Outcome.PLANNED}
 
 
-def condition(host: Host, at: datetime) -> Condition:
-    """Return how a host is doing; if several conditions hold, the worst."""
-    if not host.enabled:
-        return Condition.OFF
-    if host.last_error:
-        return Condition.FAILING
-    if host.held_since:
-        return Condition.HELD
-    if host.is_stale(at, settings.RECONCILE_INTERVAL):
-        return Condition.STALE if host.last_success_at else Condition.NEW
-    return Condition.FRESH
-
-
 def condition_text(host: Host, at: datetime) -> str:
     """Return in a few words how a host is doing."""
     found = condition(host, at)
@@ -154,7 +129,7 @@ def _status(host: Host, counts: RowCounts, noted: Sequence[float], at: datetime)
         watching_since=host.watching_since if host.is_watched(at) else None,
         last_success_at=host.last_success_at,
         age_seconds=round((at - host.last_success_at).total_seconds(), 1) if host.last_success_at else None,
-        stale=host.enabled and host.is_stale(at, settings.RECONCILE_INTERVAL),
+        stale=host.enabled and host.is_stale(at),
         error=host.last_error,
         failures=host.failures,
         retry_at=host.retry_at,

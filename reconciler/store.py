@@ -30,10 +30,13 @@ class HostRecord(NamedTuple):
     """What earlier passes have left on a host's row; `read_at` is when it was read, by the database's clock.
 
     `engine_id` is None if the Engine has not said yet who it is, and empty if it has no lasting name.
+    `condition_told` is what the feed has told last of the host's condition.
     """
 
     read_at: datetime
     failures: int
+    last_success_at: datetime | None
+    condition_told: str
     engine_id: str | None
     memory: Memory
 
@@ -69,7 +72,7 @@ def database_time(host: str) -> datetime:
     return _read(host)[0]  # type: ignore[no-any-return]
 
 
-_LEFT = ("failures", "engine_id", "held", "swept", "held_reason")
+_LEFT = ("failures", "last_success_at", "condition_told", "engine_id", "held", "swept", "held_reason")
 
 
 def _read(host: str, *columns: str) -> tuple[Any, ...]:
@@ -80,12 +83,12 @@ def _read(host: str, *columns: str) -> tuple[Any, ...]:
     return values
 
 
-def _host_record(read_at: datetime, failures: int, engine_id: str | None, *remembered: Any) -> HostRecord:
-    held, swept, reason = remembered
+def _host_record(read_at: datetime, *columns: Any) -> HostRecord:
+    *left, held, swept, reason = columns
     memory = Memory(
         held=msgspec.convert(held, tuple[Held, ...]), swept=msgspec.convert(swept, tuple[Swept, ...]), reason=reason
     )
-    return HostRecord(read_at, failures, engine_id, memory)
+    return HostRecord(read_at, *left, memory)
 
 
 def memory_columns(memory: Memory) -> dict[str, Any]:
@@ -199,19 +202,6 @@ def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
     Container.objects.filter(id__among=[end.row_id for end in ends]).delete()
     feed.append(ends)
     return len(ends)
-
-
-def note_failure(fence: Fence, error: str, at: datetime, retry_at: datetime) -> bool:
-    """Note that a host's pass failed, and when a tick tries again; return whether this is another error than before.
-
-    Nothing is noted if a younger pass has succeeded or failed meanwhile (I6).
-    """
-    failing = Host.objects.filter(name=fence.host, fence_applied__lt=fence.token, fence_failed__lt=fence.token)
-    noted = {"fence_failed": fence.token, "last_error_at": at, "retry_at": retry_at, "failures": F("failures") + 1}
-    is_news = failing.exclude(last_error=error).update(last_error=error, **noted) == 1
-    if not is_news:
-        failing.update(**noted)
-    return is_news
 
 
 def note_watchers_alive(hosts: Collection[str], at: datetime) -> None:

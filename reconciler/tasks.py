@@ -18,6 +18,7 @@ from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.prune import prune
 from reconciler.single_flight import Flight, reconcile_in_turn
+from reconciler.standing import note_conditions
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def reconcile(trigger: str = Trigger.TICK) -> None:
                 _start(host, Trigger.TICK)
             else:
                 ask(host, PassRequest(known))
+    note_conditions(now)
 
 
 @shared_task(name="reconcile_host")

@@ -15,8 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from reconciler.models import UNKNOWN, Container, State
-from reconciler.status import Condition, HostStatus, pass_outcomes, statuses
+from reconciler.models import UNKNOWN, Condition, Container, State
+from reconciler.status import HostStatus, pass_outcomes, statuses
 from web.address import client_address, is_within
 from web.auth import refusal_of
 from web.models import Scope

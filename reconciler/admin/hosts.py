@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -14,8 +14,10 @@ from django.utils.safestring import SafeString
 from reconciler.admin.shown import age, moment_of
 from reconciler.api import CannotAsk, request_pass
 from reconciler.core.row_ids import LOCAL_HOST
-from reconciler.models import Host
-from reconciler.status import Condition, condition, condition_text
+from reconciler.models import Condition, Host
+from reconciler.models.condition import condition
+from reconciler.standing import note_conditions, remove_host
+from reconciler.status import condition_text
 
 
 class HostForm(ModelForm):
@@ -106,12 +108,21 @@ class HostAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Host, form: ModelForm, change: bool) -> None:
         """Write only what was edited, because a pass may have written the rest since the form was read (I6)."""
-        obj.save(update_fields=form.changed_data if change else None)
+        with transaction.atomic():
+            obj.save(update_fields=form.changed_data if change else None)
+            note_conditions(timezone.now(), [obj.name])
+
+    def delete_model(self, request: HttpRequest, obj: Host) -> None:
+        remove_host(obj, timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Host]) -> None:
+        for host in queryset:
+            remove_host(host, timezone.now())
 
     @admin.display(description="last success", ordering="last_success_at")
     def success(self, row: Host) -> SafeString | str:
         shown = age(row.last_success_at)
-        if row.enabled and row.is_stale(timezone.now(), settings.RECONCILE_INTERVAL):
+        if row.enabled and row.is_stale(timezone.now()):
             return format_html('<span class="trouble">{}</span>', shown)
         return shown
 

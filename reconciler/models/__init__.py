@@ -1,8 +1,10 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
+from reconciler.models.condition import Condition
 from reconciler.models.container import Container
 from reconciler.models.feed import Feed, newest_position
 from reconciler.models.host import Host
+from reconciler.models.outage import Outage, OutageKind
 from reconciler.models.state import UNKNOWN, State
 from reconciler.models.transition import ChangeKind, Transition
 from reconciler.models.trouble import Trouble
@@ -11,10 +13,13 @@ from reconciler.models.workload import Instance, Stack, Workload, WorkloadKind
 __all__ = [
     "UNKNOWN",
     "ChangeKind",
+    "Condition",
     "Container",
     "Feed",
     "Host",
     "Instance",
+    "Outage",
+    "OutageKind",
     "Stack",
     "State",
     "Transition",

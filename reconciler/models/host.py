@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.utils import timezone
 
 from reconciler.core.engine_url import MAX_URL_CHARS, TLS_SCHEMES, engine_url_problem, scheme_of, shown_url
 from reconciler.core.row_ids import MAX_HOST_CHARS
@@ -27,6 +28,16 @@ def validate_engine_url(url: str) -> None:
 def latest_believed(at: datetime) -> datetime:
     """Return the latest moment that a right clock can have noted by now. A later one comes from a wrong clock."""
     return at + timedelta(seconds=settings.RECONCILE_INTERVAL)
+
+
+def stale_after() -> timedelta:
+    """Return how long after its last success a host is stale."""
+    return timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+
+
+def succeeded_lately(last_success_at: datetime | None, at: datetime) -> bool:
+    """Tell whether a host's last success is so recent that the host is not stale."""
+    return last_success_at is not None and at - stale_after() <= last_success_at <= latest_believed(at)
 
 
 class HostQuerySet(models.QuerySet["Host"]):
@@ -83,6 +94,7 @@ class Host(models.Model):
     tls_cert = _path_field("TLS client certificate")
     tls_key = _path_field("TLS client key")
     enabled = models.BooleanField(default=True, help_text="Off: nobody looks at it but `manage.py reconcile --host`.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     fence_minted = models.PositiveBigIntegerField(default=0, editable=False)
     fence_applied = models.PositiveBigIntegerField(default=0, editable=False)
     fence_failed = models.PositiveBigIntegerField(default=0, editable=False)
@@ -107,6 +119,10 @@ class Host(models.Model):
     swept = models.JSONField(blank=True, default=list, editable=False)
     sightings_at = models.DateTimeField(
         null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
+    )
+
+    condition_told = models.CharField(
+        max_length=8, blank=True, default="", editable=False, help_text="What the feed has told last of its condition."
     )
 
     watching_since = models.DateTimeField(null=True, editable=False, help_text="Empty: its events are not followed.")
@@ -159,9 +175,6 @@ class Host(models.Model):
             return False
         return at - WATCHER_SILENT_AFTER < alive <= latest_believed(at)
 
-    def is_stale(self, at: datetime, interval_seconds: float) -> bool:
+    def is_stale(self, at: datetime) -> bool:
         """Tell whether no pass has succeeded within three intervals."""
-        last = self.last_success_at
-        if last is None or last > latest_believed(at):
-            return True
-        return (at - last).total_seconds() > 3 * interval_seconds
+        return not succeeded_lately(self.last_success_at, at)

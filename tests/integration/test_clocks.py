@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from reconciler.core.report import Trigger
 from reconciler.models import Container, Host, Transition
+from reconciler.models.condition import Condition, condition
 from reconciler.prune import Pruned, prune
 from reconciler.reconcile import reconcile
-from reconciler.status import Condition, condition
 from tests.builders import FakeEngine, cid, container, workload
 
 pytestmark = pytest.mark.django_db

@@ -28,7 +28,9 @@ def look(host: Host, *containers: Observation, **daemon: Any) -> Report:
 
 
 def news(cursor: str) -> list[Transition]:
-    return Feed.of_this_database().changes_after(cursor, 1_000)
+    """Return what the feed tells of containers after a cursor."""
+    changes = Feed.of_this_database().changes_after(cursor, 1_000)
+    return [change for change in changes if change.kind == "container"]
 
 
 def now() -> str:

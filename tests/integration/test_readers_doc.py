@@ -18,7 +18,7 @@ from tests.builders import FakeEngine, container, workload
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
-PLACEHOLDER, BINDING, FAILED, ASKING, DELETING, READING, HISTORY, FEED, SIGNAL = re.findall(
+PLACEHOLDER, BINDING, FAILED, ASKING, DELETING, READING, HISTORY, FEED, OUTAGES, SIGNAL = re.findall(
     r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
 WEB = container("web", workload("shop", role="web"))
@@ -110,6 +110,15 @@ def test_who_follows_the_feed_knows_every_change() -> None:
     cursor = names["follow"](names["cursor"])
     assert names["known"] == {"shop:web": "stopped", "shop:db": "running"}
     assert names["follow"](cursor) == cursor == names["feed"].newest()
+
+
+def test_outages_are_found() -> None:
+    look(WEB)
+    names = run(OUTAGES)
+    assert (names["blind"], list(names["today"])) == (None, [])
+    reconcile(Host.objects.get(name="local"), FakeEngine(failure="hangs"), trigger=Trigger.TICK)
+    names = run(OUTAGES)
+    assert list(names["today"]) == [names["blind"]]
 
 
 def test_a_receiver_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,8 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
 
 def test_a_viewer_may_look_and_do_nothing_else() -> None:
     held = set(Group.objects.get(name="viewer").permissions.values_list("codename", flat=True))
-    assert held == {f"view_{name}" for name in ("container", "host", "instance", "stack", "transition", "workload")}
+    tables = ("container", "host", "instance", "outage", "stack", "transition", "workload")
+    assert held == {f"view_{name}" for name in tables}
 
 
 def test_an_operator_may_look_and_ask_for_a_pass_and_do_nothing_else() -> None:

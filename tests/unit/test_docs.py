@@ -13,8 +13,7 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 
 from reconciler.core.observation import Reason
 from reconciler.core.report import Outcome, Report, Trigger
-from reconciler.models import State
-from reconciler.status import Condition
+from reconciler.models import Condition, State
 from tinyforge.env import Env
 
 PROJECT = Path(__file__).parents[2]

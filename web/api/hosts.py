@@ -7,7 +7,8 @@ from typing import Any
 
 from reconciler.api import CannotAsk, request_pass
 from reconciler.models import Feed, Host
-from reconciler.status import condition, row_counts
+from reconciler.models.condition import condition
+from reconciler.status import row_counts
 from web import audit
 from web.api import types
 from web.api.endpoint import Call, Endpoint

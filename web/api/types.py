@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-from reconciler.status import Condition
+from reconciler.models import Condition
 
 MOST_ITEMS = 1_000
 

@@ -12,13 +12,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from reconciler import store
+from reconciler import standing, store
 from reconciler.conf import engine_of, named_hosts
 from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.exceptions import EngineUnavailable, UnknownHost
 from reconciler.models import Container, Host
+from reconciler.models.condition import condition
 from reconciler.report_text import table
-from reconciler.status import condition, condition_text
+from reconciler.status import condition_text
 
 HEAD = ("HOST", "ENGINE", "TLS", "CONDITION")
 
@@ -72,7 +73,9 @@ class Command(BaseCommand):
             host.full_clean()
         except ValidationError as error:
             raise CommandError(f"host {name} was not added: {_said(error)}", returncode=1) from error
-        host.save(force_insert=True)
+        with transaction.atomic():
+            host.save(force_insert=True)
+            standing.note_conditions(timezone.now(), [name])
         self.stdout.write(f"host {name} added; `manage.py host check {name}` tells whether it answers")
 
     def _list(self, *, json: bool, **_: Any) -> None:
@@ -97,23 +100,26 @@ class Command(BaseCommand):
 
     def _set_enabled(self, names: list[str], *, enabled: bool) -> None:
         hosts = _named(names)
-        Host.objects.filter(name__in=[host.name for host in hosts]).update(enabled=enabled)
+        names = [host.name for host in hosts]
+        with transaction.atomic():
+            Host.objects.filter(name__in=names).update(enabled=enabled)
+            standing.note_conditions(timezone.now(), names)
         self.stdout.write(f"{'enabled' if enabled else 'disabled'}: {', '.join(host.name for host in hosts)}")
 
     def _remove(self, name: str, *, with_rows: bool, **_: Any) -> None:
-        (host,) = _named([name])
+        _named([name])
         if name == LOCAL_HOST:
             raise CommandError("host local stays, row ids depend on it; `manage.py host disable local`", returncode=1)
         with transaction.atomic():
             # a pass that is under way either applies before this, or finds that its host is gone
-            Host.objects.select_for_update().get(name=name)
-            rows = Container.objects.on(host)
+            host = Host.objects.select_for_update().get(name=name)
+            rows = Container.objects.on(name)
             if not with_rows and (count := rows.count()):
                 text = f"host {name} has {count} rows, which its removal would leave without a host"
                 raise CommandError(f"{text}; disable it, or remove it --with-rows", returncode=1)
             locked = rows.select_for_update().order_by("id")
             deleted = store.end_rows(locked, f"host {name} was removed with its rows", timezone.now())
-            host.delete()
+            standing.remove_host(host, timezone.now())
         self.stdout.write(f"host {name} removed, and {deleted} rows with it")
 
 
