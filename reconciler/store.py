@@ -84,11 +84,11 @@ def _read(host: str, *columns: str) -> tuple[Any, ...]:
 
 
 def _host_record(read_at: datetime, *columns: Any) -> HostRecord:
-    *left, held, swept, reason = columns
+    failures, last_success_at, condition_told, engine_id, held, swept, reason = columns
     memory = Memory(
         held=msgspec.convert(held, tuple[Held, ...]), swept=msgspec.convert(swept, tuple[Swept, ...]), reason=reason
     )
-    return HostRecord(read_at, *left, memory)
+    return HostRecord(read_at, failures, last_success_at, condition_told, engine_id, memory)
 
 
 def memory_columns(memory: Memory) -> dict[str, Any]:

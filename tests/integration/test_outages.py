@@ -45,7 +45,14 @@ def tick(seconds: float) -> None:
 def outages(host: str = "local") -> list[tuple[str, float, float, float | None]]:
     """Return kind, beginning, notice and end of a host's outages, in seconds."""
     found = Outage.objects.on(host).order_by("id").values_list("kind", "began_at", "noticed_at", "ended_at")
-    return [(kind, *(at and (at - NOW).total_seconds() for at in moments)) for kind, *moments in found]
+    return [
+        (kind, _seconds(began), _seconds(noticed), None if ended is None else _seconds(ended))
+        for kind, began, noticed, ended in found
+    ]
+
+
+def _seconds(at: datetime) -> float:
+    return (at - NOW).total_seconds()
 
 
 def conditions(host: str = "local") -> list[str]:

@@ -31,7 +31,8 @@ Course = Iterable[tuple[float, str]]
 
 def moments(course: list[tuple[int, str]]) -> list[tuple[float, str]]:
     """Return what happens with the seconds since the beginning, from the seconds since what happened before."""
-    now, timed = 0, []
+    now = 0
+    timed: list[tuple[float, str]] = []
     for wait, act in course:
         now += wait
         timed.append((now, act))
@@ -58,7 +59,7 @@ def begin() -> None:
 
 
 def seconds_of(moment: datetime | None) -> float | None:
-    return moment and (moment - NOON).total_seconds()
+    return None if moment is None else (moment - NOON).total_seconds()
 
 
 def outages() -> list[tuple[float | None, float | None]]:
