@@ -34,6 +34,8 @@ def condition(host: Host, at: datetime) -> Condition:
         return Condition.OFF
     if host.last_error:
         return Condition.FAILING
-    if host.is_stale(at):
-        return Condition.STALE if host.last_success_at else Condition.NEW
-    return Condition.HELD if host.held_since else Condition.FRESH
+    if host.last_success_at and host.is_stale(at):
+        return Condition.STALE
+    if host.held_since:
+        return Condition.HELD
+    return Condition.FRESH if host.last_success_at else Condition.NEW

@@ -90,7 +90,7 @@ def test_a_row_that_is_being_inserted_stays_the_deployers(local: Host) -> None:
         report = look(local, WEB, meanwhile=begin)
     assert (report.created, report.conflicts) == (0, 1)
     assert (shown(), Container.objects.get().image_tag) == ((cid("new"), "created"), "v2")
-    assert not Transition.objects.exists()
+    assert not Transition.objects.steps().exists()
 
 
 def test_a_row_whose_insert_is_taken_back_is_made_by_the_next_pass(local: Host) -> None:
@@ -138,7 +138,7 @@ def test_a_row_that_is_committed_in_the_moment_before_it_would_be_made_stays_the
     monkeypatch.setattr(apply, "insert_what_is_free", be_faster)
     report = look(local, WEB)
     assert (report.created, report.conflicts, shown()) == (0, 1, (cid("new"), "created"))
-    assert not Transition.objects.exists()
+    assert not Transition.objects.steps().exists()
 
 
 @postgresql_alone
