@@ -12,12 +12,13 @@ from typing import NoReturn
 import pytest
 import redis
 from django.conf import settings
+from django.utils import timezone
 
 from dev.process import ServiceError
 from dev.valkey import Valkey
 from reconciler.engine.versions import known_versions
 from reconciler.lock import connect
-from reconciler.models import Host
+from reconciler.models import Condition, Host
 from simulator import Server
 from tests.environment import DIRECTORY, VALKEY_PORT
 
@@ -50,6 +51,13 @@ def no_engine_known_yet() -> None:
 def local(db: None) -> Host:
     """The host that every installation has; a flushed database has lost it."""
     return Host.objects.get_or_create(name="local")[0]
+
+
+@pytest.fixture
+def answering(local: Host) -> Host:
+    """The host local, which has answered a moment ago, as the feed has told."""
+    Host.objects.update(last_success_at=timezone.now(), condition_told=Condition.FRESH)
+    return local
 
 
 @pytest.fixture

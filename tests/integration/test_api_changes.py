@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from django.utils import timezone
 
 from reconciler.api import delete_rows
 from reconciler.core.observation import Observation
@@ -31,7 +30,7 @@ def look(*containers: Observation) -> None:
 
 
 @pytest.fixture
-def api(local: Host) -> Iterator[ApiClient]:
+def api(answering: Host) -> Iterator[ApiClient]:
     with followers():
         yield ApiClient()
 
@@ -103,11 +102,11 @@ def test_without_a_cursor_the_feed_begins_now(api: ApiClient) -> None:
 
 def test_what_a_host_failed_with_is_not_told(api: ApiClient) -> None:
     cursor = api.get("changes").json()["cursor"]
-    given = {"kind": "host", "host_id": "local", "row_id": "", "at": timezone.now()}
-    Transition.objects.create(from_state="fresh", to_state="failing", cause="no file secret.pem", **given)
+    failing = FakeEngine(failure="no file secret.pem")
+    reconcile(Host.objects.get(name="local"), failing, trigger=Trigger.TICK)
     (change,) = api.items("changes", after=cursor)
     assert (change["kind"], change["from_state"], change["to_state"]) == ("host", "fresh", "failing")
-    assert (change["row"], change["container"], change["cause"]) == ("", None, "")
+    assert (change["row"], change["container"], change["cause"]) == ("", None, "its last pass failed")
 
 
 def test_the_number_of_queries_does_not_grow(api: ApiClient, django_assert_max_num_queries: Any) -> None:

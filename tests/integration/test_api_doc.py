@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from dev.packages import find_program
 from reconciler.conf import lock_of
@@ -34,9 +33,8 @@ ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, FOLLOWING, WAITING, STREAMING, A
 
 
 @pytest.fixture
-def shop(local: Host) -> None:
+def shop(answering: Host) -> None:
     """A workload with two containers on a host that answers."""
-    Host.objects.update(last_success_at=timezone.now())
     Workload.objects.create(id="shop", ref_id="shop")
     for row_id in ("shop:db", "shop:web"):
         Container.objects.create(id=row_id, workload_id="shop", container_id=cid(row_id), state="running")

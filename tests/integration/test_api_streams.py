@@ -62,7 +62,7 @@ class Follower:
 
 
 @pytest.fixture
-def api(local: Host) -> Iterator[ApiClient]:
+def api(answering: Host) -> Iterator[ApiClient]:
     """A client that may read; all its streams are closed when the test is over."""
     with followers():
         yield ApiClient()

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from reconciler.api import BadCursor, CursorTooOld
-from reconciler.models import ChangeKind, Feed, Transition
+from reconciler.models import Feed, Transition
 from web.api import types
 from web.api.columns import PENDING
 from web.api.containers import containers_now
@@ -38,8 +38,7 @@ def _served(feed: Feed, entry: Transition, container: types.Container | None) ->
         from_health=entry.from_health,
         to_health=entry.to_health,
         container_id=entry.container_id,
-        # the error of a host may name machines and files
-        cause="" if entry.kind == ChangeKind.HOST else entry.cause,
+        cause=entry.cause,
         trigger=entry.trigger,
         exit_code=entry.exit_code,
         oom_killed=entry.oom_killed,
