@@ -1,0 +1,198 @@
+"""Whoever follows the feed over HTTP ends with exactly the table, though web, writers and connections die."""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+
+from dev.index import Processes
+from dev.ports import free_port
+from reconciler.core.cursors import decode
+from reconciler.models import Container, Host, Transition
+from tests.waiting import WAIT_SECONDS, eventually
+from web.models import Scope, Token
+
+HOSTS = [f"h{number}" for number in range(8)]
+NOT_TOLD = ("last_seen_at", "updated_at", "effective_state", "unknown_since")
+LOST = (OSError, http.client.HTTPException)
+"""What a client sees of a server that is killed."""
+
+
+class Web:
+    """gunicorn, as production runs it, on the test's database."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.port = free_port()
+        self._processes = processes
+        self._process: Any = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = ("-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", "--workers", "2")
+        self._process = self._processes.start("web", "gunicorn", *options, DATABASE_POOL="8")
+        eventually(self._answers, what="web answers")
+
+    def kill_one_process(self) -> None:
+        """Kill one of the processes that serve; gunicorn starts another."""
+        random.choice(psutil.Process(self._process.pid).children()).kill()
+
+    def kill(self) -> None:
+        """Kill all of it at once."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(WAIT_SECONDS)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(*LOST), contextlib.closing(self.connect()) as server:
+            server.request("GET", "/livez")
+            return server.getresponse().status == 200
+        return False
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+
+class Reader:
+    """Somebody who keeps a table of his own, and notes every change that he is told."""
+
+    def __init__(self, web: Web, token: str, seed: int) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.seen: list[int] = []
+        self.cursor = ""
+        self.chance = random.Random(seed)
+        self._web = web
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    @contextlib.contextmanager
+    def asked(self, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
+        """Ask, and hang up afterwards. Raises what a lost server makes it raise."""
+        with contextlib.closing(self._web.connect()) as server:
+            server.request("GET", f"/api/v1/{path}", headers=self._headers | headers)
+            answer = server.getresponse()
+            if answer.status != 200:
+                raise http.client.HTTPException(answer.status)
+            yield answer
+
+    def get(self, path: str) -> Any:
+        """Return an answer."""
+        with self.asked(path) as answer:
+            return json.loads(answer.read())
+
+    def list(self) -> None:
+        """Read all rows, page by page; what changes meanwhile is told after the first page's cursor."""
+        rows, first, after = {}, "", ""
+        while after is not None:
+            page = self.get(f"containers?limit=20{after and f'&after={after}'}".replace("@", "%40"))
+            rows |= {item["id"]: item for item in page["items"]}
+            first, after = first or page["cursor"], page["next"] and page["next"].replace(":", "%3A")
+        self.rows, self.cursor, self.seen = rows, first, []
+
+    def note(self, change: dict[str, Any]) -> None:
+        """Take a change over."""
+        self.seen.append(decode(change["cursor"]).position)
+        self.cursor = change["cursor"]
+        if change["container"]:
+            self.rows[change["row"]] = change["container"]
+        else:
+            self.rows.pop(change["row"], None)
+
+    def read(self, **query: int) -> None:
+        """Read on, once."""
+        parameters = "".join(f"&{name}={value}" for name, value in query.items())
+        for change in self.get(f"changes?after={self.cursor}{parameters}")["items"]:
+            self.note(change)
+
+
+def poll(reader: Reader) -> None:
+    """Follow by long polls."""
+    reader.read(wait=2, limit=reader.chance.randint(1, 30))
+
+
+def stream(reader: Reader) -> None:
+    """Follow a stream, and hang up after a while, or when there is nothing to tell."""
+    most = reader.chance.randint(1, 30)
+    with reader.asked(f"changes?after={reader.cursor}", Accept="text/event-stream") as answer:
+        for _ in range(most):
+            event = dict(line.split(": ", 1) for line in iter(lambda: answer.readline().decode().strip(), ""))
+            if event.get("event") == "change":
+                reader.note(json.loads(event["data"]))
+            elif event.get("event") == "bookmark":
+                reader.cursor = event["id"]
+                return
+
+
+def list_anew(reader: Reader) -> None:
+    """Follow without waiting, and now and then throw everything away and list."""
+    if reader.chance.random() < 0.1:
+        reader.list()
+    reader.read(limit=reader.chance.randint(1, 30))
+
+
+@contextlib.contextmanager
+def following(follow: Callable[[Reader], None], reader: Reader) -> Iterator[Reader]:
+    """Let a reader follow in a thread, whatever the server does, until the body is over and nothing is left to tell."""
+    has_ended = threading.Event()
+
+    def run() -> None:
+        while not has_ended.is_set() or decode(reader.cursor).position < newest[0]:
+            with contextlib.suppress(*LOST):
+                follow(reader)
+
+    newest = [0]
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield reader
+        newest[0] = Transition.objects.latest("id").pk
+    finally:
+        has_ended.set()
+        thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the feed tells of a row."""
+    return {name: value for name, value in row.items() if name not in NOT_TOLD}
+
+
+def test_every_reader_ends_with_the_table_whoever_is_killed(processes: Processes) -> None:
+    """I16."""
+    Host.objects.bulk_create(Host(name=name) for name in HOSTS)
+    _, token = Token.objects.issue("readers", Scope.READ)
+    web = Web(processes)
+    web.start()
+    readers = [Reader(web, token, seed) for seed in range(3)]
+    for reader in readers:
+        reader.list()
+    with (
+        following(poll, readers[0]),
+        following(stream, readers[1]),
+        following(list_anew, readers[2]),
+    ):
+        writers = [processes.start(f"writers-{n}", "tests.acceptance.writers", "1", *HOSTS[n::2]) for n in range(2)]
+        eventually(lambda: Transition.objects.count() > 50, what="the writers write")
+        web.kill_one_process()
+        writers[0].kill()
+        eventually(lambda: Transition.objects.count() > 150, what="the other writers write")
+        web.kill()
+        web.start()
+        again = processes.start("writers-2", "tests.acceptance.writers", "2", *HOSTS[0::2])
+        for writer in (writers[1], again):
+            assert writer.wait(WAIT_SECONDS) == 0
+    ids = list(Transition.objects.order_by("id").values_list("id", flat=True))
+    last = Reader(web, token, 0)
+    last.list()
+    assert last.rows.keys() == set(Container.objects.values_list("id", flat=True))
+    for reader in readers:
+        assert {row_id: told(row) for row_id, row in reader.rows.items()} == {
+            row_id: told(row) for row_id, row in last.rows.items()
+        }
+    assert (readers[0].seen, readers[1].seen) == (ids, ids)
+    assert readers[2].seen == ids[len(ids) - len(readers[2].seen) :]
