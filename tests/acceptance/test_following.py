@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 
@@ -87,11 +88,14 @@ class Reader:
 
     def list(self) -> None:
         """Read all rows, page by page; what changes meanwhile is told after the first page's cursor."""
-        rows, first, after = {}, "", ""
-        while after is not None:
-            page = self.get(f"containers?limit=20{after and f'&after={after}'}".replace("@", "%40"))
+        rows: dict[str, dict[str, Any]] = {}
+        first, after = "", ""
+        is_last = False
+        while not is_last:
+            page = self.get(f"containers?{urlencode({'limit': 20, 'after': after} if after else {'limit': 20})}")
             rows |= {item["id"]: item for item in page["items"]}
-            first, after = first or page["cursor"], page["next"] and page["next"].replace(":", "%3A")
+            first = first or page["cursor"]
+            is_last, after = page["next"] is None, page["next"]
         self.rows, self.cursor, self.seen = rows, first, []
 
     def note(self, change: dict[str, Any]) -> None:
