@@ -178,6 +178,24 @@ def test_a_bad_label_names_itself() -> None:
     assert skips[0].detail == r"label tinyforge.role='nul\x00': holds a character that cannot be printed or stored"
 
 
+@pytest.mark.parametrize(("chars", "shown"), [(40, "x" * 40), (41, "x" * 39 + "\\u2026")])
+def test_a_bad_label_is_shown_up_to_forty_characters(chars: int, shown: str) -> None:
+    _, skips = claim_all([container("c", compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: "x" * chars})])
+    assert skips[0].detail == f"label {labels.COMPOSE_NUMBER}='{shown}': not a number from 1 to 99999"
+
+
+@pytest.mark.parametrize(("number", "row_id"), [("99999", "mail:smtp:99999"), ("1", "mail:smtp"), ("01", "mail:smtp")])
+def test_a_replica_has_a_number_of_up_to_five_digits(number: str, row_id: str) -> None:
+    found = dispatched(compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: number})
+    assert isinstance(found, Row)
+    assert found.id == row_id
+
+
+def test_a_replica_has_no_number_of_six_digits() -> None:
+    found = dispatched(compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: "100000"})
+    assert found is Reason.BAD_LABEL
+
+
 def test_a_foreign_container_with_strange_labels_is_not_ours() -> None:
     assert claim_all([container("c", {"some.label": "nul\0", labels.COMPOSE_NUMBER: "x"})]) == ([], [])
 

@@ -69,6 +69,14 @@ def test_an_event_without_nanoseconds_has_its_seconds() -> None:
     assert read(b'{"Type":"container","Action":"die","time":7}\n') == [Event("die", 7_000_000_000)]
 
 
+@pytest.mark.parametrize(
+    ("nanoseconds", "at_ns"), [((1 << 62) - 1, (1 << 62) - 1), (1 << 62, None), (0, None), (-1, None)]
+)
+def test_a_time_that_makes_no_sense_is_none(nanoseconds: int, at_ns: int | None) -> None:
+    said = json.dumps({"Type": "container", "Action": "die", "timeNano": nanoseconds}).encode()
+    assert read(said + b"\n") == [Event("die", at_ns)]
+
+
 def test_events_are_found_wherever_the_chunks_are_cut() -> None:
     data = line("start") + b"\r\n" + line("die")
     for cut in range(len(data)):

@@ -62,6 +62,19 @@ def test_only_a_container_that_has_ended_has_an_exit_code(state: dict[str, Any],
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("1969-12-31T23:59:59Z", None),
+        ("1970-01-01T00:00:00+01:00", None),
+        ("1970-01-01T01:00:00+01:00", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_before_1970_is_none(text: str, moment: datetime | None) -> None:
+    assert started_at(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
         ("2026-11-24T06:00:00Z", datetime(2026, 11, 24, 6, tzinfo=UTC)),
         ("2026-11-24T06:00:00.5Z", datetime(2026, 11, 24, 6, 0, 0, 500_000, UTC)),
         ("2026-11-24T06:00:00.999999999Z", datetime(2026, 11, 24, 6, 0, 0, 999_999, UTC)),

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from reconciler.core.listing import decode_listing
 from reconciler.core.observation import Observation, Reason
+from reconciler.core.plan import Kind
 from tests.builders import cid, container, instance, row, workload
 from tests.planning import WEB, plan_of, reasons
 
@@ -148,3 +149,8 @@ def test_exit_code_and_age_come_with_the_listing() -> None:
 def test_a_cause_can_be_stored_whatever_a_container_is_called(name: str, shown: str) -> None:
     odd = replace(container("web", WEB), name=name)
     assert plan_of([], [odd]).changes[0].cause == f"container {cid('web')[:12]} ({shown}) is running"
+
+
+def test_what_goes_missing_takes_nothing_from_an_instance() -> None:
+    (change,) = plan_of([row("i1", "gone")], []).changes
+    assert (change.kind, change.copies) == (Kind.MISSING, False)

@@ -137,3 +137,9 @@ def test_a_container_without_a_role_and_with_an_odd_id_of_its_own_is_a_skip_that
     sightings, (skip,) = dispatch_all(managed, CATALOGUE, "local")
     assert (sightings, skip.reason) == ([], Reason.NO_NAME)
     assert "give it the label tinyforge.role" in skip.detail
+
+
+def test_the_longest_row_id_is_as_long_as_its_column() -> None:
+    longest = {labels.COMPOSE_NUMBER: "99999"}
+    row = row_of(workload("w" * 128, role="r" * 128), longest, host="h" * 63)
+    assert len(row.id) == MAX_ROW_ID_CHARS == 327
