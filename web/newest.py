@@ -38,6 +38,8 @@ class Newest:
         self._known: int | None = None
         self._waiting = 0
         self._runs = False
+        self.is_ending: Callable[[], bool] = lambda: False
+        """Tells whether this process is about to end, so that nobody waits any longer; its server knows."""
 
     @property
     def known(self) -> int | None:
@@ -57,7 +59,7 @@ class Newest:
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._follow, name="newest", daemon=True).start()
-            self._changed.wait_for(lambda: self._known != known, seconds)
+            self._changed.wait_for(lambda: self._known != known or self.is_ending(), seconds)
             self._waiting -= 1
 
     def _follow(self) -> None:
@@ -84,7 +86,7 @@ class Newest:
             let_connections_go()
             return AFTER_TROUBLE_SECONDS
         with self._changed:
-            if newest != self._known:
+            if newest != self._known or self.is_ending():
                 self._known = newest
                 self._changed.notify_all()
         return POLL_SECONDS

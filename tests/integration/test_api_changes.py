@@ -180,6 +180,18 @@ def test_who_waits_is_told_as_soon_as_something_changes(api: ApiClient, in_threa
 
 
 @really_committed
+def test_nobody_waits_in_a_process_that_is_told_to_end(
+    api: ApiClient, in_thread: InThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = api.get("changes").json()["cursor"]
+    answer = in_thread(lambda: told(api, cursor, wait=30))
+    eventually(somebody_waits)
+    monkeypatch.setattr(NEWEST, "is_ending", lambda: True)
+    with within(5):
+        assert answer.result(WAIT_SECONDS) == []
+
+
+@really_committed
 def test_who_waits_in_vain_is_told_so_and_keeps_the_place(api: ApiClient) -> None:
     cursor = api.get("changes").json()["cursor"]
     answer = api.get("changes", after=cursor, wait=1).json()

@@ -14,6 +14,7 @@ from tests.integration.test_api_changes import RUNNING, STOPPED, look
 from tests.waiting import within
 from web.api import streams
 from web.api.events import Events
+from web.newest import NEWEST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,6 +133,15 @@ def test_a_stream_ends_by_itself(api: ApiClient, quick: None) -> None:
     follower = Follower(api)
     with within(5):
         assert set(follower.names()) == {"bookmark"}
+    follower.leave()
+
+
+def test_a_stream_ends_when_its_process_is_told_to_end(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = Follower(api)
+    follower.next()
+    monkeypatch.setattr(NEWEST, "is_ending", lambda: True)
+    with within(5):
+        assert follower.names() == []
     follower.leave()
 
 

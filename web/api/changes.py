@@ -63,7 +63,7 @@ def _wait(feed: Feed, after: str, query: ChangeQuery) -> types.ChangePage:
         known = NEWEST.known
         page = page_after(feed, after, query.limit)
         left = end - time.monotonic()
-        if page.items or left <= 0:
+        if page.items or left <= 0 or NEWEST.is_ending():
             return page
         NEWEST.wait_for_another(known, left)
 

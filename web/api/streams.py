@@ -45,7 +45,7 @@ def _events(feed: Feed, cursor: str) -> Generator[bytes]:
     end = time.monotonic() + STREAM_SECONDS * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
     bookmark_at = 0.0
     yield b"retry: %d\n\n" % RETRY_MS
-    while (now := time.monotonic()) < end:
+    while (now := time.monotonic()) < end and not NEWEST.is_ending():
         known = NEWEST.known
         # whoever waits for another's reading must not hold the connection that the other waits for
         let_connections_go()
