@@ -32,5 +32,5 @@ USER 10001:10001
 EXPOSE 8000
 
 # Nothing is written but to /dev/shm, so that the root file system may be read-only.
-CMD ["gunicorn", "-c", "python:tinyforge.server", "--bind", "0.0.0.0:8000", "--workers", "3", \
+CMD ["gunicorn", "-c", "python:tinyforge.server", "--bind", "0.0.0.0:8000", "--workers", "2", \
      "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]

@@ -14,6 +14,7 @@ MEASUREMENTS = (
     ("a fleet: rounds over 10, 200 and 1,000 hosts, with 1 in 100 hanging", "fleet", "postgres"),
     ("the API over 10,000 rows, beside the admin's list", "api", "sqlite"),
     ("the same", "api", "postgres"),
+    ("the next page, beside slow clients, logins and those who follow the feed", "web", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),
     ("the same", "freshness", "postgres"),
 )

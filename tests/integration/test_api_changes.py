@@ -1,7 +1,10 @@
 """The feed over HTTP: a list and the changes after its cursor are the truth, told at once to whoever waits (I16)."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from django.db import connections
 from reconciler.api import delete_rows
 from reconciler.core.observation import Observation
 from reconciler.core.report import Trigger
-from reconciler.models import Feed, Host, Transition
+from reconciler.models import Condition, Feed, Host, Transition
 from reconciler.reconcile import reconcile
 from tests.api import ApiClient, followers
 from tests.builders import FakeEngine, cid, container, workload
@@ -115,6 +118,27 @@ def test_the_number_of_queries_does_not_grow(api: ApiClient, django_assert_max_n
     look(*(container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(20)))
     with django_assert_max_num_queries(5):
         assert len(told(api, cursor)) == 20
+
+
+@pytest.mark.parametrize("condition", [each for each in Condition if each is not Condition.OFF])
+def test_rows_are_unknown_under_the_conditions_that_the_page_names(api: ApiClient, condition: Condition) -> None:
+    """I17: so that whoever follows the feed can tell."""
+    look(RUNNING)
+    columns: dict[Condition, dict[str, Any]] = {
+        Condition.FRESH: {},
+        Condition.HELD: {"held_since": timezone.now()},
+        Condition.FAILING: {"last_error": "connection refused"},
+        Condition.STALE: {"last_success_at": timezone.now() - timedelta(hours=1)},
+        Condition.NEW: {"last_success_at": None},
+    }
+    Host.objects.update(**columns[condition])
+    host = api.get("hosts/local").json()["item"]
+    row = api.get("containers/shop:web").json()["item"]
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`", page[page.index("condition of their host is") :].partition(",")[0])
+    named += re.findall(r"`(\w+)` or `(\w+)`, and from", page)[0]
+    assert host["condition"] == condition
+    assert (row["effective_state"] == "unknown") == (condition in named)
 
 
 # Cursors
