@@ -72,3 +72,25 @@ class CursorTooOld(ReconcilerError):
 
     def __init__(self) -> None:
         super().__init__("the changes after this cursor are not known any more; read the whole list again")
+
+
+class BadValue(ReconcilerError):
+    """Somebody gave a value that cannot be used."""
+
+
+class UnknownRow(ReconcilerError):
+    """Somebody named a row that there is not."""
+
+    def __init__(self, row_id: str) -> None:
+        super().__init__(f"there is no container row {row_id!r}; a deploy makes it first, as a placeholder")
+
+
+class UnknownWorkload(ReconcilerError):
+    """Somebody named a workload that there is not, and that no row names."""
+
+    def __init__(self, workload_id: str) -> None:
+        super().__init__(f"there is no workload {workload_id!r}, and no row of it; a deploy makes a placeholder first")
+
+
+class Conflict(ReconcilerError):
+    """Something cannot be done as things are, because somebody else was faster."""

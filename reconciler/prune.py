@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from reconciler import store
-from reconciler.models import ChangeKind, Container, Feed, Outage, Transition
+from reconciler.models import ChangeKind, Container, Deployment, Feed, Outage, Transition
 
 CHUNK_ROWS = 1_000
 
@@ -40,6 +40,7 @@ def prune(now: datetime, *, dry_run: bool = False) -> Pruned:
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
     _old_outages(at).delete()
+    _old_deployments(at).delete()
     return Pruned(
         containers=sum(_until_none_is_left(lambda: _end_chunk(containers, at))),
         transitions=sum(_until_none_is_left(lambda: _delete_chunk(transitions))),
@@ -75,6 +76,13 @@ def _old_outages(at: datetime) -> QuerySet[Outage]:
     if not settings.TRANSITION_DAYS:
         return Outage.objects.none()
     return Outage.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
+
+
+def _old_deployments(at: datetime) -> QuerySet[Deployment]:
+    """Return deployments that ended before the kept time."""
+    if not settings.TRANSITION_DAYS:
+        return Deployment.objects.none()
+    return Deployment.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
 
 
 def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:

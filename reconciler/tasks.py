@@ -14,6 +14,7 @@ from reconciler.conf import lock_of
 from reconciler.core.report import Report, Trigger
 from reconciler.drift import LATE_EVENTS_SECONDS, Suspicion, judge, suspicion
 from reconciler.exceptions import LockUnavailable
+from reconciler.leases import note_ends
 from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.prune import prune
@@ -49,6 +50,7 @@ def reconcile(trigger: str = Trigger.TICK) -> None:
             else:
                 ask(host, PassRequest(known))
     note_conditions(now)
+    note_ends(now)
 
 
 @shared_task(name="reconcile_host")

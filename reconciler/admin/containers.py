@@ -20,6 +20,7 @@ from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
 from reconciler.models.trouble import ENDED_STATES, TROUBLE_WORDS, trouble_condition
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
+DEPLOYING = format_html(' <span class="quiet">{}</span>', "deploying")
 REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
 
 
@@ -75,7 +76,7 @@ class ContainerAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Container]:
         # a join would hide orphans, so the name comes by a subquery
         name = Workload.objects.filter(id=OuterRef("workload_id")).values("name")
-        rows = Container.objects.with_effective_state().with_restarts()
+        rows = Container.objects.with_effective_state().with_restarts().with_deploying()
         return rows.annotate(workload_name=Subquery(name)).order_by(*self.get_ordering(request))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -93,6 +94,8 @@ class ContainerAdmin(ReadOnlyAdmin):
             minutes = settings.RESTART_LOOP_SECONDS / 60
             title = f"{row.restarts_lately} restarts within {minutes:g} minutes"  # type: ignore[attr-defined]
             badge += format_html(' <span class="state state-restarting" title="{}">restart loop</span>', title)
+        if row.is_deploying:  # type: ignore[attr-defined]
+            badge += DEPLOYING
         return badge + UNHEALTHY if row.health == "unhealthy" else badge
 
     @admin.display(description="health check")

@@ -36,8 +36,17 @@ def news(known: LastInspect | None, told: LastInspect) -> str:
 
 def display_name(observation: Observation) -> str:
     """Return a container's name in a form that every database can store, since a daemon may send any bytes."""
-    name = observation.name or "no name"
-    return name if text_problem(name) is None else ascii(name[:MAX_VALUE_CHARS])[1:-1]
+    return storable(observation.name or "no name")
+
+
+def storable(text: str) -> str:
+    """Return a text in a form that every database can store."""
+    return text if text_problem(text) is None else ascii(text[:MAX_VALUE_CHARS])[1:-1]
+
+
+def by_whom(by: str) -> str:
+    """Return in words who did something, to be put behind what was done."""
+    return f" by {storable(by)}" if by else ""
 
 
 def short(container_id: str) -> str:

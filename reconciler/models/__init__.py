@@ -2,6 +2,7 @@
 
 from reconciler.models.condition import Condition
 from reconciler.models.container import Container
+from reconciler.models.deployment import Deployment, DeploymentState
 from reconciler.models.feed import Feed, newest_position
 from reconciler.models.host import Host
 from reconciler.models.outage import Outage, OutageKind
@@ -15,6 +16,8 @@ __all__ = [
     "ChangeKind",
     "Condition",
     "Container",
+    "Deployment",
+    "DeploymentState",
     "Feed",
     "Host",
     "Instance",

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from reconciler.core.observation import (
     MAX_STATE_CHARS,
 )
 from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
+from reconciler.models.deployment import deploying_condition
 from reconciler.models.host import Host, latest_believed
 from reconciler.models.state import ROW_STATES, UNKNOWN, State
 from reconciler.models.trouble import Trouble, orphan_condition, trouble_condition, unknown_condition
@@ -90,6 +91,15 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         """Rows that somebody should look at, for one reason or for any."""
         at = at or timezone.now()
         return self.with_restarts(at).filter(trouble_condition(kind, at))
+
+    def deploying(self, at: datetime | None = None) -> "ContainerQuerySet":
+        """Rows that are, or were at a moment, being deployed: by themselves, or with their workload."""
+        return self.filter(deploying_condition(at or timezone.now()))
+
+    def with_deploying(self, at: datetime | None = None) -> "ContainerQuerySet":
+        """Annotate `is_deploying`: whether the row is being deployed."""
+        is_deploying = ExpressionWrapper(deploying_condition(at or timezone.now()), output_field=BooleanField())
+        return self.annotate(is_deploying=is_deploying)
 
 
 class Container(Deployed):

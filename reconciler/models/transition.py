@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from reconciler.core.history import time_in_state
+from reconciler.core.labels import MAX_VALUE_CHARS
 from reconciler.core.observation import MAX_CONTAINER_ID_CHARS, MAX_HEALTH_CHARS, MAX_STATE_CHARS
 from reconciler.models.container import Container
 from reconciler.models.host import Host
@@ -61,7 +62,8 @@ class Transition(models.Model):
     `reconciler.feed` alone writes entries, so that their ids are in the order of their commits. Neither
     row nor host has a database constraint, because history outlives both. Of a container, `is_step` tells
     the steps of its row's history from changes of other columns, which leave the state as it is; `cause`
-    says what has changed. Of a host, the row is empty, and the states are its conditions. `at` is when the
+    says what has changed. Of a host, the row is empty, and the states are its conditions. Of a deployment, the
+    states are those of DeploymentState, and the row is empty if a whole workload is deployed. `at` is when the
     change was written, by the clock of the machine that wrote it; do not sort by it. `restarts` is by how
     much the restart count had grown.
     """
@@ -74,6 +76,7 @@ class Transition(models.Model):
     host = models.ForeignKey(
         Host, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="transitions"
     )
+    workload_id = models.CharField(max_length=MAX_VALUE_CHARS, blank=True, default="")
     from_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State, blank=True, default=State.PENDING)
     to_state = models.CharField(max_length=MAX_STATE_CHARS, choices=State)
     from_health = models.CharField(max_length=MAX_HEALTH_CHARS, blank=True, default="")

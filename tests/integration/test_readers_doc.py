@@ -18,7 +18,7 @@ from tests.builders import FakeEngine, container, workload
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
-PLACEHOLDER, BINDING, FAILED, ASKING, DELETING, READING, HISTORY, FEED, OUTAGES, SIGNAL = re.findall(
+PLACEHOLDER, BINDING, FAILED, ASKING, DEPLOYING, DELETING, READING, HISTORY, FEED, OUTAGES, SIGNAL = re.findall(
     r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
 WEB = container("web", workload("shop", role="web"))
@@ -46,14 +46,13 @@ def test_the_placeholder_is_taken_by_the_container_it_announces() -> None:
 def test_a_placeholder_is_bound_by_who_comes_first() -> None:
     run(PLACEHOLDER)
     names = run(BINDING)
-    assert (names["bound"], Container.objects.get().container_id) == (1, names["new_id"])
+    assert (names["row"].state, Container.objects.get().container_id) == ("created", names["new_id"])
 
 
 def test_who_comes_second_reads_the_row_again() -> None:
     run(PLACEHOLDER)
     look(WEB)
-    names = run(BINDING)
-    assert (names["bound"], names["row"].container_id) == (0, WEB.container_id)
+    assert run(BINDING)["row"].container_id == WEB.container_id
 
 
 def test_a_failed_deploy_stays_failed_until_a_listing_tells_more() -> None:
@@ -70,6 +69,12 @@ def test_asking_leaves_a_request() -> None:
     grant = lock_of("local").acquire(only_if_asked=True)
     assert grant is not None
     assert grant.asked == PassRequest(Trigger.MANUAL)
+
+
+def test_a_deploy_says_what_it_deploys_until_it_is_over() -> None:
+    run(PLACEHOLDER)
+    assert run(DEPLOYING)["expected_down"] == {"shop:web"}
+    assert not Container.objects.deploying().exists()
 
 
 def test_routes_of_unknown_rows_are_kept() -> None:
