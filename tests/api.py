@@ -88,6 +88,10 @@ class ApiClient:
         """Post a body, or none."""
         return self.ask("POST", path, body=body)
 
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        """Send a body as JSON, or none."""
+        return self.ask(method, path, body=None if body is None else json.dumps(body))
+
     def ask(self, method: str, path: str, *, query: Any = None, body: Any = None, headers: Any = None) -> Any:
         """Send a request, and check that the answer is as the document says."""
         more = {"data": body, "content_type": "application/json"} if body is not None else {}

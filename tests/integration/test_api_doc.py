@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, FOLLOWING, WAITING, STREAMING, ASKING, WRONG = re.findall(
-    r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE
-)
+EXAMPLES = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, FOLLOWING, WAITING, STREAMING, ASKING = EXAMPLES[:11]
+DEPLOYING, DEPLOYED, DEPLOYMENTS, PLACING, BINDING, FAILING, DELETING, WRONG = EXAMPLES[11:]
 
 
 @pytest.fixture
@@ -130,6 +130,28 @@ def test_a_stream_tells_what_happens(run: Any, monkeypatch: pytest.MonkeyPatch) 
 def test_a_pass_that_is_asked_for_follows(run: Any) -> None:
     assert json.loads(run(ASKING))["host"] == "local"
     assert lock_of("local").acquire(only_if_asked=True) is not None
+
+
+def test_a_deploy_is_said_to_be_under_way_until_it_is_over(run: Any) -> None:
+    lease = json.loads(run(DEPLOYING))["item"]
+    assert (lease["workload"], json.loads(run(DEPLOYMENTS))["items"]) == ("shop", [lease])
+    assert json.loads(run(DEPLOYED))["item"]["ended_at"]
+    assert json.loads(run(DEPLOYMENTS))["items"] == []
+
+
+def test_a_container_is_announced_and_bound(run: Any) -> None:
+    placed = json.loads(run(PLACING))["item"]
+    assert (placed["id"], placed["state"], placed["subdomain"]) == ("shop:api", "pending", "api")
+    made = json.loads(run(BINDING, CONTAINER=cid("new")))["item"]
+    assert (made["state"], made["container_id"]) == ("created", cid("new"))
+    assert json.loads(run(BINDING, CONTAINER=cid("late")))["status"] == 409
+
+
+def test_a_deploy_that_failed_says_so_and_is_cleared_away(run: Any) -> None:
+    run(PLACING)
+    assert json.loads(run(FAILING, CONTAINER=""))["item"]["state"] == "failed"
+    assert json.loads(run(DELETING))["row"] == "shop:api"
+    assert not Container.objects.filter(id="shop:api").exists()
 
 
 def test_an_error_looks_as_the_page_shows(run: Any) -> None:

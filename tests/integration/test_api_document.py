@@ -1,5 +1,6 @@
 """The OpenAPI document tells the truth: whatever is sent, the answer is as it says, and never an error of ours."""
 
+import json
 import re
 from typing import Any
 
@@ -34,8 +35,12 @@ def allowed_by(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     schema = resolved(schema)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"]) | st.text(max_size=10)
     if schema["type"] == "array":
         return st.lists(allowed_by(schema["items"]), max_size=3)
+    if schema["type"] == "object":
+        return objects(schema)
     if schema["type"] == "integer":
         # the greatest `wait` takes its time
         return st.sampled_from([schema["minimum"] - 1, schema["minimum"], schema["maximum"] + 1])
@@ -49,6 +54,30 @@ def queries(endpoint: Endpoint) -> st.SearchStrategy[dict[str, Any]]:
     good = st.fixed_dictionaries({}, optional=known)
     bad = st.dictionaries(st.sampled_from([*known, "x", ""]) | TEXTS, TEXTS | st.lists(TEXTS, max_size=3), max_size=3)
     return good | bad | st.builds(lambda one, other: {**one, **other}, good, bad)
+
+
+def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return objects that a schema of a body allows, or nearly: a member may be missing, unknown or of another type."""
+    members = {name: allowed_by(member) for name, member in schema["properties"].items()}
+    good = st.fixed_dictionaries(
+        {name: members[name] for name in schema.get("required", ())},
+        optional={name: member for name, member in members.items() if name not in schema.get("required", ())},
+    )
+    wrong = st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | TEXTS | st.lists(TEXTS, max_size=2)
+    bad = st.dictionaries(st.sampled_from([*members, "x"]) | TEXTS, wrong, max_size=3)
+    return good | st.builds(lambda one, other: {**one, **other}, good, bad)
+
+
+def bodies(endpoint: Endpoint) -> st.SearchStrategy[bytes | None]:
+    """Return bodies for an endpoint: such as it takes, such as it nearly takes, any bytes, and none."""
+    operation = described()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    anything = (
+        st.none() | st.binary(max_size=50) | st.sampled_from([b"", b"null", b"[]", b"[" * 50_000, b'{"a":"\\ud800"}'])
+    )
+    if "requestBody" not in operation:
+        return anything
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    return allowed_by(schema).map(lambda body: json.dumps(body).encode()) | anything
 
 
 @pytest.fixture
@@ -67,7 +96,7 @@ def api(valkey: redis.Redis, local: Host) -> ApiClient:
 def test_whatever_is_sent_the_answer_is_as_the_document_says(api: ApiClient, endpoint: Endpoint, data: Any) -> None:
     key = data.draw(st.sampled_from(["shop", "shop:web", "local", "west"]) | TEXTS.filter(bool))
     path = endpoint.path.replace(f"{{{endpoint.key_name}}}", key) if endpoint.key_name else endpoint.path
-    body = data.draw(st.none() | st.binary(max_size=50)) if endpoint.method != "GET" else None
+    body = data.draw(bodies(endpoint)) if endpoint.method != "GET" else None
     tag = data.draw(st.sampled_from(["", "*", 'W/"a"', '"', "é"]))
     headers = {"If-None-Match": tag} if tag else {}
     answer = api.ask(endpoint.method, path, query=data.draw(queries(endpoint)), body=body, headers=headers)

@@ -38,6 +38,11 @@ class Call(Generic[QueryType]):
     wants_events: bool = False
     last_event: str = ""
 
+    @property
+    def by(self) -> str:
+        """Return who asks, for people to read in the history."""
+        return f"token {self.who.name}" if isinstance(self.who, Token) else str(self.who or "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:

@@ -58,8 +58,15 @@ def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     (each["name"], words_of(each["schema"]), each.get("description", ""))
                     for each in operation["parameters"]
                 ],
+                "body": _body(operation),
                 "answers": [(status, words_of(found["schema"]) if found else "") for status, found in answers.items()],
             }
+
+
+def _body(operation: dict[str, Any]) -> str:
+    """Return the name of the type that a body has; empty if there is none."""
+    contents = operation.get("requestBody", {}).get("content", {}).values()
+    return next((words_of(each["schema"]) for each in contents), "")
 
 
 def _members(schema: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from web.api import changes, containers, hosts, workloads
+from web.api import changes, containers, deployments, deploys, hosts, workloads
 from web.api.endpoint import Call, Endpoint
 from web.api.openapi import document
 
@@ -16,8 +16,10 @@ def openapi(_call: Call[Any]) -> Raw:
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *containers.ENDPOINTS,
+    *deploys.ENDPOINTS,
     *workloads.ENDPOINTS,
     *hosts.ENDPOINTS,
+    *deployments.ENDPOINTS,
     *changes.ENDPOINTS,
     Endpoint(
         method="GET",

@@ -10,8 +10,11 @@ from typing import Annotated, Generic, Literal, TypeVar
 from msgspec import Meta, Struct
 
 from reconciler.models import Condition
+from reconciler.models.deployment import LONGEST_DEPLOYMENT
 
 MOST_ITEMS = 1_000
+LONGEST_DEPLOYMENT_SECONDS = int(LONGEST_DEPLOYMENT.total_seconds())
+CONTAINER_ID = "^[0-9a-f]{64}$"
 
 Item = TypeVar("Item")
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -136,11 +139,64 @@ class HostAnswer(One[Host]):
     """One host."""
 
 
+class Binding(Struct, forbid_unknown_fields=True):
+    """Which container a row is to be bound to."""
+
+    container_id: Annotated[
+        str, Meta(pattern=CONTAINER_ID, description="The whole id, as the Engine gave it.", examples=["4f5a" * 16])
+    ]
+    expected_container_id: Annotated[
+        str, Meta(max_length=64, description="What the row is bound to so far; empty: a placeholder.")
+    ] = ""
+
+
+class Failed(Struct, forbid_unknown_fields=True):
+    """A deploy has failed."""
+
+    expected_container_id: Annotated[
+        str, Meta(max_length=64, description="What the row is bound to; empty: a placeholder.")
+    ] = ""
+    cause: Annotated[str, Meta(min_length=1, max_length=255, description="Why, for people.")] = "the deploy failed"
+
+
+class Lease(Struct, forbid_unknown_fields=True):
+    """For how long something will be deployed, if nobody gives it back earlier."""
+
+    seconds: Annotated[int, Meta(ge=1, le=LONGEST_DEPLOYMENT_SECONDS)] = 600
+
+
+class Deleted(Struct):
+    """A row was deleted; it comes back if its container is still there."""
+
+    row: str
+    as_of: Moment
+
+
 class Asked(Struct):
     """A pass was asked for; it begins later."""
 
     host: str
     as_of: Moment
+
+
+class Deployment(Struct):
+    """A lease: a workload, or a single row, is being deployed. It ends by itself, or when it is given back."""
+
+    id: int
+    workload: Annotated[str, Meta(description="The workload's id; empty: a single row is deployed.")]
+    row: Annotated[str, Meta(description="The row's id; empty: a whole workload is deployed.")]
+    began_at: Moment
+    ends_at: Annotated[Moment, Meta(description="When it ends by itself.")]
+    ended_at: Annotated[Moment | None, Meta(description="When it has ended; null: it has not, or nobody has noticed.")]
+    by: Annotated[str, Meta(description="Who has said so last.")]
+
+
+class DeploymentPage(Page[Deployment]):
+    """A part of the list of deployments that are under way."""
+
+
+class DeploymentAnswer(One[Deployment]):
+    """One deployment."""
 
 
 class Change(Struct):
@@ -151,6 +207,7 @@ class Change(Struct):
     at: Annotated[Moment, Meta(description="When it was written, by the clock of who wrote it: do not sort by it.")]
     host: str
     row: Annotated[str, Meta(description="The container's row; empty if it is not about one.")]
+    workload: Annotated[str, Meta(description="The workload, of which the row is or was; empty for a host.")]
     from_state: Annotated[str | None, Meta(description="null: there was no row, or a placeholder.")]
     to_state: Annotated[
         str, Meta(description="The same as `from_state` if something else has changed; `gone`: no row.")
@@ -164,6 +221,7 @@ class Change(Struct):
     oom_killed: bool | None
     restarts: Annotated[int, Meta(description="By how much the restart count has grown.")]
     container: Annotated[Container | None, Meta(description="The row as it is now; null: there is none.")]
+    deployment: Annotated[Deployment | None, Meta(description="The deployment as it is now, if it is about one.")]
 
 
 class ChangePage(Page[Change]):
