@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -122,12 +122,3 @@ def wrong(name: str, value: str, allowed: str) -> ImproperlyConfigured:
 def followers_most(env: Env) -> int:
     """Return how many may follow the feed in one web process: the application and its server go by it."""
     return env.whole("FOLLOWERS_MOST", 200, least=0, most=10_000)
-
-
-def broker_url(redis_url: str) -> str:
-    """Return a Redis URL as Celery wants it, which has other words for a unix socket and for the database on it."""
-    parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
-        return redis_url
-    database = parse_qs(parts.query).get("db")
-    return f"redis+socket://{parts.netloc}{parts.path}{f'?virtual_host={database[0]}' if database else ''}"

@@ -1,20 +1,20 @@
 """Settings, all from the environment; docs/settings.md has the tables."""
 
 import ssl
-import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import dj_database_url
-from celery.schedules import crontab
 from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from reconciler.core.engine_url import engine_url_problem, shown_url, without_password
+from reconciler.core.engine_url import engine_url_problem, shown_url
 from reconciler.core.labels import MAX_VALUE_CHARS
-from tinyforge.env import Env, broker_url, followers_most, wrong
+from tinyforge import broker_address
+from tinyforge.database import database
+from tinyforge.env import Env, followers_most, wrong
+from tinyforge.logs import logging_of
+from tinyforge.schedule import schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -142,33 +142,7 @@ DATABASE_POOL = env.whole("DATABASE_POOL", 0, least=0, most=1_000)
 DATABASE_URL = env.url(
     "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}", ["sqlite", "postgres", "postgresql"]
 )
-try:
-    DATABASES: dict[str, Any] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
-except (ValueError, dj_database_url.ParseError):
-    raise wrong("DATABASE_URL", without_password(DATABASE_URL), "a database URL") from None
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        # begun IMMEDIATE, transactions serialise writers: SQLite has no SELECT FOR UPDATE
-        transaction_mode="IMMEDIATE",
-        timeout=20,
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    )
-else:
-    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
-    # every call to the outside has a bound: a server that has vanished must not hold a pass and its lock for ever
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        connect_timeout=5,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=4,
-        tcp_user_timeout=30_000,
-        # a process that is stopped amid a transaction must not keep all others from the feed
-        options="-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
-    )
-    if DATABASE_POOL:
-        # many threads share few connections; each is checked before it is lent
-        DATABASES["default"]["CONN_MAX_AGE"] = 0
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 5}
+DATABASES = {"default": database(DATABASE_URL, pool=DATABASE_POOL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The index: times in seconds
@@ -224,16 +198,10 @@ if TLS_ROOT and not TLS_ROOT.is_absolute():
 # Celery, and the Redis it shares with the locks
 
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ["redis", "rediss", "unix"])
-CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_BROKER_URL = broker_address.broker_url(REDIS_URL)
 if REDIS_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # without these a half-open connection to the broker stalls a worker for ever
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_address.TRANSPORT_OPTIONS
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
@@ -262,17 +230,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 # nobody is to end a worker by a message
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
-CELERY_BEAT_SCHEDULE = {
-    "reconcile": {
-        "task": "reconcile",
-        "schedule": RECONCILE_INTERVAL,
-        "kwargs": {"trigger": "tick"},
-        # a tick that is not consumed before the next one is of no use
-        "options": {"expires": RECONCILE_INTERVAL},
-    },
-    # at a time of day: an interval would begin again whenever beat is restarted
-    "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
-}
+CELERY_BEAT_SCHEDULE = schedule(RECONCILE_INTERVAL)
 
 # Who follows the feed: each long poll and each stream takes a thread of its web process
 
@@ -287,24 +245,4 @@ METRICS_MOST_ROWS = env.whole("METRICS_MOST_ROWS", 5_000, least=0, most=1_000_00
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "LINE", ["LINE", "JSON"])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
-            "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
-        },
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": LOG_FORMAT.lower()}},
-    "root": {"handlers": ["console"], "level": "WARNING" if LOG_LEVEL in ("INFO", "DEBUG") else LOG_LEVEL},
-    "loggers": {
-        **{name: {"level": LOG_LEVEL} for name in ("reconciler", "tinyforge", "web", "celery", "django")},
-        # Celery's two lines for each task say nothing that a pass does not say itself
-        **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
-        # web/audit.py says who failed to log in
-        "axes": {"level": "CRITICAL"},
-    },
-}
+LOGGING = logging_of(LOG_FORMAT, LOG_LEVEL)

@@ -17,8 +17,9 @@ from reconciler.checks import check_settings
 from reconciler.core.engine_url import without_password
 from reconciler.lock import connect
 from tests.waiting import WAIT_SECONDS
+from tinyforge.broker_address import broker_url
 from tinyforge.celery import app
-from tinyforge.env import Env, broker_url
+from tinyforge.env import Env
 
 ROOT = Path(__file__).parents[2]
 KEY = "only-for-tests-" + "k" * 50
