@@ -294,6 +294,17 @@ def test_sightings_are_not_refreshed_sooner(local: Host) -> None:
     assert Container.objects.get().last_seen_at == before.last_seen_at
 
 
+def test_a_row_of_another_host_is_not_refreshed_even_if_it_names_the_same_container(local: Host) -> None:
+    """I20."""
+    look(local, WEB)
+    other = Host.objects.create(name="other")
+    look(other, WEB)
+    age_sightings(16)
+    before = Container.objects.on("other").get().last_seen_at
+    look(local, WEB)
+    assert Container.objects.on("other").get().last_seen_at == before
+
+
 def test_sightings_are_refreshed_by_one_update(local: Host) -> None:
     """I11."""
     many = [container(f"c{number}", workload("shop", role=f"r{number}")) for number in range(50)]
