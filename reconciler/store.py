@@ -1,10 +1,11 @@
 """I/O: reads rows and the catalogue, and reads and writes the notes on hosts, in few queries (I11)."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from django.db import connection, transaction
@@ -21,6 +22,8 @@ from reconciler.core.safeguard import Held, Memory, Swept
 from reconciler.exceptions import UnknownHost
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 ROW_COLUMNS = tuple("host_id" if name == "host" else name for name in Row.__struct_fields__)
 COPIED_COLUMNS = ("image_tag", "subdomain", "proxy_route_id", "npm_proxy_id")
 DETAIL_COLUMNS = LastInspect.__struct_fields__
@@ -59,12 +62,12 @@ def next_fence(host: str, at: datetime) -> Fence:
         # the update locks the row, so the values that are read back belong to this pass
         Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
         read_at, token, applied, *left = _read(host, "fence_minted", "fence_applied", *_LEFT)
-    return Fence(host, token, applied, _host_record(read_at, *left))
+    return Fence(host, token, applied, _host_record(host, read_at, *left))
 
 
 def host_record(host: str) -> HostRecord:
     """Return what earlier passes have left, without making a fence. Raises UnknownHost."""
-    return _host_record(*_read(host, *_LEFT))
+    return _host_record(host, *_read(host, *_LEFT))
 
 
 def database_time(host: str) -> datetime:
@@ -83,12 +86,25 @@ def _read(host: str, *columns: str) -> tuple[Any, ...]:
     return values
 
 
-def _host_record(read_at: datetime, *columns: Any) -> HostRecord:
+def _host_record(host: str, read_at: datetime, *columns: Any) -> HostRecord:
     failures, last_success_at, condition_told, engine_id, held, swept, reason = columns
     memory = Memory(
-        held=msgspec.convert(held, tuple[Held, ...]), swept=msgspec.convert(swept, tuple[Swept, ...]), reason=reason
+        held=_remembered(host, "held", held, tuple[Held, ...]),
+        swept=_remembered(host, "swept", swept, tuple[Swept, ...]),
+        reason=reason,
     )
     return HostRecord(read_at, failures, last_success_at, condition_told, engine_id, memory)
+
+
+def _remembered(host: str, column: str, stored: object, kind: type[T]) -> T:
+    """Return what a host's column remembers, or nothing if it holds what no pass has written."""
+    try:
+        return msgspec.convert(stored, kind)
+    except msgspec.ValidationError as error:
+        text = "host %s: its column `%s` holds what no pass writes, and is taken as empty until a pass succeeds: %s"
+        extra = {"action": "memory_refused", "host": host}
+        logger.warning(text, host, column, error, extra=extra)
+        return kind()
 
 
 def memory_columns(memory: Memory) -> dict[str, Any]:

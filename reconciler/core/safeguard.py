@@ -7,11 +7,16 @@ a listing does hold is true, whatever it lacks.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta
 
 from reconciler.core.dispatch import Row
 from reconciler.core.observation import MISSING
 from reconciler.core.plan import Change, Kind, Plan
 
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A moment with its time zone, also when it is read from where it was stored."""
 OUTDATED = timedelta(minutes=10)
 """A listing that ended longer ago than this cannot be the first of two: too much may have happened since."""
 
@@ -32,7 +37,7 @@ class Held:
     `engine_id` is None if the Engine did not say who it was. Such a listing cannot be the first of two.
     """
 
-    since: datetime
+    since: Moment
     engine_id: str | None
     containers: frozenset[str]
 
@@ -41,7 +46,7 @@ class Held:
 class Swept:
     """Rows that one listing let go missing, and when that listing ended."""
 
-    at: datetime
+    at: Moment
     rows: frozenset[str]
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Self
 
+import msgspec
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from reconciler.core.engine_url import MAX_URL_CHARS, TLS_SCHEMES, engine_url_problem, scheme_of, shown_url
 from reconciler.core.row_ids import MAX_HOST_CHARS
+from reconciler.core.safeguard import Held
 
 MAX_ENGINE_ID_CHARS = 255
 WATCHER_SILENT_AFTER = timedelta(seconds=30)
@@ -165,8 +167,11 @@ class Host(models.Model):
 
     @property
     def held_count(self) -> int:
-        """How many containers are held back."""
-        return sum(len(held["containers"]) for held in self.held)
+        """How many containers are held back; none if somebody else has written what no pass writes."""
+        try:
+            return sum(len(held.containers) for held in msgspec.convert(self.held, tuple[Held, ...]))
+        except msgspec.ValidationError:
+            return 0
 
     def is_watched(self, at: datetime) -> bool:
         """Tell whether a living watcher follows the host's events."""
