@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from dev.guard import Guard
+
 MEASUREMENTS = (
     (
         "one pass, beside its listing alone and beside a straightforward Django task",
@@ -22,6 +24,7 @@ MEASUREMENTS = (
 
 def main() -> int:
     """Run the measurements one after the other, each in a process of its own."""
+    Guard("bench")
     missed = []
     for what, module, database in MEASUREMENTS:
         print(f"\n== {what} ({database})\n", flush=True)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from docker.utils import kwargs_from_env
 
 from dev.engine import DockerEngine, silence_reason
-from dev.leftovers import end_recorded
 from dev.packages import install_docker
 from dev.place import DOCKER_DATA_FOLDER, PROJECT, SIMULATOR_FOLDER, socket_folder
 from dev.process import Child, ServiceError
 from dev.progress import say, shout
 
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
-DOCKERD_GRACE_SECONDS = 25.0
 SIMULATOR_START_SECONDS = 60.0
 SIMULATOR_STOP_SECONDS = 5.0
 
@@ -45,24 +43,12 @@ def choose_engine(stack: ExitStack) -> EngineChoice:
     return EngineChoice(url=_start_simulator(stack), simulated=True)
 
 
-def end_leftover_engines() -> list[str]:
-    """End what an earlier `make up` that was killed left running; return the command lines."""
-    ended = end_recorded(SIMULATOR_FOLDER / "simulator.json")
-    ended += end_recorded(socket_folder() / "dockerd.json", grace_seconds=DOCKERD_GRACE_SECONDS)
-    if os.geteuid() == 0:
-        _private_engine().clear()
-    return ended
-
-
-def _private_engine() -> DockerEngine:
-    return DockerEngine(socket_folder(), data_root=DOCKER_DATA_FOLDER)
-
-
 def _start_private(stack: ExitStack) -> str:
     if os.geteuid() != 0:
         raise ServiceError("that needs root, and this is not root")
     install_docker()
-    engine = _private_engine()
+    engine = DockerEngine(socket_folder(), data_root=DOCKER_DATA_FOLDER)
+    engine.clear()
     stack.callback(engine.stop)
     engine.start()
     say(f"Docker: a private engine at {engine.url}, data in {DOCKER_DATA_FOLDER}, log in {socket_folder()}")

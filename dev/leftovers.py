@@ -1,71 +1,52 @@
-"""Remembers which processes were started, and ends them later, even in another run.
+"""Finds and ends what a run has started, even when the run itself is gone.
 
-Nothing is ever ended by its name alone: a process is recognised by its id, its start time and its command line.
+Every process that a run starts carries the run's mark in its environment, and hands it on to what it starts itself.
+So nothing is ever ended by its name or its id alone.
 """
 
-import json
+import os
+import secrets
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Self
+from contextlib import suppress
 
 import psutil
 
-START_TIME_TOLERANCE_SECONDS = 2.0
+# The marks of the run, and of the runs in which it was started, each a word.
+STARTED_BY = "TINYFORGE_STARTED_BY"
+ROUNDS = 10
 POLL_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What identifies a process well enough to end it in a later run."""
-
-    pid: int
-    started: float
-    command: tuple[str, ...]
-
-    @classmethod
-    def of(cls, process: psutil.Process) -> Self:
-        """Return the identity of a live process."""
-        return cls(pid=process.pid, started=process.create_time(), command=tuple(process.cmdline()))
-
-    def process(self) -> psutil.Process | None:
-        """Return the process if it still runs and is the same one."""
-        try:
-            process = psutil.Process(self.pid)
-            same_start = abs(process.create_time() - self.started) < START_TIME_TOLERANCE_SECONDS
-            same_command = tuple(process.cmdline()) == self.command
-            return process if same_start and same_command and process.is_running() else None
-        except psutil.Error:
-            return None
+def mark_what_follows(name: str) -> str:
+    """Mark every process that this one starts from now on, and return the mark, which begins with a name."""
+    mark = f"{name}-{secrets.token_hex(8)}"
+    os.environ[STARTED_BY] = f"{os.environ.get(STARTED_BY, '')} {mark}".strip()
+    return mark
 
 
-def write_record(path: Path, processes: Sequence[psutil.Process]) -> None:
-    """Write down which processes were started, so that a later run can end them if this one cannot."""
-    identities = []
-    for process in processes:
-        try:
-            identities.append(asdict(Identity.of(process)))
-        except psutil.Error:
-            continue
-    path.write_text(json.dumps(identities))
+def started_by(mark: str) -> list[psutil.Process]:
+    """Return the processes with a mark that begins so. What hides its environment is found below these."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(word.startswith(mark) for word in process.environ().get(STARTED_BY, "").split()):
+                found.append(process)
+    return found
 
 
-def end_recorded(path: Path, *, grace_seconds: float = 5.0) -> list[str]:
-    """End every process a record names that still runs, with its descendants; return their command lines."""
-    if not path.exists():
-        return []
-    try:
-        entries = json.loads(path.read_text())
-        identities = [Identity(pid=e["pid"], started=e["started"], command=tuple(e["command"])) for e in entries]
-    except (ValueError, KeyError, TypeError):
-        identities = []
-    alive = [process for identity in identities if (process := identity.process())]
-    names = [" ".join(process.cmdline()) for process in alive]
-    end_processes(alive, grace_seconds=grace_seconds)
-    path.unlink()
-    return names
+def end_started_by(mark: str) -> int:
+    """End the processes with a mark that begins so, and all below them; return how many had that mark."""
+    ended: set[int] = set()
+    for _ in range(ROUNDS):
+        # Again and again, because one of them may have started another while they were looked for.
+        found = started_by(mark)
+        if not found:
+            break
+        ended.update(process.pid for process in found)
+        end_processes(found)
+    return len(ended)
 
 
 def end_processes(processes: Sequence[psutil.Process], *, grace_seconds: float = 5.0) -> None:

@@ -18,7 +18,6 @@ DATABASE_FILE = VAR / "db.sqlite3"
 STATIC_FOLDER = VAR / "static"
 DOCKER_DATA_FOLDER = VAR / "docker"
 SIMULATOR_FOLDER = VAR / "simulator"
-PROCESSES_RECORD = VAR / "processes.json"
 
 
 def socket_folder() -> Path:

@@ -8,10 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
-from dev.leftovers import write_record
-
 TAIL_LINES = 30
 LARGEST_LOG_BYTES = 5_000_000
 POLL_SECONDS = 0.05
@@ -39,7 +35,6 @@ class Child:
         self.env = env
         self.owner = owner
         self.log = directory / f"{name}.log"
-        self.record = directory / f"{name}.json"
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -77,14 +72,12 @@ class Child:
                 )
             except OSError as error:
                 raise ServiceError(f"{self.name} cannot be started: {self.command[0]}: {error.strerror}") from error
-        self._record()
         try:
             self._wait_ready(is_ready, timeout_seconds)
         except BaseException:
             # Also when a signal interrupts the wait: nobody else knows of this child yet.
             self.kill()
             raise
-        self._record()
 
     def stop(self, *, timeout_seconds: float, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask the child to end, wait for it, and kill its process group if it does not."""
@@ -94,14 +87,12 @@ class Child:
                 self._popen.wait(timeout_seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self.record.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Kill the child and its process group, as a crash would."""
         if self._popen is not None and self.running:
             os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
-        self.record.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
         """Return the last lines the child wrote since its last start."""
@@ -117,12 +108,6 @@ class Child:
             raise ServiceError(self._failure(f"was not ready after {timeout_seconds:g} s")) from None
         if self._popen is not None and self._popen.poll() is not None:
             raise ServiceError(self._failure(f"ended with {self._popen.returncode}"))
-
-    def _record(self) -> None:
-        try:
-            write_record(self.record, [psutil.Process(self.pid)])
-        except psutil.NoSuchProcess:
-            return
 
     def _failure(self, what: str) -> str:
         return f"{self.name} {what}. Command: {' '.join(self.command)}\nThe end of {self.log}:\n{self.log_tail()}"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import psutil
 
-from dev.leftovers import end_processes, with_descendants, write_record
-from dev.place import PROCESSES_RECORD, PROJECT
+from dev.leftovers import end_processes, with_descendants
+from dev.place import PROJECT
 from dev.process import ServiceError
 
 WEB_SECONDS = 60.0
@@ -27,7 +27,6 @@ class Processes:
         self.environment = environment
         self.port = port
         self._popen: subprocess.Popen[bytes] | None = None
-        self._recorded: set[int] = set()
 
     @property
     def url(self) -> str:
@@ -59,10 +58,6 @@ class Processes:
         time.sleep(LOOK_SECONDS)
         if self._popen is None or self._popen.poll() is not None:
             raise ServiceError("one of the processes has ended, and so all are stopped; its last words are above")
-        family = self._family()
-        if {process.pid for process in family} != self._recorded:
-            self._recorded = {process.pid for process in family}
-            write_record(PROCESSES_RECORD, family)
 
     def stop(self) -> None:
         """End the processes, and those of them that do not end in time."""
@@ -76,7 +71,6 @@ class Processes:
             except subprocess.TimeoutExpired:
                 self._popen.kill()
         end_processes(family)
-        PROCESSES_RECORD.unlink(missing_ok=True)
 
     def _family(self) -> list[psutil.Process]:
         if self._popen is None or not psutil.pid_exists(self._popen.pid):

@@ -8,15 +8,16 @@ from contextlib import ExitStack
 
 import redis
 
-from dev.engine_choice import EngineChoice, choose_engine, end_leftover_engines
+from dev.engine_choice import EngineChoice, choose_engine
 from dev.environment import local_environment, save_environment
-from dev.leftovers import end_recorded
+from dev.guard import Guard
+from dev.leftovers import end_started_by
 from dev.login import USER, ensure_login
 from dev.place import (
     DATABASE_FILE,
+    DOCKER_DATA_FOLDER,
     ENV_FILE,
     PASSWORD_FILE,
-    PROCESSES_RECORD,
     PROJECT,
     private_folder,
     socket_folder,
@@ -67,7 +68,7 @@ def _run(*, has_terminal: bool) -> None:
 
 def _start(stack: ExitStack) -> Processes:
     private_folder(socket_folder())
-    _end_leftovers()
+    _be_guarded()
     redis_url = _redis(stack)
     choice = choose_engine(stack)
     environment = local_environment({"REDIS_URL": redis_url, "DOCKER_HOST": choice.url})
@@ -83,10 +84,14 @@ def _start(stack: ExitStack) -> Processes:
     return processes
 
 
-def _end_leftovers() -> None:
-    ended = end_recorded(PROCESSES_RECORD) + end_leftover_engines() + end_recorded(valkey_folder() / "valkey.json")
-    if ended:
-        say(f"ended {len(ended)} processes that an earlier `make up` left running when it was killed")
+def _be_guarded() -> None:
+    # The same for every run of this project, and no other's.
+    name = f"up-{socket_folder().name}"
+    if ended := end_started_by(name):
+        say(f"ended {ended} processes that an earlier `make up` left running when it was killed")
+    guard = Guard(name)
+    for folder in (socket_folder(), DOCKER_DATA_FOLDER):
+        guard.unmount_at_end(folder)
 
 
 def _redis(stack: ExitStack) -> str:

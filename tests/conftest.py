@@ -63,7 +63,7 @@ def answering(local: Host) -> Host:
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A directory with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="tf-", dir=DIRECTORY))
     yield path
     shutil.rmtree(path)
 

@@ -3,21 +3,24 @@
 TEST_DATABASE chooses `sqlite` (the default) or `postgres`: a server named by TEST_POSTGRES_URL, or
 one this module starts. Valkey's address is fixed here; the fixture `valkey` starts it.
 
+Whatever a test has started ends with the process of pytest that ran it, also if that is killed: it has a guard.
+
 With `-n` this runs in pytest's own process first, and then in each worker, which inherits the folder and the
 PostgreSQL server of the run. Whatever else a worker needs is its own: a folder, a Valkey, Engines, databases.
 """
 
 import atexit
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
+from dev.guard import Guard
 from dev.ports import free_port
 from dev.postgres import Postgres
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 VALKEY_PORT = free_port()
+GUARD = Guard("tests")
 
 
 def _own_directory() -> Path:
@@ -28,7 +31,7 @@ def _own_directory() -> Path:
         return folder
     folder = Path(tempfile.mkdtemp(prefix="tf-", dir="/tmp"))
     os.environ["TEST_DIRECTORY"] = str(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    GUARD.remove_at_end(folder)
     return folder
 
 
@@ -39,6 +42,8 @@ def _database_url() -> str:
         raise SystemExit(f"TEST_DATABASE={DATABASE!r} is not usable; allowed: sqlite, postgres")
     server = Postgres(DIRECTORY / "pg").start()
     atexit.register(server.stop)
+    if server.home:
+        GUARD.remove_at_end(server.home)
     os.environ["TEST_POSTGRES_URL"] = server.url
     return server.url
 

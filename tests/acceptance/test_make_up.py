@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -52,9 +53,9 @@ class Up:
             return []
         return with_descendants([psutil.Process(self._process.pid)])
 
-    def end(self) -> int:
-        """Ask it to end, as Ctrl-C does, and return its exit status."""
-        self._process.terminate()
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal that ends it, as Ctrl-C does, and return its exit status."""
+        self._process.send_signal(number)
         return self._process.wait(END_SECONDS)
 
 
@@ -93,4 +94,10 @@ def test_make_up_ends_also_what_does_not_react(up: Up) -> None:
         for process in deaf:
             process.suspend()
     assert up.end() == 0
+    assert not wait_ended(family, timeout_seconds=END_SECONDS)
+
+
+def test_nothing_of_make_up_outlives_it_when_it_is_killed(up: Up) -> None:
+    family = up.family()
+    assert up.end(signal.SIGKILL) == -signal.SIGKILL
     assert not wait_ended(family, timeout_seconds=END_SECONDS)

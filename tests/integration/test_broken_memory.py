@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 
@@ -28,7 +29,7 @@ def look(host: Host, count: int, *, dry_run: bool = False) -> Report:
 
 
 def spoil(column: str, value: object) -> None:
-    Host.objects.update(**{column: value})
+    Host.objects.update(**{column: Value(value, JSONField())})
 
 
 @either_column

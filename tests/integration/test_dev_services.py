@@ -15,7 +15,14 @@ import redis
 
 from dev import index
 from dev.index import Processes
-from dev.leftovers import end_recorded, with_descendants
+from dev.leftovers import (
+    STARTED_BY,
+    end_started_by,
+    mark_what_follows,
+    started_by,
+    wait_ended,
+    with_descendants,
+)
 from dev.place import PROJECT
 from dev.services import DockerEngine, Postgres, ServiceError, Valkey, free_port, install_docker
 from tests.conftest import unavailable
@@ -186,19 +193,25 @@ def test_a_path_too_long_for_sockets_is_refused(docker_machine: None, tmp_path: 
         DockerEngine(tmp_path / ("x" * 100)).start()
 
 
-def test_a_run_that_was_killed_is_ended_by_the_next(tmp_path: Path) -> None:
+def test_a_killed_run_without_a_guard_is_ended_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STARTED_BY, os.environ[STARTED_BY])
+    mark = mark_what_follows("killed-run")
     code = (
         "import sys, time; from pathlib import Path; from dev.valkey import Valkey; Valkey(Path(sys.argv[1])).start()"
     )
-    first_run = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; time.sleep(60)", str(tmp_path)], cwd=Path(__file__).parents[2]
-    )
-    record = tmp_path / "valkey.json"
-    eventually(lambda: record.exists() and record.read_text(), what="the record of who was started")
-    first_run.send_signal(signal.SIGKILL)
-    first_run.wait()
-    assert len(end_recorded(record)) == 1
-    assert not processes_below(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(60)", str(tmp_path)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+    ) as first_run:
+        assert first_run.stdout
+        first_run.stdout.readline()
+        first_run.kill()
+    family = with_descendants(processes_below(tmp_path))
+    assert len(family) >= 2
+    assert end_started_by(mark) >= 1
+    assert not wait_ended(family, timeout_seconds=0)
+    assert not started_by(mark)
 
 
 DEAF = "; ".join(
@@ -239,7 +252,12 @@ def test_one_process_that_does_not_end_does_not_keep_the_others_from_being_ended
     eventually(lambda: not processes_below(tmp_path), what="nothing is left")
 
 
-def test_a_record_of_another_process_with_that_id_ends_nothing(tmp_path: Path) -> None:
-    record = tmp_path / "other.json"
-    record.write_text(f'[{{"pid": {os.getpid()}, "started": 1.0, "command": ["/bin/other"]}}]')
-    assert end_recorded(record) == []
+def test_what_carries_another_mark_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STARTED_BY, os.environ[STARTED_BY])
+    mark = mark_what_follows("first-run")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"]) as process:
+        eventually(lambda: started_by(mark), what="it can be seen")
+        assert end_started_by("second-run") == 0
+        assert process.poll() is None
+        assert end_started_by(mark) == 1
+        assert process.wait() == -signal.SIGTERM

@@ -1,0 +1,88 @@
+"""A run of tests that is interrupted or killed leaves nothing running."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import pytest
+
+from dev.leftovers import STARTED_BY, end_started_by, started_by, wait_ended, with_descendants
+from dev.packages import install_docker
+from dev.place import PROJECT
+from tests.conftest import unavailable
+from tests.waiting import WAIT_SECONDS, eventually
+
+OF_THIS_RUN = ("PYTEST_XDIST_WORKER", "TEST_DIRECTORY", "TEST_POSTGRES_URL")
+
+
+class Run:
+    """A run of tests that would last long, in a session of its own."""
+
+    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
+        """Start it."""
+        self.mark = f"interrupted-{secrets.token_hex(8)}"
+        self._log, self._ready = folder / "run.log", folder / "ready"
+        self._ready.mkdir()
+        inherited = {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
+        marks = {STARTED_BY: f"{inherited.get(STARTED_BY, '')} {self.mark}", "ENDLESS_READY": str(self._ready)}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/acceptance/endless.py", *options],
+                cwd=PROJECT,
+                env=inherited | marks | environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def family(self, *ready: str) -> list[psutil.Process]:
+        """Return all processes of the run, as soon as those tests say that theirs run."""
+        eventually(lambda: self._names() >= set(ready) or self._process.poll() is not None, what="all runs")
+        assert self._process.poll() is None, self._log.read_text()
+        return with_descendants(started_by(self.mark))
+
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send a signal: SIGINT to all in its group, as a terminal does, and any other to pytest alone."""
+        send = os.killpg if number == signal.SIGINT else os.kill
+        send(self._process.pid, number)
+        self._process.wait(WAIT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end_started_by(self.mark)
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self._ready.iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_nothing_of_the_index_outlives_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
+    with Run(tmp_path, "-k", "index") as run:
+        family = run.family("index")
+        assert len(family) >= 8, "pytest, a worker with its children, beat, watcher, Valkey with its server"
+        run.interrupt(number)
+        assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
+        assert not started_by(run.mark)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_outlives_an_interrupted_run_with_several_workers(tmp_path: Path, number: signal.Signals) -> None:
+    if os.geteuid() != 0 or not install_docker():
+        unavailable("a private Docker Engine needs root, dockerd and a static busybox")
+    with Run(tmp_path, "--numprocesses=2", TEST_DATABASE="postgres") as run:
+        family = run.family("index", "engine")
+        names = {process.name() for process in family}
+        assert names >= {"postgres", "valkey-server", "dockerd", "containerd", "sleep"}
+        run.interrupt(number)
+        assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
+        assert not started_by(run.mark)
