@@ -147,6 +147,7 @@ def _entry(change: Change, context: PassContext) -> Transition:
     return Transition(
         row_id=after.id,
         host_id=after.host,
+        workload_id=after.workload_id,
         is_step=change.is_step,
         from_state=before.state if before else "",
         to_state=after.state,

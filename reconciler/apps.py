@@ -11,4 +11,4 @@ class ReconcilerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from reconciler import checks  # noqa: F401 - registers the system checks
+        from reconciler import checks, lookups  # noqa: F401 - they register the system checks, and `among`

@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from reconciler import store
-from reconciler.models import ChangeKind, Container, Deployment, Feed, Outage, Transition
+from reconciler.models import Container, Deployment, Feed, Outage, Transition
+from reconciler.models.transition import IS_STEP
 
 CHUNK_ROWS = 1_000
 
@@ -67,8 +68,7 @@ def _too_old(at: datetime) -> QuerySet[Transition]:
     old = Transition.objects.filter(at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
     later = Transition.objects.steps().filter(row_id=OuterRef("row_id"), id__gt=OuterRef("id"))
     row = Container.objects.filter(id=OuterRef("row_id"))
-    is_step = Q(kind=ChangeKind.CONTAINER, is_step=True)
-    return old.filter(~is_step | Exists(old & later) | ~Exists(row) & ~Exists(later))
+    return old.filter(~IS_STEP | Exists(old & later) | ~Exists(row) & ~Exists(later))
 
 
 def _old_outages(at: datetime) -> QuerySet[Outage]:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
-from reconciler import feed, lookups  # noqa: F401 - `lookups` registers `among`
+from reconciler import feed
 from reconciler.core.contests import RowElsewhere
 from reconciler.core.dispatch import LookupKeys, Row
 from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
@@ -201,11 +201,12 @@ def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:
 
 def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
     """Delete rows and end their history, in the caller's transaction; `rows` must lock them. Return how many."""
-    columns = ("id", "host_id", "container_id", "state", "health")
+    columns = ("id", "host_id", "workload_id", "container_id", "state", "health")
     ends = [
         Transition(
             row_id=row_id,
             host_id=host,
+            workload_id=workload_id,
             container_id=container_id,
             from_state=state,
             to_state=State.GONE,
@@ -213,7 +214,7 @@ def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
             at=at,
             cause=cause,
         )
-        for row_id, host, container_id, state, health in rows.values_list(*columns)
+        for row_id, host, workload_id, container_id, state, health in rows.values_list(*columns)
     ]
     Container.objects.filter(id__among=[end.row_id for end in ends]).delete()
     feed.append(ends)

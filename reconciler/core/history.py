@@ -1,4 +1,4 @@
-"""How long a row was up, from the steps of its history. Pure.
+"""When the steps of a row's history were, whatever the clocks beside them said. Pure.
 
 History is in the order of its commits. The moment of each step comes from the clock of one of several
 machines. These clocks differ, and one of them may have been wrong for a while.
@@ -6,18 +6,9 @@ machines. These clocks differ, and one of them may have been wrong for a while.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-
-
-def time_in_state(steps: Sequence[tuple[datetime, str]], state: str, since: datetime, until: datetime) -> timedelta:
-    """Return how long a row was in a state between two moments; `steps` are (moment, new state) in commit order."""
-    moments = in_order([moment for moment, _ in steps])
-    spans = zip(pairwise([*moments, _LATEST]), (reached for _, reached in steps), strict=True)
-    shares = (min(end, until) - max(begin, since) for (begin, end), reached in spans if reached == state)
-    return sum((max(share, timedelta()) for share in shares), timedelta())
 
 
 def in_order(moments: Sequence[datetime]) -> list[datetime]:

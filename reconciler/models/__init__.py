@@ -1,5 +1,6 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
+from reconciler.core.uptime import Piece, Span, Status, Uptime, uptime_of
 from reconciler.models.condition import Condition
 from reconciler.models.container import Container
 from reconciler.models.deployment import Deployment, DeploymentState
@@ -9,6 +10,14 @@ from reconciler.models.outage import Outage, OutageKind
 from reconciler.models.state import UNKNOWN, State
 from reconciler.models.transition import ChangeKind, Transition
 from reconciler.models.trouble import Trouble
+from reconciler.models.uptime import (
+    timelines_of_rows,
+    timelines_of_workloads,
+    uptime_of_all_rows,
+    uptime_of_host,
+    uptime_of_rows,
+    uptime_of_workload,
+)
 from reconciler.models.workload import Instance, Stack, Workload, WorkloadKind
 
 __all__ = [
@@ -23,11 +32,22 @@ __all__ = [
     "Instance",
     "Outage",
     "OutageKind",
+    "Piece",
+    "Span",
     "Stack",
     "State",
+    "Status",
     "Transition",
     "Trouble",
+    "Uptime",
     "Workload",
     "WorkloadKind",
     "newest_position",
+    "timelines_of_rows",
+    "timelines_of_workloads",
+    "uptime_of",
+    "uptime_of_all_rows",
+    "uptime_of_host",
+    "uptime_of_rows",
+    "uptime_of_workload",
 ]

@@ -319,31 +319,6 @@ def test_how_often_it_went_down(local: Host) -> None:
     assert Transition.objects.of("shop:web").since(NOON - timedelta(days=7)).downs().count() == 3
 
 
-def test_how_long_it_was_up(local: Host) -> None:
-    at(NOON - HOUR, "", "running")
-    at(NOON + HOUR, "running", "stopped")
-    at(NOON + 2 * HOUR, "stopped", "running")
-    at(NOON + 5 * HOUR, "running", "missing")
-    story = Transition.objects.of("shop:web")
-    assert story.uptime(NOON, NOON + 10 * HOUR) == 4 * HOUR
-    assert story.uptime(NOON, NOON + 3 * HOUR) == 2 * HOUR
-    assert story.uptime(NOON - 10 * HOUR, NOON) == HOUR
-
-
-def test_uptime_does_not_depend_on_the_order_asked_for(local: Host) -> None:
-    at(NOON - HOUR, "", "running")
-    at(NOON + HOUR, "running", "stopped")
-    row = Container.objects.create(id="shop:web", workload_id="shop")
-    assert row.transitions.uptime(NOON, NOON + 3 * HOUR) == HOUR
-
-
-def test_uptime_goes_on_until_now(local: Host) -> None:
-    look(local, RUNNING)
-    began = Transition.objects.steps().get().at
-    up = Transition.objects.of("shop:web").uptime(began - HOUR)
-    assert timedelta() < up <= timezone.now() - began
-
-
 def test_history_is_in_the_order_of_its_commits_whatever_the_clocks_say(local: Host) -> None:
     """I16: the second worker's clock is behind the first one's."""
     at(NOON - HOUR, "", "running")
@@ -351,19 +326,17 @@ def test_history_is_in_the_order_of_its_commits_whatever_the_clocks_say(local: H
     at(NOON + timedelta(seconds=0.3), "stopped", "running")
     story = Transition.objects.of("shop:web")
     assert [step.to_state for step in story] == ["running", "stopped", "running"]
-    assert story.uptime(NOON, NOON + 10 * HOUR) == 10 * HOUR
     assert Transition.objects.all()[0].to_state == "running"
 
 
 def test_a_row_whose_host_is_removed_ends_its_history(local: Host) -> None:
-    """I16: it was up until then."""
+    """I16."""
     look(Host.objects.create(name="west"), RUNNING)
     call_command("host", "remove", "west", "--with-rows", stdout=io.StringIO())
     story = Transition.objects.of("shop:web@west")
-    began, end = story
+    _, end = story
     assert (end.from_state, end.to_state, end.container_id, end.host_id) == ("running", "gone", cid("web"), "west")
     assert end.cause == "host west was removed with its rows"
-    assert story.uptime(began.at, end.at + HOUR) == end.at - began.at
 
 
 def test_the_end_of_a_row_is_written_with_its_removal_or_not_at_all(local: Host) -> None:

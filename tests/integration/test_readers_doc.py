@@ -1,6 +1,7 @@
 """The examples of docs/readers.md do what the page says."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from tests.builders import FakeEngine, container, workload
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "local")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
-PLACEHOLDER, BINDING, FAILED, ASKING, DEPLOYING, DELETING, READING, HISTORY, FEED, OUTAGES, SIGNAL = re.findall(
+PLACEHOLDER, BINDING, FAILED, ASKING, DEPLOYING, DELETING, READING, *HISTORIES, SIGNAL = re.findall(
     r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
+HISTORY, FEED, OUTAGES, UPTIME, TIMELINES = HISTORIES
 WEB = container("web", workload("shop", role="web"))
 
 
@@ -93,9 +95,7 @@ def test_the_history_answers() -> None:
     look(WEB)
     look(container("web", workload("shop", role="web"), state="stopped", exit_code=3))
     names = run(HISTORY)
-    began = Transition.objects.of("shop:web").earliest("at").at
     assert (names["down"].exit_code, names["this_week"]) == (3, 1)
-    assert names["up"] == names["down"].at - began
 
 
 def test_a_row_that_is_deleted_ends_its_history() -> None:
@@ -124,6 +124,26 @@ def test_outages_are_found() -> None:
     reconcile(Host.objects.get(name="local"), FakeEngine(failure="hangs"), trigger=Trigger.TICK)
     names = run(OUTAGES)
     assert list(names["today"]) == [names["blind"]]
+
+
+def test_uptime_is_told() -> None:
+    look(WEB)
+    names = run(UPTIME)
+    week = timedelta(days=7)
+    began = Transition.objects.of("shop:web").get().at
+    for uptime in (names["shop"], names["web"]):
+        assert (uptime.up, uptime.unknown, uptime.availability) == (names["until"] - began, began - names["since"], 1)
+    assert names["local"].up + names["local"].unknown == week
+
+
+def test_a_timeline_shows_when_it_was_up(capsys: pytest.CaptureFixture[str]) -> None:
+    look(WEB)
+    names = run(TIMELINES)
+    before, after = names["timelines"]["shop"]
+    assert ((before.status, before.state), (after.status, after.state)) == (("unknown", ""), ("up", "running"))
+    assert capsys.readouterr().out.splitlines()[1] == f"{after.span.begin} {after.span.end} up running"
+    assert [piece.status for piece in names["timelines"]["blog"]] == ["unknown"]
+    assert names["today"].up == after.span.end - after.span.begin
 
 
 def test_a_receiver_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.history import in_order, time_in_state
+from reconciler.core.history import in_order
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -14,12 +14,6 @@ hours = st.lists(st.integers(0, 1_000), max_size=30)
 
 def moments(*after_noon: float) -> list[datetime]:
     return [NOON + number * HOUR for number in after_noon]
-
-
-def up(*steps: tuple[float, str], since: float = 0, until: float = 100) -> float:
-    """Return how many hours of a history were spent running."""
-    told = [(NOON + number * HOUR, state) for number, state in steps]
-    return time_in_state(told, "running", NOON + since * HOUR, NOON + until * HOUR) / HOUR
 
 
 @given(hours)
@@ -56,20 +50,3 @@ def test_a_moment_that_is_too_early_becomes_that_of_the_step_before() -> None:
 
 def test_several_steps_by_one_wrong_clock_do_not_outweigh_the_rest() -> None:
     assert in_order(moments(1, 99, 98, 4, 5, 6)) == moments(1, 4, 4, 4, 5, 6)
-
-
-def test_time_in_a_state_is_counted_within_the_asked_time_alone() -> None:
-    story = ((-5, "running"), (2, "stopped"), (4, "running"), (8, "gone"))
-    assert (up(*story), up(*story, since=1), up(*story, until=5), up(*story, since=3, until=3.5)) == (6, 5, 3, 0)
-
-
-def test_the_last_state_lasts() -> None:
-    assert up((1, "running"), until=9) == 8
-
-
-def test_of_an_empty_history_nothing_was_up() -> None:
-    assert up() == 0
-
-
-def test_a_step_beyond_the_asked_time_counts_for_nothing() -> None:
-    assert up((1, "running"), (200, "stopped"), (300, "running")) == 99
