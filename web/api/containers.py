@@ -18,6 +18,7 @@ from web.api.endpoint import Call, Endpoint
 from web.api.pages import PageQuery, cut, part_of
 from web.api.reading import Texts
 from web.api.types import moment
+from web.api.uptimes import uptimes_of_container
 from web.problems import Problem, Refused
 
 _MOMENTS = ("unknown_since", "started_at", "finished_at", "last_seen_at", "created_at", "updated_at")
@@ -53,7 +54,8 @@ def get_container(call: Call[Any]) -> types.ContainerAnswer:
     found, cursor = _read_with_cursor(_rows(call.at).filter(id=call.key))
     if not found:
         raise Refused(Problem.NOT_FOUND, f"there is no container {call.key!r}")
-    return types.ContainerAnswer(item=found[0], as_of=moment(call.at), cursor=cursor)
+    uptime = uptimes_of_container(call.key, call.at)
+    return types.ContainerAnswer(item=found[0], uptime=uptime, as_of=moment(call.at), cursor=cursor)
 
 
 def containers_of(workload: str, at: datetime) -> tuple[Sequence[types.Container], str | None]:

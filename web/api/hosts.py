@@ -14,6 +14,7 @@ from web.api import types
 from web.api.endpoint import Call, Endpoint
 from web.api.pages import PageQuery, cut, part_of
 from web.api.types import moment
+from web.api.uptimes import uptimes_of_host
 from web.models import Scope
 from web.problems import Problem, Refused
 
@@ -28,7 +29,8 @@ def list_hosts(call: Call[PageQuery]) -> types.HostPage:
 def get_host(call: Call[Any]) -> types.HostAnswer:
     """Return one host. Raises Refused."""
     cursor = Feed.of_this_database().newest()
-    return types.HostAnswer(item=_served([_host(call.key)], call.at)[0], as_of=moment(call.at), cursor=cursor)
+    item, uptime = _served([_host(call.key)], call.at)[0], uptimes_of_host(call.key, call.at)
+    return types.HostAnswer(item=item, uptime=uptime, as_of=moment(call.at), cursor=cursor)
 
 
 def ask_for_pass(call: Call[Any]) -> types.Asked:

@@ -47,6 +47,28 @@ class One(Answer, Generic[Item]):
     item: Item
 
 
+class Uptime(Struct):
+    """For how long something was up and down within a span, and for how long nothing was known."""
+
+    up_seconds: Annotated[float, Meta(description="A workload is up while at least one of its containers runs.")]
+    down_seconds: float
+    unknown_seconds: Annotated[
+        float,
+        Meta(description="Its host could not be seen, or nothing was deployed: before the first sight, for example."),
+    ]
+    availability: Annotated[float | None, Meta(description="up ÷ (up + down); null: nothing is known.")]
+    coverage: Annotated[float | None, Meta(description="Which share of the span is known.")]
+
+
+class Uptimes(Struct):
+    """Uptime over the last day, week and month."""
+
+    until: Annotated[Moment, Meta(description="When these spans end: at the last full minute.")]
+    last_24_hours: Uptime
+    last_7_days: Uptime
+    last_30_days: Uptime
+
+
 class Container(Struct, gc=False):
     """A row of the index: which container serves a workload, where, and in what state."""
 
@@ -86,7 +108,9 @@ class ContainerPage(Page[Container]):
 
 
 class ContainerAnswer(One[Container]):
-    """One container."""
+    """One container, and its uptime."""
+
+    uptime: Uptimes
 
 
 class Workload(Struct):
@@ -104,8 +128,9 @@ class WorkloadPage(Page[Workload]):
 
 
 class WorkloadAnswer(One[Workload]):
-    """One workload with its containers."""
+    """One workload with its containers, and its uptime."""
 
+    uptime: Uptimes
     containers: Annotated[Sequence[Container], Meta(max_length=MOST_ITEMS)]
     next: Annotated[str | None, Meta(description="If there are more: `after` for the list of its containers.")]
 
@@ -136,7 +161,9 @@ class HostPage(Page[Host]):
 
 
 class HostAnswer(One[Host]):
-    """One host."""
+    """One host, and its uptime: it is down while passes over it fail, and not known while nobody looks at it."""
+
+    uptime: Uptimes
 
 
 class Binding(Struct, forbid_unknown_fields=True):

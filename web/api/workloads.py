@@ -17,6 +17,7 @@ from web.api.endpoint import Call, Endpoint
 from web.api.pages import PageQuery, cut, part_of
 from web.api.reading import Texts
 from web.api.types import moment
+from web.api.uptimes import uptimes_of_workload
 from web.problems import Problem, Refused
 
 
@@ -45,7 +46,10 @@ def get_workload(call: Call[Any]) -> types.WorkloadAnswer:
         raise Refused(Problem.NOT_FOUND, f"there is no workload {call.key!r}")
     item = _served(found, _counts([found.id], call.at))
     of_it, after = containers_of(found.id, call.at)
-    return types.WorkloadAnswer(item=item, containers=of_it, next=after, as_of=moment(call.at), cursor=cursor)
+    uptime = uptimes_of_workload(found.id, call.at)
+    return types.WorkloadAnswer(
+        item=item, uptime=uptime, containers=of_it, next=after, as_of=moment(call.at), cursor=cursor
+    )
 
 
 def _wanted(query: WorkloadQuery, at: datetime) -> "QuerySet[Workload]":
@@ -86,7 +90,7 @@ ENDPOINTS = (
         method="GET",
         path="workloads/{id}",
         handler=get_workload,
-        summary="One workload with its containers",
+        summary="One workload with its containers and its uptime",
         answer=types.WorkloadAnswer,
     ),
 )
