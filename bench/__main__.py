@@ -14,6 +14,8 @@ MEASUREMENTS = (
     ),
     ("10,000 containers, 100 of them changed, with inspects that fail at random", "inspects", "postgres"),
     ("a fleet: rounds over 10, 200 and 1,000 hosts, with 1 in 100 hanging", "fleet", "postgres"),
+    ("what a pass pays for a feed in the order of commits", "feed", "postgres"),
+    ("uptime of 10,000 rows over 30 days", "uptime", "postgres"),
     ("the API over 10,000 rows, beside the admin's list", "api", "sqlite"),
     ("the same", "api", "postgres"),
     ("the next page, beside slow clients, logins and those who follow the feed", "web", "postgres"),
