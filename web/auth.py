@@ -1,11 +1,14 @@
 """Who may use what of the API: a token, or for reading a person who is logged in."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AbstractUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from web.models import Scope, Token
 from web.problems import Problem, problem
+
+MAY_LOOK = "reconciler.view_container"
+"""What a person must be allowed, in the admin too, to read what the index knows."""
 
 
 def token_of(request: HttpRequest) -> Token | None:
@@ -29,17 +32,26 @@ def refusal_of(request: HttpRequest, scope: Scope) -> HttpResponse | None:
 def admit(request: HttpRequest, scope: Scope) -> Token | AbstractBaseUser | HttpResponse:
     """Return who asks, if he may have what wants a scope; otherwise the answer that says why not."""
     if request.headers.get("Authorization"):
-        token = token_of(request)
-        if token is None:
-            return _unauthorized("the token is unknown, wrong or has expired")
-        if token.allows(scope):
-            return token
-        return problem(Problem.FORBIDDEN, f"the token may {Scope(token.scope).label}; this wants the scope {scope}")
+        return _admit_program(token_of(request), scope)
     if request.user.is_authenticated and request.user.is_active:
-        if scope is Scope.READ:
-            return request.user
-        return problem(Problem.FORBIDDEN, "a session may only read: show a token")
+        return _admit_person(request.user, scope)
     return _unauthorized("show a token: Authorization: Bearer tf_…")
+
+
+def _admit_program(token: Token | None, scope: Scope) -> Token | HttpResponse:
+    if token is None:
+        return _unauthorized("the token is unknown, wrong or has expired")
+    if token.allows(scope):
+        return token
+    return problem(Problem.FORBIDDEN, f"the token may {Scope(token.scope).label}; this wants the scope {scope}")
+
+
+def _admit_person(person: AbstractUser, scope: Scope) -> AbstractUser | HttpResponse:
+    if scope is not Scope.READ:
+        return problem(Problem.FORBIDDEN, "a session may only read: show a token")
+    if person.has_perm(MAY_LOOK):
+        return person
+    return problem(Problem.FORBIDDEN, "you may not look at containers: join the group viewer or operator")
 
 
 def _unauthorized(detail: str) -> HttpResponse:

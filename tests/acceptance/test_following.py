@@ -12,11 +12,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import psutil
+import pytest
+from django.utils import timezone
 
 from dev.index import Processes
 from dev.ports import free_port
 from reconciler.core.cursors import decode
-from reconciler.models import Container, Host, Transition
+from reconciler.models import Container, Feed, Host, Transition
 from tests.waiting import WAIT_SECONDS, eventually
 from web.models import Scope, Token
 
@@ -34,10 +36,10 @@ class Web:
         self._processes = processes
         self._process: Any = None
 
-    def start(self) -> None:
+    def start(self, workers: int = 2, **environment: str) -> None:
         """Start it, and wait until it answers."""
-        options = ("-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", "--workers", "2")
-        self._process = self._processes.start("web", "gunicorn", *options, DATABASE_POOL="8")
+        options = ("-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", f"--workers={workers}")
+        self._process = self._processes.start("web", "gunicorn", *options, DATABASE_POOL="8", **environment)
         eventually(self._answers, what="web answers")
 
     def kill_one_process(self) -> None:
@@ -200,3 +202,39 @@ def test_every_reader_ends_with_the_table_whoever_is_killed(processes: Processes
         }
     assert (readers[0].seen, readers[1].seen) == (ids, ids)
     assert readers[2].seen == ids[len(ids) - len(readers[2].seen) :]
+
+
+@pytest.fixture
+def with_one_place(processes: Processes) -> tuple[Web, Reader]:
+    """A site at which one may follow, and somebody who may read."""
+    web = Web(processes)
+    web.start(workers=1, FOLLOWERS_MOST="1")
+    return web, Reader(web, Token.objects.issue("reader", Scope.READ)[1], 0)
+
+
+def may_follow(reader: Reader) -> bool:
+    """Tell whether a stream begins."""
+    with contextlib.suppress(*LOST), reader.asked("changes", Accept="text/event-stream"):
+        return True
+    return False
+
+
+@pytest.mark.slow
+def test_a_follower_who_has_hung_up_gives_the_place_back(with_one_place: tuple[Web, Reader]) -> None:
+    """I19: it is noticed when the next bookmark cannot be sent."""
+    _, reader = with_one_place
+    with reader.asked("changes", Accept="text/event-stream") as stream:
+        assert not may_follow(reader)
+        stream.close()
+    eventually(lambda: may_follow(reader))
+
+
+@pytest.mark.slow
+def test_a_follower_who_reads_nothing_loses_the_place(with_one_place: tuple[Web, Reader]) -> None:
+    """I19: a megabyte or so waits for it in buffers, and then nothing is sent for half a minute."""
+    _, reader = with_one_place
+    given: dict[str, Any] = {"row_id": "shop:web", "host_id": "local", "to_state": "running", "at": timezone.now()}
+    Transition.objects.bulk_create(Transition(cause="x" * 900, **given) for _ in range(10_000))
+    beginning = Feed.of_this_database().cursor(0)
+    with reader.asked(f"changes?after={beginning}", Accept="text/event-stream"):
+        eventually(lambda: may_follow(reader))

@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 import redis
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -54,6 +55,16 @@ def test_strangers_are_told_to_show_a_token(client: Client, local: Host) -> None
 
 def test_a_person_who_is_logged_in_reads(admin_client: Client, local: Host) -> None:
     assert admin_client.get("/api/v1/containers").status_code == 200
+
+
+@pytest.mark.parametrize(("group", "status"), [("viewer", 200), ("operator", 200), (None, 403)])
+def test_a_person_reads_who_may_look_at_containers_in_the_admin(
+    client: Client, local: Host, django_user_model: Any, group: str | None, status: int
+) -> None:
+    person = django_user_model.objects.create_user("sam", is_staff=True)
+    person.groups.set(Group.objects.filter(name=group))
+    client.force_login(person)
+    assert client.get("/api/v1/containers").status_code == status
 
 
 def test_a_person_who_is_logged_in_asks_for_nothing(admin_client: Client, local: Host) -> None:

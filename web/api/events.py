@@ -4,9 +4,10 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import msgspec
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 
 CONTENT_TYPE = "text/event-stream"
+SEND_SECONDS = 30.0
 RETRY_MS = 1_000
 """How long a browser waits before it comes again, after the end of a stream."""
 
@@ -14,6 +15,12 @@ RETRY_MS = 1_000
 def event(name: str, event_id: str, data: Any) -> bytes:
     """Return an event; JSON has no line breaks, so the data is one line."""
     return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), event_id.encode(), msgspec.json.encode(data))
+
+
+def leave_who_does_not_read(request: HttpRequest) -> None:
+    """Have the server give a client up that takes nothing of its stream for so long, instead of waiting for ever."""
+    if connection := request.META.get("gunicorn.socket"):
+        connection.settimeout(SEND_SECONDS)
 
 
 class Events:

@@ -11,6 +11,7 @@ from web.address import client_address
 from web.api.answering import let_nobody_keep, respond
 from web.api.endpoint import Call, Endpoint
 from web.api.events import CONTENT_TYPE as EVENTS
+from web.api.events import leave_who_does_not_read
 from web.api.reading import read_body, read_query
 from web.api.registry import ENDPOINTS
 from web.auth import admit
@@ -69,4 +70,7 @@ def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponseBas
         wants_events=request.method == "GET" and EVENTS in request.headers.get("Accept", ""),
         last_event=request.headers.get("Last-Event-ID", ""),
     )
-    return respond(request, endpoint.handler(call), endpoint.status)
+    response = respond(request, endpoint.handler(call), endpoint.status)
+    if response.streaming:
+        leave_who_does_not_read(request)
+    return response
