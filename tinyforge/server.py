@@ -11,7 +11,7 @@ from tinyforge.env import Env, followers_most
 THREADS_FOR_OTHERS = 32
 
 wsgi_app = "tinyforge.wsgi"
-worker_class = "gthread"
+worker_class = "tinyforge.threads.Threads"
 threads = followers_most(Env()) + THREADS_FOR_OTHERS
 # waiting for a thread, and kept alive between two requests
 worker_connections = threads + 1_000

@@ -3,63 +3,24 @@
 import contextlib
 import http.client
 import json
-import os
 import random
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-import psutil
 import pytest
 from django.utils import timezone
 
 from dev.index import Processes
-from dev.ports import free_port
 from reconciler.core.cursors import decode
 from reconciler.models import Container, Feed, Host, Transition
+from tests.acceptance.site import LOST, Web
 from tests.waiting import WAIT_SECONDS, eventually
 from web.models import Scope, Token
 
 HOSTS = [f"h{number}" for number in range(8)]
 NOT_TOLD = ("last_seen_at", "updated_at", "effective_state", "unknown_since")
-LOST = (OSError, http.client.HTTPException)
-"""What a client sees of a server that is killed."""
-
-
-class Web:
-    """gunicorn, as production runs it, on the test's database."""
-
-    def __init__(self, processes: Processes) -> None:
-        self.port = free_port()
-        self._processes = processes
-        self._process: Any = None
-
-    def start(self, workers: int = 2, **environment: str) -> None:
-        """Start it, and wait until it answers."""
-        options = ("-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", f"--workers={workers}")
-        self._process = self._processes.start("web", "gunicorn", *options, DATABASE_POOL="8", **environment)
-        eventually(self._answers, what="web answers")
-
-    def kill_one_process(self) -> None:
-        """Kill one of the processes that serve; gunicorn starts another."""
-        random.choice(psutil.Process(self._process.pid).children()).kill()
-
-    def kill(self) -> None:
-        """Kill all of it at once."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(WAIT_SECONDS)
-
-    def _answers(self) -> bool:
-        with contextlib.suppress(*LOST), contextlib.closing(self.connect()) as server:
-            server.request("GET", "/livez")
-            return server.getresponse().status == 200
-        return False
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
 
 class Reader:
