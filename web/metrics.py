@@ -16,13 +16,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from reconciler.models import UNKNOWN, Condition, Container, State
+from reconciler.readiness import neglected_hosts
 from reconciler.status import HostStatus, pass_outcomes, statuses
 from web.address import client_address, is_within
 from web.auth import refusal_of
 from web.models import Scope
 from web.version import version
 
-STATES = (*(state.value or "pending" for state in State if state is not State.GONE), UNKNOWN)
+OTHER = "other"
+"""A state that the Engine has a word for, and the index has not."""
+KNOWN_STATES = tuple(state.value or "pending" for state in State if state is not State.GONE)
 ROW = ("row", "host")
 
 
@@ -50,7 +53,7 @@ class IndexCollector(Collector):
         """Yield all families."""
         yield InfoMetricFamily("tinyforge_build", "What runs here", {"version": version()})
         hosts = statuses(self._at)
-        yield from _host_families(hosts)
+        yield from _host_families(hosts, set(neglected_hosts(self._at)))
         yield from _own_families(hosts)
         count = Container.objects.count()
         truncated = count > settings.METRICS_MOST_ROWS
@@ -59,7 +62,7 @@ class IndexCollector(Collector):
             yield from _row_families(self._at)
 
 
-def _host_families(hosts: list[HostStatus]) -> Iterator[Metric]:
+def _host_families(hosts: list[HostStatus], neglected: set[str]) -> Iterator[Metric]:
     conditions = [((host.host, condition), host.condition == condition) for host in hosts for condition in Condition]
     yield _gauge("host_condition", "How a host is doing: 1 for what holds", ("host", "condition"), conditions)
     yield _gauge(
@@ -68,15 +71,31 @@ def _host_families(hosts: list[HostStatus]) -> Iterator[Metric]:
         ("host",),
         [((host.host,), host.last_success_at.timestamp()) for host in hosts if host.last_success_at],
     )
+    unseen = [((host.host,), host.host in neglected) for host in hosts]
+    yield _gauge("host_neglected", "1 if nobody looks at the host although it is enabled", ("host",), unseen)
     watched = [((host.host,), host.watching_since is not None) for host in hosts]
     yield _gauge("host_watched", "1 if the host's events are followed", ("host",), watched)
     yield _counter("host_events", "Events seen", ("host",), [((host.host,), host.events_seen) for host in hosts])
     drift = [((host.host,), host.drift_found) for host in hosts]
     yield _counter("host_drift", "Changes that a tick found and no event announced", ("host",), drift)
-    counts = [((host.host, state), host.containers.get(state, 0)) for host in hosts for state in STATES]
-    yield _gauge("host_containers", "Rows by what is known now", ("host", "state"), counts)
-    last = [((host.host, state), host.last_known.get(state, 0)) for host in hosts for state in STATES[:-1]]
-    yield _gauge("host_containers_unknown", "Unknown rows by the last state that was known", ("host", "state"), last)
+    yield from _row_counts(hosts)
+
+
+def _row_counts(hosts: list[HostStatus]) -> Iterator[Metric]:
+    effective = [(host.host, _counted(host.containers, (*KNOWN_STATES, UNKNOWN))) for host in hosts]
+    last_known = [(host.host, _counted(host.last_known, KNOWN_STATES)) for host in hosts]
+    for name, text, counts in (
+        ("host_containers", "Rows by what is known now", effective),
+        ("host_containers_unknown", "Unknown rows by the last state that was known", last_known),
+    ):
+        samples = [((host, state), count) for host, by_state in counts for state, count in by_state.items()]
+        yield _gauge(name, text, ("host", "state"), samples)
+
+
+def _counted(counts: dict[str, int], states: Sequence[str]) -> dict[str, int]:
+    """Return how many rows there are in each of these states, zeros included, and in any other state."""
+    others = sum(count for state, count in counts.items() if state not in states)
+    return {state: counts.get(state, 0) for state in states} | {OTHER: others}
 
 
 def _own_families(hosts: list[HostStatus]) -> Iterator[Metric]:
@@ -96,6 +115,11 @@ def _is_looping(row: Container) -> bool:
     return bool(row.restarts_lately >= settings.RESTART_LOOP_COUNT)  # type: ignore[attr-defined]
 
 
+def _state_of(row: Container) -> str:
+    state = str(row.effective_state) or "pending"  # type: ignore[attr-defined]
+    return state if state in (*KNOWN_STATES, UNKNOWN) else OTHER
+
+
 def _seconds(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment else None
 
@@ -113,7 +137,7 @@ def _row_families(at: datetime) -> Iterator[Metric]:
     rows = list(Container.objects.with_effective_state(at).with_restarts(at).order_by("id"))
     info = [((row.id, str(row.host_id), str(row.workload_id), row.role, row.image_ref), 1) for row in rows]
     yield _gauge("container_info", "What a row is", (*ROW, "workload", "role", "image"), info)
-    states = [((row.id, str(row.host_id), str(row.effective_state) or "pending"), 1) for row in rows]  # type: ignore[attr-defined]
+    states = [((row.id, str(row.host_id), _state_of(row)), 1) for row in rows]
     yield _gauge("container_state", "The state that holds", (*ROW, "state"), states)
     healths = [((row.id, str(row.host_id), row.health), 1) for row in rows if row.health]
     yield _gauge("container_health", "What its health check says", (*ROW, "health"), healths)

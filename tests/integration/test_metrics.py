@@ -1,8 +1,10 @@
 """/metrics: what Prometheus reads, by the names and rules that it knows."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -15,7 +17,7 @@ from pytest_django.fixtures import Settings
 from dev.packages import find_program
 from reconciler.conf import lock_of
 from reconciler.core.report import Trigger
-from reconciler.models import Container, Host, Transition, Workload
+from reconciler.models import Container, Host, Transition
 from reconciler.single_flight import reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import cid
@@ -26,7 +28,9 @@ pytestmark = pytest.mark.django_db
 
 Scrape = Callable[[], dict[tuple[str, ...], float]]
 
-HOSTILE = 'x"}\n# TYPE evil counter\\'
+PROJECT = Path(__file__).parents[2]
+HOSTILE = 'x"}\n# TYPE evil counter\\ é\u2028{,}\t'
+LONG = HOSTILE + "y" * 300
 
 
 @pytest.fixture
@@ -84,6 +88,24 @@ def test_states_are_counted_with_zeros_and_unknown_apart(scrape: Scrape) -> None
     assert samples["host_containers", "local", "running"] == 0
     assert samples["host_containers_unknown", "local", "running"] == 1
     assert samples["host_containers", "local", "missing"] == 0
+
+
+def test_states_without_a_word_of_ours_are_counted_together(scrape: Scrape) -> None:
+    """Otherwise an Engine could make any number of series."""
+    fresh()
+    for state in ("stuck", "lost"):
+        seen(f"shop:{state}", state=state)
+    samples = scrape()
+    assert samples["host_containers", "local", "other"] == 2
+    assert samples["container_state", "local", "shop:stuck", "other"] == 1
+
+
+def test_a_host_that_nobody_looks_at_is_told(scrape: Scrape) -> None:
+    """Also if it fails, which would hide that."""
+    fresh()
+    assert scrape()["host_neglected", "local"] == 0
+    Host.objects.update(last_attempt_at=timezone.now() - timedelta(seconds=91), last_error="connection refused")
+    assert scrape()["host_neglected", "local"] == 1
 
 
 def test_a_row_has_the_state_that_holds_and_no_other(scrape: Scrape) -> None:
@@ -156,16 +178,54 @@ def test_the_number_of_queries_does_not_grow(
     for number in range(20):
         Host.objects.create(name=f"h{number}")
         seen(f"shop:{number}@h{number}", host_id=f"h{number}")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         scrape()
 
 
-def test_promtool_finds_nothing_to_say(client: Client, local: Host, settings: Settings, valkey: redis.Redis) -> None:
-    promtool = find_program("promtool") or unavailable("promtool, of Debian's package prometheus")
+@pytest.fixture
+def everything(client: Client, local: Host, settings: Settings, valkey: redis.Redis) -> bytes:
+    """What is told when there is something to tell of everything, by an Engine that is up to no good."""
     settings.METRICS_ALLOW = ["127.0.0.0/8"]
     fresh()
-    Workload.objects.create(id="shop", kind="stack", ref_id="s")
-    seen("shop:web", role=HOSTILE, restart_count=1, health="healthy", exit_code=0, oom_killed=False)
-    body = client.get("/metrics").content
-    done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=60, check=False)
+    lock_of("local").note_latency(85)
+    at = timezone.now()
+    told = {"restart_count": 1, "exit_code": 0, "oom_killed": False, "started_at": at, "last_seen_at": at}
+    hostile = {"role": HOSTILE, "image_ref": LONG, "state": HOSTILE[:32], "health": HOSTILE[:16]}
+    seen(HOSTILE, workload_id=HOSTILE, **told, **hostile)
+    return client.get("/metrics").content
+
+
+def labels_by_name(body: bytes) -> dict[str, set[str]]:
+    """Return the labels of every metric, by the name of its samples."""
+    samples = [sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples]
+    return {sample.name: set(sample.labels) for sample in samples}
+
+
+def test_promtool_finds_nothing_to_say_whatever_an_engine_says(everything: bytes) -> None:
+    promtool = find_program("promtool") or unavailable("promtool, of Debian's package prometheus")
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=everything, capture_output=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, "", "")
+
+
+def test_what_an_engine_says_is_one_label_and_nothing_else(everything: bytes) -> None:
+    families = text_string_to_metric_families(everything.decode())
+    (info,) = [sample for family in families for sample in family.samples if sample.name.endswith("container_info")]
+    of_the_row = {"row": HOSTILE, "host": "local", "workload": HOSTILE, "role": HOSTILE}
+    assert info.labels == of_the_row | {"image": LONG}
+
+
+def test_the_page_on_metrics_names_all_that_is_told_and_its_labels(everything: bytes) -> None:
+    page = (PROJECT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.*?)\|", page, re.MULTILINE)
+    listed = {f"tinyforge_{name}": set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    assert listed == labels_by_name(everything)
+
+
+@pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
+def test_alerts_and_dashboard_ask_for_nothing_that_is_not_told(everything: bytes, file: str) -> None:
+    text = (PROJECT / "deploy" / file).read_text()
+    asked = set(re.findall(r"\btinyforge_\w+", text))
+    assert asked
+    assert asked - labels_by_name(everything).keys() == set()
