@@ -14,6 +14,7 @@ DOCKER_PACKAGES = ("docker.io", "busybox-static")
 POSTGRES_PACKAGES = ("postgresql",)
 SSHD_PACKAGES = ("openssh-server",)
 BROWSER_PACKAGES = ("chromium", "chromium-driver")
+PROMETHEUS_PACKAGES = ("prometheus",)
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -55,6 +56,18 @@ def has_browser() -> bool:
     return bool(find_program("chromium") and find_program("chromedriver"))
 
 
+def install_prometheus() -> bool:
+    """Install Prometheus and promtool if they are absent; return whether both are there."""
+    if not has_prometheus() and can_install():
+        install(PROMETHEUS_PACKAGES, why="no Prometheus here")
+    return has_prometheus()
+
+
+def has_prometheus() -> bool:
+    """Tell whether Prometheus and promtool are there."""
+    return bool(find_program("prometheus") and find_program("promtool"))
+
+
 def static_busybox() -> Path | None:
     """Return a busybox that runs in an empty image, if there is one."""
     found = find_program("busybox")
@@ -85,9 +98,11 @@ def _run(command: list[str], env: dict[str, str], packages: Sequence[str]) -> No
 
 
 if __name__ == "__main__":
-    if not install_docker():
-        print("==> no Docker Engine here and none can be installed: tests that need one are skipped, or fail under CI")
-    if not install_sshd():
-        print("==> no ssh server here and none can be installed: tests that need one are skipped, or fail under CI")
-    if not install_browser():
-        print("==> no browser here and none can be installed: tests that need one are skipped, or fail under CI")
+    for what, install_it in (
+        ("Docker Engine", install_docker),
+        ("ssh server", install_sshd),
+        ("browser", install_browser),
+        ("Prometheus", install_prometheus),
+    ):
+        if not install_it():
+            print(f"==> no {what} here and none can be installed: tests that need one are skipped, or fail under CI")
