@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import groupby, pairwise
+from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ class Status(StrEnum):
     UP = "up"
     UNKNOWN = "unknown"
     DOWN = "down"
+
+
+_PRECEDENCE = {status: place for place, status in enumerate(Status)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +130,8 @@ def together(pieces: Iterable[Piece]) -> list[Piece]:
         counts.update(changes[begin])
         shown = [each for each, count in counts.items() if count > 0]
         if shown:
-            found.append(Piece(Span(begin, end), *min(shown, key=_precedence)))
+            found.append(Piece(Span(begin, end), *min(shown, key=lambda each: (_PRECEDENCE[each[0]], each[1]))))
     return found
-
-
-def _precedence(shown: tuple[Status, str]) -> tuple[int, str]:
-    status, state = shown
-    return tuple(Status).index(status), state
 
 
 def timeline(pieces: Iterable[Piece], span: Span) -> list[Piece]:
@@ -144,9 +142,30 @@ def timeline(pieces: Iterable[Piece], span: Span) -> list[Piece]:
         whole += [Piece(Span(end, piece.span.begin), Status.UNKNOWN), piece]
         end = piece.span.end
     whole.append(Piece(Span(end, span.end), Status.UNKNOWN))
-    lasting = [piece for piece in whole if piece.span.begin < piece.span.end]
-    alike = (list(same) for _, same in groupby(lasting, key=attrgetter("status", "state")))
-    return [same[0]._replace(span=Span(same[0].span.begin, same[-1].span.end)) for same in alike]
+    found: list[Piece] = []
+    for piece in whole:
+        if found and found[-1][1:] == piece[1:]:
+            found[-1] = piece._replace(span=Span(found[-1].span.begin, piece.span.end))
+        elif piece.span.begin < piece.span.end:
+            found.append(piece)
+    return found
+
+
+def thinned(pieces: Sequence[Piece], span: Span, most: int) -> list[Piece]:
+    """Return a timeline as it is drawn in a bounded space: in at most so many pieces.
+
+    If it has more, the span is cut into equal parts, and each shows the worst of what happened in it, however short.
+    """
+    if len(pieces) <= most:
+        return list(pieces)
+    width = (span.end - span.begin) / most
+    parts: dict[int, Piece] = {}
+    for piece in pieces:
+        first, last = ((at - span.begin) // width for at in (piece.span.begin, piece.span.end - timedelta.resolution))
+        for place in range(first, min(last, most - 1) + 1):
+            parts[place] = max(parts.get(place, piece), piece, key=lambda each: _PRECEDENCE[each.status])
+    ends = [*(span.begin + place * width for place in range(most)), span.end]
+    return timeline((parts[place]._replace(span=Span(*ends[place : place + 2])) for place in sorted(parts)), span)
 
 
 def uptime_of(pieces: Iterable[Piece], span: Span) -> Uptime:

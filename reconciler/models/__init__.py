@@ -1,6 +1,6 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
-from reconciler.core.uptime import Piece, Span, Status, Uptime, uptime_of
+from reconciler.core.uptime import Piece, Span, Status, Uptime, thinned, uptime_of
 from reconciler.models.condition import Condition
 from reconciler.models.container import Container
 from reconciler.models.deployment import Deployment, DeploymentState
@@ -43,6 +43,7 @@ __all__ = [
     "Workload",
     "WorkloadKind",
     "newest_position",
+    "thinned",
     "timelines_of_rows",
     "timelines_of_workloads",
     "uptime_of",

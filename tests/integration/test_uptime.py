@@ -120,6 +120,12 @@ def test_a_clock_that_was_ahead_for_once_makes_nothing_unknown(local: Host) -> N
     assert row(0, 900, now=900) == (900, 0, 0)
 
 
+def test_a_clock_that_is_put_back_makes_nothing_unknown(local: Host) -> None:
+    watch(0, 2 * HOUR, seen("web"))
+    watch(HOUR, HOUR + 900, seen("web"))
+    assert row(0, HOUR + 900, now=HOUR + 900) == (HOUR + 900, 0, 0)
+
+
 def test_an_outage_that_nobody_has_noticed_yet_is_not_known(local: Host) -> None:
     watch(0, 600, seen("web"))
     assert row(0, 690, now=690) == (690, 0, 0)

@@ -8,7 +8,19 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.uptime import Piece, Span, Status, Step, Uptime, merged, pieces_of, timeline, together, uptime_of
+from reconciler.core.uptime import (
+    Piece,
+    Span,
+    Status,
+    Step,
+    Uptime,
+    merged,
+    pieces_of,
+    thinned,
+    timeline,
+    together,
+    uptime_of,
+)
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECONDS = 40
@@ -117,6 +129,27 @@ def test_a_timeline_of_nothing_is_not_known() -> None:
     assert timeline([], span(0, 0)) == []
 
 
+def test_a_timeline_with_few_pieces_is_drawn_as_it_is() -> None:
+    pieces = [Piece(span(0, 39), Status.UP), Piece(span(39, 40), Status.DOWN)]
+    assert thinned(pieces, span(0, 40), 2) == pieces
+
+
+def test_of_a_timeline_with_many_pieces_the_worst_is_drawn_however_short() -> None:
+    pieces = [
+        Piece(span(0, 11), Status.UP, "running"),
+        Piece(span(11, 12), Status.DOWN, "stopped"),
+        Piece(span(12, 20), Status.UP, "running"),
+        Piece(span(20, 22), Status.UNKNOWN, "running"),
+        Piece(span(22, 40), Status.UP, "running"),
+    ]
+    assert thinned(pieces, span(0, 40), 4) == [
+        Piece(span(0, 10), Status.UP, "running"),
+        Piece(span(10, 20), Status.DOWN, "stopped"),
+        Piece(span(20, 30), Status.UNKNOWN, "running"),
+        Piece(span(30, 40), Status.UP, "running"),
+    ]
+
+
 def test_what_lies_outside_of_a_span_does_not_count() -> None:
     assert uptime_of([Piece(span(-10, 10), Status.UP), Piece(span(10, 60), Status.DOWN)], span(0, 40)) == told(
         10, 30, 0
@@ -175,6 +208,20 @@ def test_a_workloads_uptime_is_what_each_second_shows_of_its_rows(
 
     pieces = [piece for steps in rows for piece in pieces_of(steps, blind, span(0, SECONDS))]
     assert uptime_of(together(pieces), span(0, SECONDS)) == counted([of_all(second) for second in range(SECONDS)])
+
+
+@given(histories(), blindness(), st.integers(1, 9))
+def test_a_thinned_timeline_is_bounded_and_covers_the_span(
+    steps: list[Step], blind: dict[str, list[Span]], most: int
+) -> None:
+    """I19."""
+    pieces = timeline(pieces_of(steps, blind, span(0, SECONDS)), span(0, SECONDS))
+    drawn = thinned(pieces, span(0, SECONDS), most)
+    assert len(drawn) <= most
+    assert [piece.span.begin for piece in drawn] == [at(0), *(piece.span.end for piece in drawn[:-1])]
+    assert drawn[-1].span.end == at(SECONDS)
+    downs = [piece.span for piece in drawn if piece.status == Status.DOWN]
+    assert all(any(down.within(piece.span) for down in downs) for piece in pieces if piece.status == Status.DOWN)
 
 
 @given(st.lists(st.tuples(whole, whole).map(sorted), max_size=6))
