@@ -83,6 +83,14 @@ def statuses(at: datetime) -> list[HostStatus]:
     return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
 
 
+def status_of(name: str, at: datetime) -> HostStatus | None:
+    """Return the status of one host; None if there is no such host."""
+    host = Host.objects.filter(name=name).first()
+    if host is None:
+        return None
+    return _status(host, row_counts(at, [name])[name], _latencies([name]).get(name, []), at)
+
+
 def pass_outcomes() -> dict[Outcome, int]:
     """Return how many passes ended in each way, as far as Redis remembers; nothing if Redis does not answer."""
     try:

@@ -15,9 +15,10 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import ReadOnlyAdmin, age, end_badge, moment_of, state_badge, unknown_badge
+from reconciler.admin.shown import ReadOnlyAdmin, moment_of
 from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
-from reconciler.models.trouble import ENDED_STATES, TROUBLE_WORDS, trouble_condition
+from reconciler.models.trouble import TROUBLE_WORDS, trouble_condition
+from reconciler.words import ago, end_badge, has_ended, state_badge, unknown_badge
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 DEPLOYING = format_html(' <span class="quiet">{}</span>', "deploying")
@@ -88,7 +89,7 @@ class ContainerAdmin(ReadOnlyAdmin):
         if row.effective_state == UNKNOWN:  # type: ignore[attr-defined]
             return unknown_badge(row.state, row.unknown_since)  # type: ignore[attr-defined]
         badge = state_badge(row.state, done=row.state == State.STOPPED and row.exit_code == 0)
-        if row.state in ENDED_STATES:
+        if has_ended(row.state):
             badge += end_badge(row.exit_code, row.oom_killed)
         if row.restarts_lately >= settings.RESTART_LOOP_COUNT:  # type: ignore[attr-defined]
             minutes = settings.RESTART_LOOP_SECONDS / 60
@@ -143,7 +144,7 @@ class ContainerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="last seen", ordering="last_seen_at")
     def seen(self, row: Container) -> SafeString | str:
-        return age(row.last_seen_at)
+        return ago(row.last_seen_at)
 
 
 def history_url(row_id: str) -> str:

@@ -11,13 +11,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import age, moment_of
+from reconciler.admin.shown import moment_of
 from reconciler.api import CannotAsk, request_pass
 from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.models import Condition, Host
 from reconciler.models.condition import condition
 from reconciler.standing import note_conditions, remove_host
 from reconciler.status import condition_text
+from reconciler.words import ago
 
 
 class HostForm(ModelForm):
@@ -121,7 +122,7 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.display(description="last success", ordering="last_success_at")
     def success(self, row: Host) -> SafeString | str:
-        shown = age(row.last_success_at)
+        shown = ago(row.last_success_at)
         if row.enabled and row.is_stale(timezone.now()):
             return format_html('<span class="trouble">{}</span>', shown)
         return shown

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import ReadOnlyAdmin, end_badge, moment_of, state_badge
+from reconciler import words
+from reconciler.admin.shown import ReadOnlyAdmin, moment_of
 from reconciler.models import Transition
 
 
@@ -59,16 +60,7 @@ class TransitionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="change", ordering="to_state")
     def change(self, transition: Transition) -> SafeString:
-        before, after = transition.from_state, transition.to_state
-        shown = state_badge(after, done=after == "stopped" and transition.exit_code == 0)
-        if before != after:
-            shown = format_html("{} → {}", state_badge(before), shown)
-        if transition.from_health != transition.to_health and transition.to_health:
-            kind = "trouble" if transition.to_health == "unhealthy" else "quiet"
-            shown += format_html(' <span class="{}">{}</span>', kind, transition.to_health)
-        if transition.restarts:
-            shown += format_html(' <span class="quiet">restarted {}×</span>', transition.restarts)
-        return shown + end_badge(transition.exit_code, transition.oom_killed)
+        return words.change(transition)
 
     @admin.display(description="host", ordering="host_id")
     def host_name(self, transition: Transition) -> str:

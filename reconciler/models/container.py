@@ -22,7 +22,7 @@ from reconciler.core.row_ids import LOCAL_HOST, MAX_ROW_ID_CHARS
 from reconciler.models.deployment import deploying_condition
 from reconciler.models.host import Host, latest_believed
 from reconciler.models.state import ROW_STATES, UNKNOWN, State
-from reconciler.models.trouble import Trouble, orphan_condition, trouble_condition, unknown_condition
+from reconciler.models.trouble import Trouble, orphan_condition, severity, trouble_condition, unknown_condition
 from reconciler.models.workload import Deployed, Workload, WorkloadKind
 
 
@@ -90,7 +90,11 @@ class ContainerQuerySet(models.QuerySet["Container"]):
     def in_trouble(self, kind: Trouble = Trouble.ANY, at: datetime | None = None) -> "ContainerQuerySet":
         """Rows that somebody should look at, for one reason or for any."""
         at = at or timezone.now()
-        return self.with_restarts(at).filter(trouble_condition(kind, at))
+        return self.filter(trouble_condition(kind, at))
+
+    def with_severity(self, at: datetime) -> "ContainerQuerySet":
+        """Annotate `severity`: the place of a row's worst trouble in `WORST_FIRST`, or its length if there is none."""
+        return self.annotate(severity=severity(at))
 
     def deploying(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Rows that are, or were at a moment, being deployed: by themselves, or with their workload."""
