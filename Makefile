@@ -23,7 +23,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000/admin/, Ctrl-C stops it
+up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000/, Ctrl-C stops it
 	@exec $(BIN)/python -m dev.up
 
 test: $(STAMP) ## Run all tests, on SQLite, PostgreSQL and every newer Python here

@@ -80,7 +80,7 @@ def _start(stack: ExitStack) -> Processes:
     stack.callback(processes.stop)
     say("web, worker, beat and watcher: starting")
     processes.start()
-    _greet(f"{processes.url}admin/", password)
+    _greet(processes.url, password)
     return processes
 
 

@@ -86,9 +86,9 @@ TEMPLATES = [
 # Logins
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "admin:login"
+LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = round(env.number("SESSION_HOURS", 12, above=0, most=8760) * 3600)
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURES", 5, least=1, most=1_000)

@@ -1,1 +1,1 @@
-"""What people and programs see; of `reconciler` it knows `api`, `models`, `status` and `readiness` alone."""
+"""What people and programs see; of `reconciler` it knows `api`, `models`, `status`, `readiness` and `words` alone."""

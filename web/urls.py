@@ -1,15 +1,29 @@
-"""The site's own pages: none for people yet, so its root leads to the admin; API, probes."""
+"""The site's own pages, for people; the API, metrics and probes, for programs."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
-from django.views.generic import RedirectView
 
 from web import probes
 from web.api.page import page
 from web.api.view import api, unknown
 from web.metrics import metrics
+from web.pages.asking import look_now
+from web.pages.changes import change_list
+from web.pages.containers import container_list, container_page
+from web.pages.hosts import host_page
+from web.pages.overview import overview
+from web.pages.workloads import workload_page
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", overview, name="overview"),
+    path("containers", container_list, name="containers"),
+    path("containers/<path:row_id>", container_page, name="container"),
+    path("workloads/<path:workload_id>", workload_page, name="workload"),
+    path("hosts/<slug:name>", host_page, name="host"),
+    path("hosts/<slug:name>/look", look_now, name="look-now"),
+    path("changes", change_list, name="changes"),
+    path("login", LoginView.as_view(template_name="web/login.html"), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
     path("metrics", metrics),
     path("api/v1/", page),
     # a converter would leave paths with a line break to Django's own page of errors

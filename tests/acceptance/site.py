@@ -40,6 +40,14 @@ class Web:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(WAIT_SECONDS)
 
+    def pause(self) -> None:
+        """Stop all of it, so that it keeps its connections and answers nothing."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def _answers(self) -> bool:
         with contextlib.suppress(*LOST), contextlib.closing(self.connect()) as server:
             server.request("GET", "/livez")

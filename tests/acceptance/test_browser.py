@@ -2,123 +2,40 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 from dev.engine import DockerEngine
 from dev.index import Processes
-from dev.packages import find_program, has_browser
 from reconciler.models import Container, Host, Transition, Workload
+from tests.acceptance.browser import Window, start_chromium
 from tests.acceptance.conftest import Containers
-from tests.builders import cid, workload
-from tests.conftest import unavailable
+from tests.acceptance.fleet import make_fleet
+from tests.builders import workload
 from tests.waiting import eventually
 
 CONTAINERS = reverse("admin:reconciler_container_changelist")
 HISTORY = reverse("admin:reconciler_transition_changelist")
 HOSTS = reverse("admin:reconciler_host_changelist")
-LAPTOP = {"width": 1366, "height": 768, "deviceScaleFactor": 1, "mobile": False}
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with an empty profile; nothing is downloaded, because both programs are named."""
-    if not has_browser():
-        unavailable("no chromium and chromedriver here; python -m dev.packages installs them")
-    options = Options()
-    options.binary_location = str(find_program("chromium"))
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    try:
-        driver = webdriver.Chrome(options=options, service=Service(str(find_program("chromedriver"))))
-    except WebDriverException as error:
-        unavailable(f"Chromium does not start: {error.msg}")
+    """A headless Chromium with an empty profile."""
+    driver = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield driver
     driver.quit()
 
 
-class Browser:
-    """What a person does and sees; it returns only text that is visible."""
-
-    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
-        self._driver = driver
-        self._url = url
-        self.cdp("Emulation.setDeviceMetricsOverride", **LAPTOP)
-        self.prefer("light")
-
-    def cdp(self, command: str, **arguments: Any) -> Any:
-        """Send a command to Chromium's developer tools."""
-        return self._driver.execute_cdp_cmd(command, arguments)
-
-    def js(self, script: str, *arguments: Any) -> Any:
-        """Return what a script returns."""
-        return self._driver.execute_script(script, *arguments)
-
-    def prefer(self, scheme: str) -> None:
-        """Let the browser behave as if the user preferred a colour scheme."""
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-
-    def sign_in(self, client: Client) -> None:
-        """Log in by taking over the session of a Django test client."""
-        name = settings.SESSION_COOKIE_NAME
-        self.cdp("Network.setCookie", name=name, value=client.cookies[name].value, url=self._url)
-
-    def forget(self) -> None:
-        """Log out and delete what the browser has stored."""
-        self._driver.get("about:blank")
-        self.cdp("Network.clearBrowserCookies")
-        self.cdp("Storage.clearDataForOrigin", origin=self._url, storageTypes="all")
-
-    def open(self, path: str) -> None:
-        """Go to a page."""
-        self._driver.get(f"{self._url}{path}")
-
-    def find(self, selector: str) -> WebElement:
-        """Return an element."""
-        return self._driver.find_element(By.CSS_SELECTOR, selector)
-
-    def click(self, text: str, within: str = "body") -> None:
-        """Click the link with this text."""
-        self.follow(self.find(within).find_element(By.LINK_TEXT, text))
-
-    def follow(self, element: WebElement) -> None:
-        """Click what leads to another page, and wait for that page, which begins to load a moment after the click."""
-        self.js("window.isLeft = true")
-        element.click()
-        eventually(self._has_arrived, what="another page")
-
-    def _has_arrived(self) -> bool:
-        try:
-            return bool(self.js("return !window.isLeft && document.readyState === 'complete'"))
-        except WebDriverException:
-            # the old page is gone and the new one is not there yet
-            return False
+class Browser(Window):
+    """What a person does and sees in the admin; it returns only text that is visible."""
 
     def filling(self, selector: str) -> str:
         """Return the colour that an element is filled with."""
@@ -221,97 +138,10 @@ def operator(browser: Browser, admin_client: Client) -> Browser:
     return browser
 
 
-NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
-KINDS = {"shop": "project", "metrics": "stack", "wiki": "site", "blog": "project"}
-IMAGES = "registry.example.org/shop"
-UP = {"state": "running", "oom_killed": False, "restart_count": 0, "started_at": 2880}
-ENDED = {"state": "stopped", "started_at": 180, "finished_at": 42}
-# times are in minutes before now
-ROWS: dict[str, dict[str, Any]] = {
-    "blog-production": {**UP, "workload_id": "blog", "role": "production", "port": 3000, "image_ref": "ghost:5.2"},
-    "landing:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
-    "metrics:agent@berlin": {**ENDED, "exit_code": 1, "last_seen_at": 11, "image_ref": "metrics-agent:9"},
-    "metrics:api": {**UP, "image_ref": "registry.example.org/metrics-api:9", "port": 8080, "health": "healthy"},
-    "metrics:db": {**ENDED, "exit_code": 137, "oom_killed": True, "restart_count": 4, "image_ref": "postgres:17"},
-    "shop:cache": {**UP, "state": "paused", "image_ref": "valkey:9"},
-    "shop:mailer": {**UP, "health": "unhealthy", "image_ref": f"{IMAGES}/mailer:2.4.1"},
-    "shop:migrate": {**ENDED, "exit_code": 0, "oom_killed": False},
-    "shop:next": {"state": "", "container_id": "", "last_seen_at": None},
-    "shop:reports": {"state": "failed", "container_id": "", "last_seen_at": None, "image_ref": f"{IMAGES}/reports:7"},
-    "shop:search": {"state": "missing", "last_seen_at": 13, "image_ref": "search:3"},
-    "shop:web": {**UP, "health": "healthy", "port": 8000},
-    "shop:web@berlin": {**UP, "port": 8000, "last_seen_at": 11},
-    "shop:web@edge": {**UP, "port": 8000},
-    "shop:worker": {**UP, "started_at": 1, "restart_count": 17, "image_ref": f"{IMAGES}/worker:2.4.1"},
-    "wiki:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
-}
-PAST: list[dict[str, Any]] = [
-    {"row_id": "metrics:db", "at": 180, "to_state": "running", "cause": "container 90c1d2ab0f11 (db) is running"},
-    {
-        "row_id": "metrics:db",
-        "at": 42,
-        "from_state": "running",
-        "to_state": "stopped",
-        "cause": "state running → stopped",
-        "exit_code": 137,
-        "oom_killed": True,
-    },
-    {
-        "row_id": "shop:search",
-        "at": 12,
-        "from_state": "running",
-        "to_state": "missing",
-        "cause": "container 1d3b7e0c9f42 is in no complete listing",
-    },
-    *(
-        {
-            "row_id": "shop:worker",
-            "at": 17 - count,
-            "from_state": "running",
-            "to_state": "running",
-            "cause": f"container a54e095e43ee was restarted, restart count {count - 1} → {count}",
-            "restarts": 1,
-        }
-        for count in (14, 15, 16)
-    ),
-]
-
-
 @pytest.fixture
 def fleet(local: Host) -> None:
     """Containers in every condition, on hosts in every condition."""
-    now = timezone.now()
-
-    def row(row_id: str, columns: dict[str, Any]) -> Container:
-        name, _, host = row_id.partition("@")
-        project, _, role = name.partition(":")
-        given: dict[str, Any] = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
-        given |= {"host_id": host or "local", "container_id": cid(row_id), "last_seen_at": 0.1}
-        return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
-
-    answers = {"last_attempt_at": now, "last_success_at": now}
-    Host.objects.filter(name="local").update(**answers, watching_since=now, watcher_alive_at=now)
-    fails = {"last_error": "cannot be reached: connection refused", "failures": 5, "retry_at": -3}
-    fails |= {"last_success_at": 11, "last_attempt_at": 1, "last_error_at": 1}
-    Host.objects.create(name="berlin", url="tcp://berlin.example.org:2376", **moments(fails, now))
-    held = {"held_since": now, "held_reason": "6 of 8 present rows would go missing"}
-    Host.objects.create(name="edge", url="ssh://edge.example.org", **answers, **held)
-    Host.objects.create(name="attic", url="tcp://attic.example.org:2376", enabled=False)
-    Workload.objects.bulk_create(Workload(id=w, kind=KINDS[w], ref_id=w, name=name) for w, name in NAMES.items())
-    Container.objects.bulk_create(row(row_id, columns) for row_id, columns in ROWS.items())
-    Transition.objects.bulk_create(
-        Transition(host_id="local", trigger="event", container_id=cid(step["row_id"]), **moments(step, now))
-        for step in PAST
-    )
-
-
-def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return columns in which moments have replaced the minutes before now."""
-    made = dict(columns)
-    for name, value in columns.items():
-        if (name.endswith("_at") or name == "at") and value is not None:
-            made[name] = now - timedelta(minutes=value)
-    return made
+    make_fleet()
 
 
 def page_of(row_id: str) -> str:

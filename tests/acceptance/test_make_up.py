@@ -73,8 +73,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_make_up_says_where_the_admin_is_and_keeps_all_to_its_owner(up: Up) -> None:
-    assert "/admin/\n    user      admin\n" in up.log()
+def test_make_up_says_where_the_page_is_and_keeps_all_to_its_owner(up: Up) -> None:
+    assert re.search(r"http://127\.0\.0\.1:\d+/\n    user      admin\n", up.log())
     var = up.project / "var"
     assert (mode(var), mode(var / "db.sqlite3")) == (0o700, 0o600)
     (socket,) = (Path(path) for path in re.findall(r"REDIS_URL=unix://(\S+)", (var / "env").read_text()))

@@ -1,0 +1,100 @@
+"""Rows in every condition, on hosts in every condition, for what shows them to people."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from reconciler.models import Container, Host, Transition, Workload
+from tests.builders import cid
+
+NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
+KINDS = {"shop": "project", "metrics": "stack", "wiki": "site", "blog": "project"}
+IMAGES = "registry.example.org/shop"
+UP = {"state": "running", "oom_killed": False, "restart_count": 0, "started_at": 2880}
+ENDED = {"state": "stopped", "started_at": 180, "finished_at": 42}
+# times are in minutes before now
+ROWS: dict[str, dict[str, Any]] = {
+    "blog-production": {**UP, "workload_id": "blog", "role": "production", "port": 3000, "image_ref": "ghost:5.2"},
+    "landing:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
+    "metrics:agent@berlin": {**ENDED, "exit_code": 1, "last_seen_at": 11, "image_ref": "metrics-agent:9"},
+    "metrics:api": {**UP, "image_ref": "registry.example.org/metrics-api:9", "port": 8080, "health": "healthy"},
+    "metrics:db": {**ENDED, "exit_code": 137, "oom_killed": True, "restart_count": 4, "image_ref": "postgres:17"},
+    "shop:cache": {**UP, "state": "paused", "image_ref": "valkey:9"},
+    "shop:mailer": {**UP, "health": "unhealthy", "image_ref": f"{IMAGES}/mailer:2.4.1"},
+    "shop:migrate": {**ENDED, "exit_code": 0, "oom_killed": False},
+    "shop:next": {"state": "", "container_id": "", "last_seen_at": None},
+    "shop:reports": {"state": "failed", "container_id": "", "last_seen_at": None, "image_ref": f"{IMAGES}/reports:7"},
+    "shop:search": {"state": "missing", "last_seen_at": 13, "image_ref": "search:3"},
+    "shop:web": {**UP, "health": "healthy", "port": 8000},
+    "shop:web@berlin": {**UP, "port": 8000, "last_seen_at": 11},
+    "shop:web@edge": {**UP, "port": 8000},
+    "shop:worker": {**UP, "started_at": 1, "restart_count": 17, "image_ref": f"{IMAGES}/worker:2.4.1"},
+    "wiki:site": {**UP, "workload_kind": "site", "role": "", "image_ref": "nginx:1.27"},
+}
+PAST: list[dict[str, Any]] = [
+    {"row_id": "metrics:db", "at": 180, "to_state": "running", "cause": "container 90c1d2ab0f11 (db) is running"},
+    {
+        "row_id": "metrics:db",
+        "at": 42,
+        "from_state": "running",
+        "to_state": "stopped",
+        "cause": "state running → stopped",
+        "exit_code": 137,
+        "oom_killed": True,
+    },
+    {
+        "row_id": "shop:search",
+        "at": 12,
+        "from_state": "running",
+        "to_state": "missing",
+        "cause": "container 1d3b7e0c9f42 is in no complete listing",
+    },
+    *(
+        {
+            "row_id": "shop:worker",
+            "at": 17 - count,
+            "from_state": "running",
+            "to_state": "running",
+            "cause": f"container a54e095e43ee was restarted, restart count {count - 1} → {count}",
+            "restarts": 1,
+        }
+        for count in (14, 15, 16)
+    ),
+]
+
+
+def make_fleet() -> None:
+    """Make containers in every condition, on hosts in every condition; the host local is there already."""
+    now = timezone.now()
+
+    def row(row_id: str, columns: dict[str, Any]) -> Container:
+        name, _, host = row_id.partition("@")
+        project, _, role = name.partition(":")
+        given: dict[str, Any] = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
+        given |= {"host_id": host or "local", "container_id": cid(row_id), "last_seen_at": 0.1}
+        return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
+
+    answers = {"last_attempt_at": now, "last_success_at": now}
+    Host.objects.filter(name="local").update(**answers, watching_since=now, watcher_alive_at=now)
+    fails = {"last_error": "cannot be reached: connection refused", "failures": 5, "retry_at": -3}
+    fails |= {"last_success_at": 11, "last_attempt_at": 1, "last_error_at": 1}
+    Host.objects.create(name="berlin", url="tcp://berlin.example.org:2376", **moments(fails, now))
+    held = {"held_since": now, "held_reason": "6 of 8 present rows would go missing"}
+    Host.objects.create(name="edge", url="ssh://edge.example.org", **answers, **held)
+    Host.objects.create(name="attic", url="tcp://attic.example.org:2376", enabled=False)
+    Workload.objects.bulk_create(Workload(id=w, kind=KINDS[w], ref_id=w, name=name) for w, name in NAMES.items())
+    Container.objects.bulk_create(row(row_id, columns) for row_id, columns in ROWS.items())
+    Transition.objects.bulk_create(
+        Transition(host_id="local", trigger="event", container_id=cid(step["row_id"]), **moments(step, now))
+        for step in PAST
+    )
+
+
+def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return columns in which moments have replaced the minutes before now."""
+    made = dict(columns)
+    for name, value in columns.items():
+        if (name.endswith("_at") or name == "at") and value is not None:
+            made[name] = now - timedelta(minutes=value)
+    return made

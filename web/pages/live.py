@@ -1,0 +1,127 @@
+"""Pages in parts: served whole to whoever opens one, and part by part, as far as they changed, to whoever follows it.
+
+Many look at the same page, so a rendering is shared for a moment: the longer it took, the longer it is kept, so that a
+page that is looked at all the time keeps a process busy for a tenth of its time at most.
+"""
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from web.newest import newest_entry
+from web.pages.verdict import Level
+
+KEPT_FACTOR = 10
+"""A rendering is kept for so many times the time that it took."""
+KEPT_SECONDS = 5.0
+"""How long a rendering is kept at most. Nothing need have happened in the feed: rows become unknown as time passes."""
+MOST_KEPT = 64
+_AGE = re.compile(r"(<time[^>]*>)[^<]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a page holds: HTML by the ids of its parts, and what its tab and a screen reader say of it."""
+
+    title: str
+    level: Level
+    says: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A page as of a moment, up to an entry of the feed. Each part has a tag of its content, the ages in it aside."""
+
+    content: Content
+    as_of: datetime
+    position: int
+    begun: float
+    took: float
+    tags: Mapping[str, str]
+
+    @property
+    def etag(self) -> str:
+        """The tag of the whole page, which names those of its parts."""
+        return f'W/"{",".join(f"{name}:{tag}" for name, tag in self.tags.items())}"'
+
+    def kept_seconds(self) -> float:
+        """Return how long it may be shown although something has changed."""
+        return min(KEPT_SECONDS, KEPT_FACTOR * self.took)
+
+    def changed_since(self, etag: str) -> dict[str, str]:
+        """Return the parts that are others than those that a tag names."""
+        had = set(etag.removeprefix("W/").strip('"').split(","))
+        return {name: html for name, html in self.content.parts.items() if f"{name}:{self.tags[name]}" not in had}
+
+
+@dataclass(slots=True)
+class _Place:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    rendering: Rendering | None = None
+
+
+class Renderings:
+    """The renderings of this process, by what they depend on. What nobody has asked for lately is forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: OrderedDict[Hashable, _Place] = OrderedDict()
+
+    def get(
+        self, key: Hashable, at: datetime, make: Callable[[datetime], Content], *, polls: bool = True
+    ) -> tuple[Rendering, float]:
+        """Return a rendering, and in how many seconds a newer one may be had; 0 if nothing has changed since it.
+
+        Who polls is content with one that is some seconds old, as long as the feed tells nothing new.
+        """
+        place = self._place(key)
+        with place.lock:
+            newest = newest_entry()
+            kept = place.rendering
+            if kept is not None:
+                age = time.monotonic() - kept.begun
+                if age < (KEPT_SECONDS if polls and kept.position == newest else kept.kept_seconds()):
+                    return kept, max(0.05, kept.kept_seconds() - age) if kept.position != newest else 0.0
+            place.rendering = rendered(newest, at, make)
+            return place.rendering, 0.0
+
+    def forget(self) -> None:
+        """Forget everything, as tests want it."""
+        with self._lock:
+            self._places.clear()
+
+    def _place(self, key: Hashable) -> _Place:
+        with self._lock:
+            place = self._places.setdefault(key, _Place())
+            self._places.move_to_end(key)
+            while len(self._places) > MOST_KEPT:
+                self._places.popitem(last=False)
+            return place
+
+
+def rendered(position: int, at: datetime, make: Callable[[datetime], Content]) -> Rendering:
+    """Render a page; everything up to this position of the feed is in it."""
+    begun = time.monotonic()
+    content = make(at)
+    return Rendering(
+        content=content,
+        as_of=at,
+        position=position,
+        begun=begun,
+        took=time.monotonic() - begun,
+        tags={name: _tag(html) for name, html in {**content.parts}.items()},
+    )
+
+
+def _tag(html: str) -> str:
+    """Return a tag of what a part says; the text of an age changes with each second, and its moment does not."""
+    return hashlib.sha256(_AGE.sub(r"\1", html).encode()).hexdigest()[:16]
+
+
+RENDERINGS = Renderings()

@@ -1,0 +1,79 @@
+"""The verdict: how everything is, in one sentence. Pure: reads nothing, and no clock."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad something is; each has a colour, a sign and an icon of its own. The worst comes first."""
+
+    DOWN = "down"
+    WARN = "warn"
+    UNKNOWN = "unknown"
+    WELL = "well"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What there is. `wrong` rows are known to be in trouble; `things` are these, and hosts that want somebody."""
+
+    hosts: int
+    containers: int
+    wrong: int
+    unknown: int
+    waiting: int
+    things: int
+
+    @property
+    def well(self) -> int:
+        """How many are as they should be: neither in trouble, nor unknown, nor waiting for a container."""
+        return self.containers - self.wrong - self.unknown - self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How everything is: a sentence for the page, and few words for the title of its tab."""
+
+    level: Level
+    sentence: str
+    title: str
+
+
+def verdict(counts: Counts, worst: Level) -> Verdict:
+    """Return the verdict. What is not known is never counted as well."""
+    if counts.things:
+        want = "1 thing wants you." if counts.things == 1 else f"{counts.things:,} things want you."
+        return Verdict(worst, " ".join(filter(None, (want, _known(counts)))), f"{counts.things:,} wrong")
+    if counts.unknown:
+        return Verdict(Level.UNKNOWN, _known(counts), f"{counts.unknown:,} unknown")
+    if not counts.containers:
+        return Verdict(Level.WELL, f"No container is known yet on {number(counts.hosts, 'host')}.", "Nothing yet")
+    return Verdict(Level.WELL, _all_well(counts), "All well")
+
+
+def number(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _all_well(counts: Counts) -> str:
+    where = f"on {number(counts.hosts, 'host')}"
+    if not counts.waiting:
+        one = counts.containers == 1
+        what = "The only container" if one else f"All {counts.containers:,} containers"
+        return f"{what} {where} {'is as it' if one else 'are as they'} should be."
+    return f"{_known(counts)[:-1]} {where}." if counts.well else f"{_known(counts)}"
+
+
+def _known(counts: Counts) -> str:
+    """Return how many are as they should be, are not known, and wait for a container."""
+    well, unknown, waiting = counts.well, counts.unknown, counts.waiting
+    parts = []
+    if well or not (unknown or waiting):
+        nouns = "1 container is as it should be" if well == 1 else f"{well:,} containers are as they should be"
+        parts.append(nouns)
+    if unknown:
+        parts.append(f"{unknown:,} {'is' if unknown == 1 else 'are'} not known")
+    if waiting:
+        parts.append(f"{waiting:,} {'waits' if waiting == 1 else 'wait'} for a deploy")
+    return f"{', '.join(parts)}."

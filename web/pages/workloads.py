@@ -1,0 +1,61 @@
+"""The page of a workload: its containers, and what has changed of them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from reconciler.models import Container, Transition, Workload
+from web.pages.filters import Filters, read_filters
+from web.pages.hosts import rows_page
+from web.pages.live import Content
+from web.pages.serving import Reader, parts_of, serve
+from web.pages.steps import shown
+from web.pages.things import level_of
+from web.pages.verdict import Level, number
+
+MOST_CHANGES = 30
+MOST_ROWS = 1_000
+
+
+@require_safe
+def workload_page(request: HttpRequest, workload_id: str) -> HttpResponse:
+    """Show one workload. One that exists no more is shown as long as it has containers: they are orphans."""
+    filters = read_filters(request.GET)
+    return serve(
+        request,
+        "web/workload.html",
+        lambda at, reader: _content(workload_id, filters, at, reader),
+        name=workload_id,
+    )
+
+
+def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -> Content:
+    workload = Workload.objects.filter(id=workload_id).first()
+    rows = rows_page(filters, at, workload=workload_id)
+    if workload is None and not rows.total:
+        raise Http404(f"there is no workload {workload_id!r}")
+    name = str(workload) if workload else workload_id
+    troubles = [row.trouble for row in rows.items if row.trouble]
+    levels = {level_of(trouble) for trouble in troubles}
+    context: dict[str, Any] = {
+        "at": at,
+        "reader": reader,
+        "id": workload_id,
+        "name": name,
+        "workload": workload,
+        "rows": rows,
+        "changes": shown(_changes(workload_id)),
+    }
+    return Content(
+        title=f"{name} · Tinyforge index",
+        level=next((level for level in Level if level in levels), Level.WELL),
+        says=f"{name}: {number(rows.total, 'container')}, {len(troubles)} of these in trouble.",
+        parts=parts_of(("workload", "rows", "changes"), context),
+    )
+
+
+def _changes(workload_id: str) -> list[Transition]:
+    ids = Container.objects.filter(workload=workload_id).values_list("id", flat=True)[:MOST_ROWS]
+    return list(Transition.objects.steps().filter(row_id__in=list(ids)).order_by("-id")[:MOST_CHANGES])
