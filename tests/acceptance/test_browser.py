@@ -167,7 +167,8 @@ def test_a_person_logs_in_and_goes_to_the_containers(browser: Browser, fleet: No
     browser.open("/")
     browser.find("#id_username").send_keys(admin_user.username)
     browser.find("#id_password").send_keys("password")
-    browser.follow(browser.find("[type=submit]"))
+    browser.follow(browser.find("main button"))
+    browser.click("Admin", within="header")
     browser.click("Containers", within="#content-main")
     assert browser.heading() == "Containers"
     assert len(browser.column("shown_state")) == 16
@@ -230,7 +231,7 @@ def test_trouble_is_filled_with_its_colour_and_the_unknown_with_none(
 @pytest.mark.parametrize(
     ("title", "choice", "found"),
     [
-        ("trouble", "any", {*EDGES_EXPECTED, *UNKNOWN}),
+        ("trouble", "any", {*EDGES_EXPECTED, *UNKNOWN, "shop:cache"}),
         ("trouble", "unhealthy", {"shop:mailer"}),
         ("trouble", "in a restart loop", {"shop:worker"}),
         ("trouble", "unknown: host does not answer", UNKNOWN),

@@ -73,38 +73,44 @@ def index(processes: Processes, docker_engine: DockerEngine) -> Processes:
     engine = {"DOCKER_HOST": docker_engine.url}
     processes.worker(**engine)
     processes.watcher(**engine)
+    processes.beat("5")
     return processes
 
 
 def shows(page: Page, **expected: str) -> None:
-    """Wait until the page shows this, and nothing else, and then check that the table does."""
+    """Wait until the page shows these containers, and no others."""
     wanted = {f"shop:{role}": says for role, says in expected.items()}
-    eventually(lambda: page.marks() == wanted, what=f"the page shows {wanted}; it shows {page.marks()}")
+    eventually(lambda: page.marks() == wanted, what=f"the page shows {wanted}")
+
+
+def says(page: Page, sentence: str) -> None:
+    """Wait until the verdict is this."""
+    eventually(lambda: page.verdict() == sentence, what=sentence)
 
 
 def test_the_page_follows_a_container_through_its_life(page: Page, index: Processes, containers: Containers) -> None:
     eventually(page.is_streaming, what="the page follows the stream")
     web = containers.run(WEB)
     shows(page, web="running")
-    assert page.verdict() == "The only container on 1 host is as it should be."
-    for act, says in {
+    says(page, "The only container on 1 host is as it should be.")
+    for act, told in {
         web.pause: "is paused",
         web.unpause: "running",
         web.kill: "has ended with an error",
         web.start: "running",
     }.items():
         act()
-        shows(page, web=says)
+        shows(page, web=told)
     web.remove(force=True)
     shows(page, web="is gone from its host")
-    assert page.verdict() == "1 thing wants you. 0 containers are as they should be."
+    says(page, "1 thing wants you. 0 containers are as they should be.")
     assert Container.objects.get().state == "missing"
 
 
 def test_a_job_that_ends_with_0_is_no_trouble(page: Page, index: Processes, containers: Containers) -> None:
     containers.run(JOB, command=["/bin/true"])
     shows(page, job="done")
-    assert page.verdict() == "The only container on 1 host is as it should be."
+    says(page, "The only container on 1 host is as it should be.")
 
 
 def test_without_a_stream_the_page_asks_and_shows_the_same(
@@ -131,7 +137,7 @@ def test_a_host_that_stops_answering_is_said_to_and_comes_back(
         shows(page, web="running")
         engine.stop()
         shows(page, web="is not known, because its host cannot be asked")
-        assert page.verdict() == "1 thing wants you. 1 is not known."
+        says(page, "1 thing wants you. 1 is not known.")
         engine.start()
         eventually(lambda: page.marks()["shop:web"] != "is not known, because its host cannot be asked")
         made.close()
@@ -177,13 +183,19 @@ def test_somebody_who_is_logged_out_is_told_so(page: Page) -> None:
 
 def test_what_has_not_changed_keeps_focus_selection_and_place(page: Page) -> None:
     Workload.objects.bulk_create(Workload(id=f"w{n:02}", ref_id=f"w{n:02}", name=f"W {n:02}") for n in range(40))
-    page.open("/")
+    eventually(lambda: opened(page, "W 30"), what="the page shows all workloads")
     page.js(HOLD)
     before = page.js(HELD)
     Workload.objects.create(id="a", ref_id="a", name="A new one")
     eventually(lambda: "A new one" in page.js("return document.body.innerText"), what="the page shows what is new")
     assert page.js(HELD) == before
     assert before[0] == "W 30"
+
+
+def opened(page: Page, text: str) -> bool:
+    """Open the page, and tell whether it holds a text: another page may have been made a moment ago."""
+    page.open("/")
+    return text in page.js("return document.body.innerText")
 
 
 HOLD = """
