@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from reconciler.models import ChangeKind, Condition, State, Transition, Trouble
+from reconciler.models import ChangeKind, Condition, DeploymentState, State, Transition, Trouble
 from reconciler.models.trouble import ENDED_STATES
 
 SIGNS = {
@@ -132,6 +132,13 @@ def condition_badge(condition: Condition) -> SafeString:
     )
 
 
+def deployment_badge(state: str) -> SafeString:
+    """Return whether a deploy has begun or is over."""
+    begins = state == DeploymentState.DEPLOYING
+    css, shown_sign = ("state-pending", SIGNS[State.PENDING]) if begins else ("state-done", DONE_SIGN)
+    return format_html('<span class="state {}">{} {}</span>', css, shown_sign, state)
+
+
 def ago(moment: datetime | None) -> SafeString | str:
     """Return how long ago a moment was, with the moment itself as a tooltip."""
     return _time(moment, "ago", ago_text(moment)) if moment else "never"
@@ -157,6 +164,8 @@ def ago_text(moment: datetime) -> str:
 
 def change(entry: Transition) -> SafeString:
     """Return what an entry of the feed tells: from what to what a row or a host has changed, and how it ended."""
+    if entry.kind == ChangeKind.DEPLOYMENT:
+        return deployment_badge(entry.to_state)
     if entry.kind == ChangeKind.HOST:
         return _arrow(_condition(entry.from_state), _condition(entry.to_state))
     before, after = entry.from_state, entry.to_state

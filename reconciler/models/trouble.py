@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Case, Exists, F, OuterRef, Q, Sum, Value, When
 
+from reconciler.models.deployment import deploying_condition
 from reconciler.models.host import latest_believed
 from reconciler.models.state import State
 from reconciler.models.workload import Workload
@@ -51,19 +52,23 @@ WORST_FIRST = tuple(kind for kind in Trouble if kind is not Trouble.ANY)
 
 
 def trouble_condition(kind: Trouble, at: datetime) -> Q:
-    """Return the condition that a row has such trouble, whatever other trouble it has."""
+    """Return the condition that a row has such trouble, whatever other trouble it has.
+
+    What is being deployed may end and be gone: that alone is no trouble.
+    """
     if kind is not Trouble.ANY:
         return _CONDITIONS[kind](at)
     any_of_them = Q()
     for each in WORST_FIRST:
         any_of_them |= trouble_condition(each, at)
-    return any_of_them
+    return unknown_condition(at) | any_of_them & ~deploying_condition(at)
 
 
 def severity(at: datetime) -> Case:
     """Return an expression for a row's worst trouble, as its place in WORST_FIRST; one more than the last: none."""
-    whens = [When(trouble_condition(kind, at), then=Value(place)) for place, kind in enumerate(WORST_FIRST)]
-    return Case(*whens, default=Value(len(WORST_FIRST)))
+    none = Value(len(WORST_FIRST))
+    unknown, *others = [When(trouble_condition(kind, at), then=Value(n)) for n, kind in enumerate(WORST_FIRST)]
+    return Case(unknown, When(deploying_condition(at), then=none), *others, default=none)
 
 
 def unknown_condition(at: datetime) -> Q:

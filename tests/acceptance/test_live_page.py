@@ -13,7 +13,7 @@ from dev.index import Processes
 from reconciler.models import Container, Workload
 from tests.acceptance.browser import Window, start_chromium
 from tests.acceptance.conftest import Containers, running_engine
-from tests.acceptance.web import Web
+from tests.acceptance.site import Web
 from tests.builders import workload
 from tests.waiting import LATE_SECONDS, eventually
 
@@ -58,7 +58,7 @@ def web(processes: Processes) -> Web:
 def page(chromium: webdriver.Chrome, web: Web, client: Client) -> Iterator[Page]:
     """The first page, opened by somebody who is logged in."""
     Workload.objects.create(id="shop", ref_id="shop", name="Shop")
-    client.force_login(User.objects.create_user("vera"))
+    client.force_login(User.objects.create_superuser("vera"))
     page = Page(chromium, f"http://127.0.0.1:{web.port}")
     page.sign_in(client)
     page.open("/")

@@ -77,6 +77,11 @@ def test_what_there_is_not_has_no_page(viewer: Client, path: str) -> None:
     assert viewer.get(path).status_code == 404
 
 
+def test_somebody_without_a_role_sees_nothing(client: Client) -> None:
+    client.force_login(User.objects.create_user("nobody"))
+    assert [client.get(path).status_code for path in PAGES if "shop" not in path] == [403] * 4
+
+
 def test_who_logs_in_comes_to_the_first_page(client: Client) -> None:
     User.objects.create_user("vera", password="correct horse battery")
     answer = client.post("/login", {"username": "vera", "password": "correct horse battery"})
@@ -200,7 +205,7 @@ def test_a_deploy_in_flight_is_shown_and_an_old_one_marked(viewer: Client) -> No
     make_row("shop:old", "", container_id="")
     Container.objects.filter(id="shop:old").update(created_at=timezone.now() - timedelta(hours=1))
     text = shown(viewer)
-    assert "2 wait for a deploy" in text
+    assert "2 are being deployed" in text
     assert re.search(r"shop:old … pending ! old 1.hour ago", text)
 
 
@@ -319,7 +324,7 @@ def fill(size: int) -> None:
     ]
     Container.objects.bulk_create(rows)
     Transition.objects.bulk_create(
-        Transition(row_id=row.id, host_id=row.host_id, from_state="running", to_state=row.state, at=now) for row in rows
+        Transition(row=row, host_id=str(row.host_id), from_state="running", to_state=row.state, at=now) for row in rows
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from reconciler.models import Container, Host, Transition, Trouble
+from reconciler.models import Container, Deployment, Host, Transition, Trouble
 from reconciler.models.trouble import WORST_FIRST
 from tests.builders import cid
 from tests.pages import make_row
@@ -84,6 +84,17 @@ def test_whatever_the_worst_trouble_is_the_filter_for_any_finds_it() -> None:
     make_row("d:web")
     found = Container.objects.in_trouble(Trouble.ANY).values_list("id", flat=True)
     assert list(found) == ["a:web", "b:web", "c:web"] == [each for each, trouble in troubles().items() if trouble]
+
+
+def test_what_is_being_deployed_is_in_no_trouble_while_its_lease_lasts() -> None:
+    make_row("shop:web", "missing")
+    make_row("blog:web", "missing")
+    now = timezone.now()
+    Deployment.objects.create(workload_id="shop", began_at=now, ends_at=now + timedelta(minutes=5))
+    assert troubles() == {"shop:web": None, "blog:web": Trouble.MISSING}
+    assert [row.id for row in Container.objects.in_trouble()] == ["blog:web"]
+    Deployment.objects.update(ends_at=timezone.now())
+    assert troubles()["shop:web"] is Trouble.MISSING
 
 
 def test_every_kind_of_trouble_can_be_asked_for() -> None:

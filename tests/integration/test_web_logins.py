@@ -98,7 +98,7 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
 
 def test_a_viewer_may_look_and_do_nothing_else() -> None:
     held = set(Group.objects.get(name="viewer").permissions.values_list("codename", flat=True))
-    tables = ("container", "host", "instance", "outage", "stack", "transition", "workload")
+    tables = ("container", "deployment", "host", "instance", "outage", "stack", "transition", "workload")
     assert held == {f"view_{name}" for name in tables}
 
 

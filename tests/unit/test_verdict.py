@@ -22,8 +22,8 @@ def counts(**given: int) -> Counts:
         ({"containers": 1, "wrong": 1, "things": 1}, "1 thing wants you. 0 containers are as they should be."),
         ({"containers": 3, "unknown": 1}, "2 containers are as they should be, 1 is not known."),
         ({"containers": 3, "unknown": 3}, "3 are not known."),
-        ({"containers": 3, "waiting": 1}, "2 containers are as they should be, 1 waits for a deploy on 1 host."),
-        ({"containers": 1, "waiting": 1}, "1 waits for a deploy."),
+        ({"containers": 3, "waiting": 1}, "2 containers are as they should be, 1 is being deployed on 1 host."),
+        ({"containers": 1, "waiting": 1}, "1 is being deployed."),
         ({"containers": 10_000, "hosts": 100}, "All 10,000 containers on 100 hosts are as they should be."),
     ],
 )

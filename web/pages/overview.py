@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from reconciler.models import Condition, Container, State, Trouble, WorkloadKind
+from reconciler.models import Condition, Container, Deployment, State, Trouble, WorkloadKind
 from reconciler.models.trouble import STUCK_AFTER, TROUBLE_WORDS
 from reconciler.status import HostStatus, statuses
 from web.pages.filters import STATES, Filters, read_filters
@@ -41,6 +41,7 @@ def _content(filters: Filters, at: datetime, reader: Reader) -> Content:
         "choices": _choices(hosts),
         "workloads": workload_page(filters, at),
         "changes": latest_changes(MOST_CHANGES),
+        "leases": list(Deployment.objects.under_way(at)[:MOST_DEPLOYS]),
         "deploys": _deploys(at),
         "itself": _itself(hosts),
     }

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotModified, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from web.auth import MAY_LOOK
 from web.pages.live import RENDERINGS, Content, Rendering
 from web.roles import MAY_ASK
 
@@ -44,10 +45,12 @@ def parts_of(templates: tuple[str, ...], context: dict[str, Any]) -> dict[str, s
 def serve(
     request: HttpRequest, template: str, make: Callable[[datetime, Reader], Content], **more: Any
 ) -> HttpResponse:
-    """Answer a request for a page. Only people who are logged in see it, whatever their role."""
+    """Answer a request for a page: to people who are logged in, whatever their role, as long as they have one."""
     wants_parts = request.headers.get("Accept") == "application/json"
     if not request.user.is_authenticated:
         return JsonResponse({}, status=401) if wants_parts else redirect_to_login(request.get_full_path())
+    if not request.user.has_perm(MAY_LOOK):
+        return HttpResponseForbidden("You may not look at containers: join the group viewer or operator.")
     reader = reader_of(request)
     key = (request.path, request.META.get("QUERY_STRING", ""), reader)
     rendering, again = RENDERINGS.get(key, timezone.now(), lambda at: make(at, reader), polls=wants_parts)

@@ -20,6 +20,7 @@ class Step:
     at: datetime
     host: str
     row: str
+    workload: str
     change: SafeString
     cause: str
     trigger: str
@@ -44,6 +45,7 @@ def shown(entries: Iterable[Transition]) -> list[Step]:
             at=entry.at,
             host=str(entry.host_id),
             row=str(entry.row_id),
+            workload=entry.workload_id,
             change=words.change(entry),
             cause=entry.cause,
             trigger=entry.trigger,

@@ -26,7 +26,7 @@ class Counts:
 
     @property
     def well(self) -> int:
-        """How many are as they should be: neither in trouble, nor unknown, nor waiting for a container."""
+        """How many are as they should be: neither in trouble, nor unknown, nor being deployed."""
         return self.containers - self.wrong - self.unknown - self.waiting
 
 
@@ -66,7 +66,7 @@ def _all_well(counts: Counts) -> str:
 
 
 def _known(counts: Counts) -> str:
-    """Return how many are as they should be, are not known, and wait for a container."""
+    """Return how many are as they should be, are not known, and are being deployed."""
     well, unknown, waiting = counts.well, counts.unknown, counts.waiting
     parts = []
     if well or not (unknown or waiting):
@@ -75,5 +75,5 @@ def _known(counts: Counts) -> str:
     if unknown:
         parts.append(f"{unknown:,} {'is' if unknown == 1 else 'are'} not known")
     if waiting:
-        parts.append(f"{waiting:,} {'waits' if waiting == 1 else 'wait'} for a deploy")
+        parts.append(f"{waiting:,} {'is' if waiting == 1 else 'are'} being deployed")
     return f"{', '.join(parts)}."

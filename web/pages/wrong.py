@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Q
 
 from reconciler.models import Container, State
+from reconciler.models.deployment import deploying_condition
 from reconciler.models.trouble import WORST_FIRST
 from reconciler.status import HostStatus
 from web.pages.row import Row
@@ -73,7 +74,7 @@ def read_wrong(hosts: Sequence[HostStatus], at: datetime, *, with_errors: bool) 
 def _tally(at: datetime) -> Tally:
     rows = Container.objects.exclude(state=State.MOVED).with_severity(at).order_by()
     by_trouble = rows.values_list("host_id", "severity")  # type: ignore[misc]
-    waits = Count("id", filter=Q(container_id="", state=State.PENDING))
+    waits = Count("id", filter=Q(container_id="", state=State.PENDING) | deploying_condition(at))
     found: dict[tuple[str, int], int] = {}
     waiting = 0
     for host, place, count, waiting_here in by_trouble.annotate(Count("id"), waits=waits):
