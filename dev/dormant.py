@@ -5,8 +5,9 @@ We want the programs alone. A daemon that nobody asked for would change the mach
 
 import contextlib
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # Debian asks this program before it starts a service; 101 means no. See invoke-rc.d(8).
@@ -22,7 +23,7 @@ def dormant() -> Iterator[None]:
         yield
     installed = sorted(_enabled() - before)
     if installed:
-        subprocess.run(["systemctl", "disable", "--now", *installed], capture_output=True, check=False)
+        _disable(installed)
         names = " ".join(installed)
         print(f"==> Debian's services are not started, now or at boot: {names}", flush=True)
         print(f"==> If you want them: systemctl enable --now {names}", flush=True)
@@ -41,6 +42,16 @@ def _nothing_started() -> Iterator[None]:
         yield
     finally:
         POLICY.unlink(missing_ok=True)
+
+
+def _disable(units: Sequence[str]) -> None:
+    """Let units be started no more at boot, and stop them; without systemd nothing runs, and there are only links."""
+    if shutil.which("systemctl"):
+        subprocess.run(["systemctl", "disable", "--now", *units], capture_output=True, check=False)
+        return
+    for unit in units:
+        for link in ENABLED_UNITS.glob(f"*.wants/{unit}"):
+            link.unlink()
 
 
 def _enabled() -> set[str]:

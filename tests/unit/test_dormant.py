@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dev import dormant
-from dev.packages import install
+from dev.packages import find_program, install
+from tests.conftest import unavailable
 
 FORBIDDEN = 101
 
@@ -45,6 +46,17 @@ def test_what_is_installed_is_not_started_now_or_at_boot(machine: Path, capsys: 
     assert int((machine / "answer").read_text()) == FORBIDDEN
     assert at_boot(machine) == ["there-before.service"]
     assert "systemctl enable --now docker.service" in capsys.readouterr().out
+
+
+def test_nothing_is_started_at_boot_on_a_machine_that_has_no_systemd_yet(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such is a fresh Debian in a container: its packages are ready for systemd all the same."""
+    (machine / "systemctl").unlink()
+    (machine / "touch").symlink_to(find_program("touch") or unavailable("touch"))
+    monkeypatch.setenv("PATH", str(machine))
+    install(["prometheus"], why="a test")
+    assert at_boot(machine) == ["there-before.service"]
 
 
 def test_afterwards_the_machine_may_start_services_again(machine: Path) -> None:
