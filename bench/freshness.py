@@ -40,7 +40,7 @@ class EventTimes:
 
     def at(self, container_id: str, action: str) -> float:
         """Return when the daemon says that this happened to the container, in seconds since 1970."""
-        _wait(lambda: (container_id, action) in self._at, f"the daemon says {action}")
+        wait_for(lambda: (container_id, action) in self._at, f"the daemon says {action}")
         return self._at.pop((container_id, action))
 
     def close(self) -> None:
@@ -84,8 +84,8 @@ def _watcher(processes: Processes) -> Iterator[None]:
     from reconciler.models import Container, Host
 
     processes.watcher()
-    _wait(lambda: Host.objects.filter(watching_since__isnull=False).exists(), "the host is watched")
-    _wait(lambda: Container.objects.count() == CONTAINERS, "the first fill")
+    wait_for(lambda: Host.objects.filter(watching_since__isnull=False).exists(), "the host is watched")
+    wait_for(lambda: Container.objects.count() == CONTAINERS, "the first fill")
     time.sleep(1)
     yield
     processes.stop("watcher")
@@ -110,7 +110,7 @@ def _latencies(client: docker.DockerClient, made: list[str], count: int) -> list
         }[state]
         act(container_id)
         happened = times.at(container_id, action)
-        _wait(row.filter(state=expected).exists, f"{container_id[:12]} is {expected}")
+        wait_for(row.filter(state=expected).exists, f"{container_id[:12]} is {expected}")
         found.append((time.time() - happened) * 1000)
         time.sleep(rng.uniform(0.5, 1.5) * PAUSE_SECONDS)
     times.close()
@@ -129,10 +129,10 @@ def _death_latencies(client: docker.DockerClient, made: list[str], count: int) -
         if row.values_list("state", flat=True).get() == "paused":
             client.api.unpause(container_id)
         client.api.start(container_id)
-        _wait(row.filter(state="running").exists, f"{container_id[:12]} is running")
+        wait_for(row.filter(state="running").exists, f"{container_id[:12]} is running")
         time.sleep(rng.uniform(4, 8) * PAUSE_SECONDS)
         client.api.kill(container_id)
-        _wait(row.filter(state="stopped").exists, f"{container_id[:12]} is stopped")
+        wait_for(row.filter(state="stopped").exists, f"{container_id[:12]} is stopped")
         seen_at = time.time()
         ended = client.api.inspect_container(container_id)["State"]["FinishedAt"]
         found.append((seen_at - datetime.fromisoformat(ended[:26] + "+00:00").timestamp()) * 1000)
@@ -140,7 +140,8 @@ def _death_latencies(client: docker.DockerClient, made: list[str], count: int) -
     return found
 
 
-def _wait(condition: object, what: str) -> None:
+def wait_for(condition: object, what: str) -> None:
+    """Wait until a condition holds. Raises RuntimeError if it does not within a minute."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():  # type: ignore[operator]
         if time.monotonic() > deadline:
