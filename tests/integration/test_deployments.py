@@ -268,17 +268,19 @@ def test_deploys_are_kept_as_long_as_transitions() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_who_deploy_one_workload_share_its_deploy() -> None:
+def test_many_who_deploy_one_workload_share_its_deploy_and_the_latest_end_holds() -> None:
+    """I5."""
+
     def deploy(number: int) -> None:
         try:
-            begin_deployment(workload="shop", by=f"deployer {number}")
+            leases.begin(SHOP, (16 - number) * MINUTE, f"deployer {number}", NOON)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(deploy, range(8)))
-    assert Deployment.objects.count() == 1
-    assert [from_state for _, _, from_state, _ in told()] == ["", *["deploying"] * 7]
+        list(pool.map(deploy, range(16)))
+    assert Deployment.objects.get().ends_at == NOON + 16 * MINUTE
+    assert [from_state for _, _, from_state, _ in told()] == ["", *["deploying"] * 15]
 
 
 # the command
