@@ -11,7 +11,7 @@ from dev.engine import DockerEngine
 from dev.index import Processes
 from dev.packages import find_program
 from reconciler.models import Container, Host, Transition
-from tests.acceptance.test_following import Web
+from tests.acceptance.site import Web
 from tests.builders import certain
 from tests.conftest import unavailable
 from tests.waiting import eventually
