@@ -115,6 +115,10 @@ def _is_looping(row: Container) -> bool:
     return bool(row.restarts_lately >= settings.RESTART_LOOP_COUNT)  # type: ignore[attr-defined]
 
 
+def _is_deploying(row: Container) -> bool:
+    return bool(row.is_deploying)  # type: ignore[attr-defined]
+
+
 def _state_of(row: Container) -> str:
     state = str(row.effective_state) or "pending"  # type: ignore[attr-defined]
     return state if state in (*KNOWN_STATES, UNKNOWN) else OTHER
@@ -128,13 +132,14 @@ _GAUGES: tuple[tuple[str, str, Callable[[Container], "float | None"]], ...] = (
     ("oom_killed", "1 if it last ended for want of memory", lambda row: row.oom_killed),
     ("last_exit_code", "Exit code of its last end", lambda row: row.exit_code),
     ("restart_loop", "1 if it is in a restart loop", _is_looping),
+    ("deploying", "1 while it is being deployed", _is_deploying),
     ("started_timestamp_seconds", "When it started", lambda row: _seconds(row.started_at)),
     ("last_seen_timestamp_seconds", "When it was last listed", lambda row: _seconds(row.last_seen_at)),
 )
 
 
 def _row_families(at: datetime) -> Iterator[Metric]:
-    rows = list(Container.objects.with_effective_state(at).with_restarts(at).order_by("id"))
+    rows = list(Container.objects.with_effective_state(at).with_restarts(at).with_deploying(at).order_by("id"))
     info = [((row.id, str(row.host_id), str(row.workload_id), row.role, row.image_ref), 1) for row in rows]
     yield _gauge("container_info", "What a row is", (*ROW, "workload", "role", "image"), info)
     states = [((row.id, str(row.host_id), _state_of(row)), 1) for row in rows]

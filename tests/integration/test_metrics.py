@@ -15,9 +15,10 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from dev.packages import find_program
+from reconciler.api import begin_deployment
 from reconciler.conf import lock_of
 from reconciler.core.report import Trigger
-from reconciler.models import Container, Host, Transition
+from reconciler.models import Container, Host, Transition, Workload
 from reconciler.single_flight import reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import cid
@@ -138,6 +139,17 @@ def test_a_restart_loop_is_told(scrape: Scrape) -> None:
     given = {"host_id": "local", "container_id": row.container_id, "at": timezone.now(), "to_state": "running"}
     Transition.objects.create(row_id=row.id, restarts=3, **given)
     assert scrape()["container_restart_loop", "local", "shop:web"] == 1
+
+
+def test_a_row_that_is_being_deployed_is_told(scrape: Scrape) -> None:
+    fresh()
+    for workload_id in ("shop", "blog"):
+        Workload.objects.create(id=workload_id, kind="stack", ref_id=workload_id)
+        seen(f"{workload_id}:web", workload_id=workload_id)
+    begin_deployment(workload="shop")
+    samples = scrape()
+    assert samples["container_deploying", "local", "shop:web"] == 1
+    assert samples["container_deploying", "local", "blog:web"] == 0
 
 
 def test_passes_are_counted_by_how_they_ended(scrape: Scrape, local: Host, simulator: Server) -> None:

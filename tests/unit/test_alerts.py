@@ -147,6 +147,12 @@ def test_a_row_that_a_deploy_binds_again_soon_does_not_fire(fires: Any) -> None:
     assert all(fires(host() | rows, minute) for minute in (1, 2, 3, 4))
 
 
+def test_a_row_that_is_being_deployed_does_not_fire_until_that_is_over(fires: Any) -> None:
+    rows = row("missing", deploying="1x10 0x50") | row("stopped", "shop:job", last_exit_code="1x60", deploying=ALWAYS)
+    assert fires(host() | rows, 10)
+    assert fires(host() | rows, 14, ContainerMissing=1)
+
+
 def test_a_restart_loop_fires_through_all_its_states(fires: Any) -> None:
     states = {"running": "1 stale 1 stale 1 stale", "restarting": "_ 1 stale 1 stale 1x50"}
     assert fires(host() | row(states, restart_loop=ALWAYS), 2, ContainerRestartLoop=1)
