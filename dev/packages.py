@@ -14,6 +14,7 @@ DOCKER_PACKAGES = ("docker.io", "busybox-static")
 POSTGRES_PACKAGES = ("postgresql",)
 SSHD_PACKAGES = ("openssh-server",)
 BROWSER_PACKAGES = ("chromium", "chromium-driver")
+NPM_PACKAGES = ("npm",)
 PROMETHEUS_PACKAGES = ("prometheus",)
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -49,6 +50,13 @@ def install_browser() -> bool:
     if not has_browser() and can_install():
         install(BROWSER_PACKAGES, why="no browser here")
     return has_browser()
+
+
+def install_npm() -> bool:
+    """Install npm if it is absent, for axe-core; return whether it is there."""
+    if find_program("npm") is None and can_install():
+        install(NPM_PACKAGES, why="no npm here")
+    return find_program("npm") is not None
 
 
 def has_browser() -> bool:
@@ -103,6 +111,7 @@ if __name__ == "__main__":
         ("ssh server", install_sshd),
         ("browser", install_browser),
         ("Prometheus", install_prometheus),
+        ("npm", install_npm),
     ):
         if not install_it():
             print(f"==> no {what} here and none can be installed: tests that need one are skipped, or fail under CI")

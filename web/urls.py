@@ -22,7 +22,11 @@ urlpatterns = [
     path("hosts/<slug:name>", host_page, name="host"),
     path("hosts/<slug:name>/look", look_now, name="look-now"),
     path("changes", change_list, name="changes"),
-    path("login", LoginView.as_view(template_name="web/login.html"), name="login"),
+    path(
+        "login",
+        LoginView.as_view(template_name="web/login.html", extra_context={"title": "Log in · Tinyforge index"}),
+        name="login",
+    ),
     path("logout", LogoutView.as_view(), name="logout"),
     path("metrics", metrics),
     path("api/v1/", page),

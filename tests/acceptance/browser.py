@@ -10,6 +10,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -51,7 +52,7 @@ class Window:
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self._driver = driver
-        self._url = url
+        self.url = url
         self.cdp("Emulation.setDeviceMetricsOverride", **LAPTOP)
         self.prefer("light")
 
@@ -63,6 +64,14 @@ class Window:
         """Return what a script returns."""
         return self._driver.execute_script(script, *arguments)
 
+    def js_later(self, script: str) -> Any:
+        """Return what a script hands to the function that is its last argument."""
+        return self._driver.execute_async_script(script)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        ActionChains(self._driver).send_keys(*keys).perform()
+
     def prefer(self, scheme: str) -> None:
         """Let the browser behave as if the user preferred a colour scheme."""
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -70,13 +79,13 @@ class Window:
     def sign_in(self, client: Client) -> None:
         """Log in by taking over the session of a Django test client."""
         name = settings.SESSION_COOKIE_NAME
-        self.cdp("Network.setCookie", name=name, value=client.cookies[name].value, url=self._url)
+        self.cdp("Network.setCookie", name=name, value=client.cookies[name].value, url=self.url)
 
     def forget(self) -> None:
         """Log out and delete what the browser has stored."""
         self._driver.get("about:blank")
         self.cdp("Network.clearBrowserCookies")
-        self.cdp("Storage.clearDataForOrigin", origin=self._url, storageTypes="all")
+        self.cdp("Storage.clearDataForOrigin", origin=self.url, storageTypes="all")
 
     def block(self, *addresses: str) -> None:
         """Let no request get through to these addresses, which may hold `*`."""
@@ -85,7 +94,7 @@ class Window:
 
     def open(self, path: str) -> None:
         """Go to a page."""
-        self._driver.get(f"{self._url}{path}")
+        self._driver.get(f"{self.url}{path}")
 
     def find(self, selector: str) -> WebElement:
         """Return an element."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from reconciler.models import Container, Host, Transition, Workload
+from reconciler.models import ChangeKind, Container, DeploymentState, Host, Outage, OutageKind, Transition, Workload
 from tests.builders import cid
 
 NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
@@ -89,6 +89,48 @@ def make_fleet() -> None:
         Transition(host_id="local", trigger="event", container_id=cid(step["row_id"]), **moments(step, now))
         for step in PAST
     )
+
+
+DAYS = 40 * 24 * 60
+DOWNS: dict[str, list[tuple[float, float]]] = {
+    "shop:web": [(1200, 1170)],
+    "wiki:site": [(1300, 1100), (400, 385)],
+    "blog-production": [(22000, 21000)],
+}
+BLIND = {"berlin": [(11, None)], "local": [(900, 780)]}
+
+
+def make_history() -> None:
+    """Give rows of the fleet a past of some weeks, with downs, outages and deploys, as a person would see it."""
+    now = timezone.now()
+    steps: list[dict[str, Any]] = []
+    for row in Container.objects.filter(state__in=("running", "paused")):
+        turns = [(DAYS, "", "running")]
+        for begin, end in DOWNS.get(row.id, []):
+            turns += [(begin, "running", "stopped"), (end, "stopped", "running")]
+        given = {
+            "row_id": row.id,
+            "host_id": row.host_id,
+            "workload_id": row.workload_id,
+            "cause": "",
+            "trigger": "event",
+        }
+        steps += [given | {"at": at, "from_state": before, "to_state": after} for at, before, after in turns]
+    deploy = {"kind": ChangeKind.DEPLOYMENT, "row_id": "", "host_id": "", "workload_id": "shop", "cause": "by ci"}
+    steps.append(deploy | {"at": 540, "to_state": DeploymentState.DEPLOYING})
+    # the latest comes last, as a feed is written
+    entries = [Transition(**moments(step, now)) for step in sorted(steps, key=lambda step: -step["at"])]
+    past = list(Transition.objects.order_by("id"))
+    Transition.objects.all().delete()
+    Transition.objects.bulk_create(entries)
+    for entry in past:
+        entry.pk = None
+    Transition.objects.bulk_create(past)
+    for host, spans in BLIND.items():
+        for begin, end in spans:
+            known = {"began_at": begin, "noticed_at": begin, "ended_at": end, "kind": OutageKind.UNREACHABLE}
+            Outage.objects.create(host_id=host, reason="connection refused", **moments(known, now))
+    Host.objects.update(created_at=now - timedelta(days=41))
 
 
 def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pages in a real Chromium: how they look, and that they fit, in light and dark, on a laptop and on a phone."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 import pytest
 from django.test import Client
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 
+from dev.axe import axe_script
 from dev.place import PROJECT
+from dev.process import ServiceError
 from reconciler.models import Container, Host, Workload
 from tests.acceptance.browser import LAPTOP, PHONE, Window, start_chromium
-from tests.acceptance.fleet import make_fleet
+from tests.acceptance.fleet import make_fleet, make_history
+from tests.builders import cid
+from tests.conftest import unavailable
 from tests.pages import HOSTILE
+from tests.waiting import eventually
 from web.pages.live import RENDERINGS
 
 PAGES = {
@@ -45,6 +52,7 @@ def window(chromium: webdriver.Chrome, live_server: Any, admin_client: Client, l
     """A browser in which somebody is logged in, before a fleet in every condition."""
     RENDERINGS.forget()
     make_fleet()
+    make_history()
     window = Window(chromium, live_server.url)
     window.sign_in(admin_client)
     # a stream would outlive its test
@@ -79,3 +87,125 @@ def test_whatever_is_named_however_the_page_fits_a_phone_of_360_pixels(window: W
     window.open(PAGES[name])
     assert window.js(WIDER_THAN_SCREEN) == []
     assert window.js("return document.title.length > 0 && !window.hacked")
+
+
+AXE = """const done = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violations.map(
+    each => `${each.id}: ${each.help}: ${each.nodes.map(node => node.html).join(' ')}`.slice(0, 600))))"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    try:
+        return axe_script()
+    except ServiceError as error:
+        unavailable(str(error))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_that_keeps_anybody_from_using_a_page(
+    window: Window, axe: str, name: str, scheme: str, size: str
+) -> None:
+    window.cdp("Emulation.setDeviceMetricsOverride", **SIZES[size])
+    window.prefer(scheme)
+    window.open(PAGES[name])
+    window.js(axe)
+    assert window.js_later(AXE) == []
+
+
+def test_a_page_that_has_lost_its_server_can_be_used_by_everybody_too(window: Window, axe: str) -> None:
+    window.open("/")
+    window.block("*")
+    eventually(lambda: window.js("return document.documentElement.classList.contains('is-lost')"))
+    window.js(axe)
+    assert window.js_later(AXE) == []
+
+
+# Keys
+
+
+def test_a_slash_leads_to_the_search(window: Window) -> None:
+    window.open("/")
+    window.press("/")
+    assert window.js("return document.activeElement.id") == "search"
+    window.press("shop", Keys.ENTER)
+    eventually(lambda: window.js("return location.search") == "?q=shop")
+
+
+def test_arrows_move_from_line_to_line(window: Window) -> None:
+    window.open("/")
+    told = []
+    for key in (Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP):
+        window.press(key)
+        told.append(window.js("return document.activeElement.innerText"))
+    assert told == ["berlin", "shop:worker", "berlin"]
+    window.press(Keys.ENTER)
+    eventually(lambda: window.js("return location.pathname") == "/hosts/berlin")
+
+
+def test_a_question_mark_tells_the_keys_and_escape_ends_that(window: Window) -> None:
+    window.open("/")
+    window.press("?")
+    assert window.find("#help").is_displayed()
+    window.press(Keys.ESCAPE)
+    assert not window.find("#help").is_displayed()
+
+
+def test_a_command_can_be_copied(window: Window) -> None:
+    window.open("/")
+    button = window.find("button.copy")
+    button.click()
+    eventually(lambda: button.text.splitlines()[0] in ("Copied", "Press Ctrl-C"), what="the button says what to do")
+
+
+# What is heard, and what works without a script
+
+
+def test_a_change_of_the_verdict_is_announced_politely(window: Window) -> None:
+    window.open("/")
+    announced = window.find("#announce")
+    assert (announced.get_attribute("aria-live"), announced.get_attribute("textContent")) == ("polite", "")
+    Container.objects.filter(id="shop:cache").update(state="running")
+    eventually(lambda: "8 things want you." in str(announced.get_attribute("textContent")), what="it is said")
+
+
+def test_without_javascript_a_page_says_all_and_says_to_reload(window: Window) -> None:
+    window.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        window.open("/")
+        text = window.find("body").text
+    finally:
+        window.cdp("Emulation.setScriptExecutionDisabled", value=False)
+    assert "9 things want you." in text
+    assert "UTC. Reload for news." in text
+    assert "Copy" not in text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_of_a_page_moves_while_it_loads_and_nothing_is_asked_for_elsewhere(window: Window, name: str) -> None:
+    window.open(PAGES[name])
+    assert window.js_later(SHIFTS) == 0
+    files = window.js("return performance.getEntriesByType('resource').map(file => file.name)")
+    assert [name for name in files if not name.startswith(window.url)] == []
+
+
+SHIFTS = """const done = arguments[arguments.length - 1];
+let sum = 0;
+new PerformanceObserver(list => { for (const each of list.getEntries()) sum += each.value; })
+    .observe({type: 'layout-shift', buffered: true});
+setTimeout(() => done(Math.round(sum * 1000) / 1000), 300)"""
+
+
+def test_the_first_page_is_small_with_a_hundred_workloads(admin_client: Client, local: Host) -> None:
+    RENDERINGS.forget()
+    names = [f"workload-{number:03}" for number in range(100)]
+    Workload.objects.bulk_create(Workload(id=name, ref_id=name, name=name) for name in names)
+    rows = [
+        Container(id=f"{name}:{role}", workload_id=name, role=role, container_id=cid(name + role), state="running")
+        for name in names
+        for role in ("web", "worker", "db")
+    ]
+    Container.objects.bulk_create(rows)
+    assert len(gzip.compress(admin_client.get("/").content)) < 100_000

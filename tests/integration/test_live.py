@@ -65,6 +65,18 @@ def test_that_time_passes_is_no_change(admin_client: Client) -> None:
     assert ask(admin_client, tag).status_code == 304
 
 
+def test_a_timeline_that_has_moved_on_is_no_change_until_some_minutes_have_passed(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_row("shop:web")
+    Transition.objects.create(row=row, host=row.host, to_state="running", at=timezone.now() - timedelta(hours=3))
+    monkeypatch.setattr("web.pages.timeline.marker", lambda _: "1")
+    tag = tag_in(admin_client)
+    assert ask(admin_client, tag).status_code == 304
+    monkeypatch.setattr("web.pages.timeline.marker", lambda _: "2")
+    assert parts(ask(admin_client, tag)) == {"workloads"}
+
+
 def test_a_host_that_becomes_stale_changes_the_page_although_nothing_is_in_the_feed(admin_client: Client) -> None:
     make_row("shop:web")
     tag = tag_in(admin_client)

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Container, Host, Transition, Trouble, Workload
+from reconciler.models import Container, Host, Transition, Trouble, Workload, timelines_of_rows
 from reconciler.models.condition import condition
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import STATES, Filters, read_filters
@@ -18,8 +18,9 @@ from web.pages.paging import Page, made, part
 from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
-from web.pages.steps import Step, shown
+from web.pages.steps import Step, deploys_of, shown
 from web.pages.things import level_of, thing_of_row
+from web.pages.timeline import LONGEST, drawn_spans, last
 from web.pages.verdict import Level, number
 
 HISTORY_SIZE = 50
@@ -77,11 +78,15 @@ def _content(row_id: str, filters: Filters, at: datetime, reader: Reader) -> Con
             "condition": condition(container.host, at),
             "thing": thing_of_row(row) if row.trouble else None,
         }
+    longest = last(LONGEST, at)
+    context["spans"] = drawn_spans(
+        timelines_of_rows([row_id], *longest)[row_id], at, deploys_of(longest, row_id=row_id)
+    )
     return Content(
         title=f"{row_id} · Tinyforge index",
         level=_level(row),
         says=_says(row_id, row),
-        parts=parts_of(("container", "history"), context),
+        parts=parts_of(("container", "spans", "history"), context),
     )
 
 

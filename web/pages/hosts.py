@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Condition, Container, Host, Outage, State
+from reconciler.models import Condition, Container, Host, Outage, State, uptime_of_host
 from reconciler.status import HostStatus, status_of
 from web.pages.filters import Filters, read_filters
 from web.pages.live import Content
@@ -18,9 +19,10 @@ from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
+from web.pages.timeline import SPANS, Drawn, available, known, last, marker
 from web.pages.verdict import Level
 
-PARTS = ("host", "rows", "changes", "outages")
+PARTS = ("host", "rows", "spans", "changes", "outages")
 PAGE_SIZE = 50
 MOST_CHANGES, MOST_OUTAGES = 30, 20
 LEVELS = {Condition.FAILING: Level.UNKNOWN, Condition.STALE: Level.UNKNOWN, Condition.NEW: Level.UNKNOWN}
@@ -115,6 +117,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         "says": words.CONDITION_SENTENCES[status.condition],
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
+        "spans": _spans(name, at),
         "outages": list(Outage.objects.on(name).order_by("-began_at")[:MOST_OUTAGES]),
     }
     return Content(
@@ -133,6 +136,13 @@ def rows_page(filters: Filters, at: datetime, **of: str) -> Page[Row]:
     ids = [row.pk for row in found.only("id")]
     read_rows = {row.id: row for row in read(annotated(Container.objects.filter(id__in=ids), at))}
     return made([read_rows[each] for each in ids if each in read_rows], filters, PAGE_SIZE, (place[0], place[1]))
+
+
+def _spans(name: str, at: datetime) -> list[Drawn]:
+    """Return for how long the host could be seen; a timeline would say no more than its outages."""
+    spans = {each: last(each, at) for each in SPANS}
+    uptimes = {each: uptime_of_host(name, *span) for each, span in spans.items()}
+    return [Drawn(each, SafeString(), available(of), known(of), marker(at)) for each, of in uptimes.items()]
 
 
 def _changes(name: str) -> list[Step]:

@@ -21,7 +21,7 @@ KEPT_FACTOR = 10
 KEPT_SECONDS = 5.0
 """How long a rendering is kept at most. Nothing need have happened in the feed: rows become unknown as time passes."""
 MOST_KEPT = 64
-_AGE = re.compile(r"(<time[^>]*>)[^<]*")
+_PASSING = re.compile(r'(<time[^>]*>|<span class="share">)[^<]*|<svg class="timeline".*?</svg>', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """A page as of a moment, up to an entry of the feed. Each part has a tag of its content, the ages in it aside."""
+    """A page as of a moment, up to an entry of the feed. Each part has a tag of what it says."""
 
     content: Content
     as_of: datetime
@@ -120,8 +120,11 @@ def rendered(position: int, at: datetime, make: Callable[[datetime], Content]) -
 
 
 def _tag(html: str) -> str:
-    """Return a tag of what a part says; the text of an age changes with each second, and its moment does not."""
-    return hashlib.sha256(_AGE.sub(r"\1", html).encode()).hexdigest()[:16]
+    """Return a tag of what a part says, but for ages and timelines: these change with each second.
+
+    A timeline has its marker beside it, which changes every few minutes.
+    """
+    return hashlib.sha256(_PASSING.sub(r"\1", html).encode()).hexdigest()[:16]
 
 
 RENDERINGS = Renderings()

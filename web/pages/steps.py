@@ -8,8 +8,10 @@ from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from reconciler import words
-from reconciler.models import ChangeKind, Transition
+from reconciler.models import ChangeKind, DeploymentState, Span, Transition
 from reconciler.models.transition import TransitionQuerySet
+
+MOST_DEPLOYS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,13 @@ def latest_changes(most: int) -> list[Step]:
 def changes() -> TransitionQuerySet:
     """Return the changes that people want to know of; the feed has more, which tell of other columns."""
     return Transition.objects.filter(~Q(kind=ChangeKind.CONTAINER) | Q(is_step=True))
+
+
+def deploys_of(span: Span, **of: str) -> list[datetime]:
+    """Return when deploys of a row or a workload began within a span."""
+    entries = Transition.objects.filter(kind=ChangeKind.DEPLOYMENT, at__gte=span.begin, **of)
+    begun = entries.filter(from_state="", to_state=DeploymentState.DEPLOYING).order_by("-id")
+    return list(begun.values_list("at", flat=True)[:MOST_DEPLOYS])
 
 
 def shown(entries: Iterable[Transition]) -> list[Step]:

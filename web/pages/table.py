@@ -10,14 +10,24 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Lower, NullIf, RowNumber
 
 from reconciler import words
-from reconciler.models import Container, State, Transition, Workload
+from reconciler.models import (
+    ChangeKind,
+    Container,
+    DeploymentState,
+    State,
+    Transition,
+    Workload,
+    timelines_of_workloads,
+)
 from reconciler.models.trouble import WORST_FIRST
 from web.pages.filters import Filters
 from web.pages.paging import Page, made, part
 from web.pages.things import level_of
+from web.pages.timeline import Drawn, drawn, last
 
 PAGE_SIZE = 50
 MOST_MARKS = 24
+MOST_DEPLOYS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Line:
     more: int
     restarts: int
     changed_at: datetime | None
+    day: Drawn
 
 
 def workload_page(filters: Filters, at: datetime) -> Page[Line]:
@@ -51,9 +62,9 @@ def workload_page(filters: Filters, at: datetime) -> Page[Line]:
 
 
 def lines_of(workloads: Sequence[Workload], at: datetime) -> list[Line]:
-    """Return workloads with their containers, in two queries."""
+    """Return workloads with their containers and their last day, in a few queries."""
     ids = [workload.id for workload in workloads]
-    totals, marks = _totals(ids), _marks(ids, at)
+    totals, marks, days = _totals(ids), _marks(ids, at), _days(ids, at)
     lines = []
     for workload in workloads:
         count, restarts, changed_at = totals.get(workload.id, (0, None, None))
@@ -66,6 +77,7 @@ def lines_of(workloads: Sequence[Workload], at: datetime) -> list[Line]:
                 more=count - len(marks[workload.id]),
                 restarts=restarts or 0,
                 changed_at=changed_at,
+                day=days[workload.id],
             )
         )
     return lines
@@ -100,6 +112,18 @@ def _marks(ids: Collection[str], at: datetime) -> dict[str, list[Mark]]:
     for row in rows.order_by("workload_id", "rank").values("id", "workload_id", "state", "exit_code", "severity"):
         marks[row["workload_id"]].append(mark_of(row))
     return marks
+
+
+def _days(ids: Collection[str], at: datetime) -> dict[str, Drawn]:
+    """Return the last day of each workload, with its deploys."""
+    day = last("24 hours", at)
+    deploys: dict[str, list[datetime]] = defaultdict(list)
+    of_them = Transition.objects.filter(kind=ChangeKind.DEPLOYMENT, at__gte=day.begin, workload_id__in=ids)
+    begun = of_them.filter(from_state="", to_state=DeploymentState.DEPLOYING).order_by("id")
+    for workload, began_at in begun.values_list("workload_id", "at")[:MOST_DEPLOYS]:
+        deploys[workload].append(began_at)
+    pieces = timelines_of_workloads(ids, *day)
+    return {each: drawn("24 hours", pieces[each], day, deploys[each]) for each in ids}
 
 
 def mark_of(row: Mapping[str, Any]) -> Mark:

@@ -6,13 +6,14 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from reconciler.models import Container, Transition, Workload
+from reconciler.models import Container, Transition, Workload, timelines_of_workloads
 from web.pages.filters import Filters, read_filters
 from web.pages.hosts import rows_page
 from web.pages.live import Content
 from web.pages.serving import Reader, parts_of, serve
-from web.pages.steps import shown
+from web.pages.steps import deploys_of, shown
 from web.pages.things import level_of
+from web.pages.timeline import LONGEST, Drawn, drawn_spans, last
 from web.pages.verdict import Level, number
 
 MOST_CHANGES = 30
@@ -47,13 +48,20 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
         "workload": workload,
         "rows": rows,
         "changes": shown(_changes(workload_id)),
+        "spans": _spans(workload_id, at),
     }
     return Content(
         title=f"{name} · Tinyforge index",
         level=next((level for level in Level if level in levels), Level.WELL),
         says=f"{name}: {number(rows.total, 'container')}, {len(troubles)} of these in trouble.",
-        parts=parts_of(("workload", "rows", "changes"), context),
+        parts=parts_of(("workload", "rows", "spans", "changes"), context),
     )
+
+
+def _spans(workload_id: str, at: datetime) -> list[Drawn]:
+    longest = last(LONGEST, at)
+    pieces = timelines_of_workloads([workload_id], *longest)[workload_id]
+    return drawn_spans(pieces, at, deploys_of(longest, workload_id=workload_id))
 
 
 def _changes(workload_id: str) -> list[Transition]:
