@@ -97,7 +97,7 @@ DOWNS: dict[str, list[tuple[float, float]]] = {
     "wiki:site": [(1300, 1100), (400, 385)],
     "blog-production": [(22000, 21000)],
 }
-BLIND = {"berlin": [(11, None)], "local": [(900, 780)]}
+BLIND: dict[str, list[tuple[float, float | None]]] = {"berlin": [(11, None)], "local": [(900, 780)]}
 
 
 def make_history() -> None:
@@ -105,7 +105,7 @@ def make_history() -> None:
     now = timezone.now()
     steps: list[dict[str, Any]] = []
     for row in Container.objects.filter(state__in=("running", "paused")):
-        turns = [(DAYS, "", "running")]
+        turns: list[tuple[float, str, str]] = [(DAYS, "", "running")]
         for begin, end in DOWNS.get(row.id, []):
             turns += [(begin, "running", "stopped"), (end, "stopped", "running")]
         given = {

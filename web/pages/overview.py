@@ -19,7 +19,7 @@ from web.pages.wrong import read_wrong
 from web.version import version
 
 PARTS = ("verdict", "wrong", "hosts", "workloads", "changes", "itself")
-MOST_CHANGES, MOST_DEPLOYS = 15, 10
+MOST_CHANGES, MOST_DEPLOYS = 10, 10
 
 
 @require_safe
