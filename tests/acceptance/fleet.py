@@ -127,8 +127,8 @@ def make_history() -> None:
         entry.pk = None
     Transition.objects.bulk_create(past)
     for host, spans in BLIND.items():
-        for begin, end in spans:
-            known = {"began_at": begin, "noticed_at": begin, "ended_at": end, "kind": OutageKind.UNREACHABLE}
+        for began, ended in spans:
+            known = {"began_at": began, "noticed_at": began, "ended_at": ended, "kind": OutageKind.UNREACHABLE}
             Outage.objects.create(host_id=host, reason="connection refused", **moments(known, now))
     Host.objects.update(created_at=now - timedelta(days=41))
 
