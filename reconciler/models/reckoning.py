@@ -10,9 +10,10 @@ from reconciler.core.uptime import ABSENT_STATES, Span, Uptime
 from reconciler.models.blind import Blind
 
 # All times are in seconds since the beginning of the span. `known` is for how long, up to a step, its host could be
-# seen; so what is known of the time between two steps is the difference of two such numbers. The steps come from an
-# index alone, in the order of their commits: of each row all since the first entry of the span, and the one before.
-# OFFSET 0 keeps PostgreSQL from working out a number anew wherever it is used.
+# seen; so what is known of the time between two steps is the difference of two such numbers, and one that is negative
+# tells of a wrong clock. The steps come from an index alone, in the order of their commits: of each row all since the
+# first entry of the span, and the one before. ORDER BY also keeps PostgreSQL from working out a number anew wherever
+# it is used. Half a microsecond is less than two moments can differ, and more than what floats lose.
 _RECKON = """
 WITH blind AS MATERIALIZED (
     SELECT
@@ -39,38 +40,31 @@ CROSS JOIN LATERAL (
     SELECT
         sum(until - known) FILTER (WHERE to_state = %(running)s) AS up,
         sum(until - known) FILTER (WHERE to_state <> ALL (%(neither)s)) AS down,
-        bool_or(doubtful) AS doubtful
+        bool_or(until - known < -5e-7 OR elsewhere) AS doubtful
     FROM (
-        SELECT
-            to_state,
-            known,
-            lead(known, 1, %(end)s - coalesce(r.total, 0)) OVER commits AS until,
-            lag(moment) OVER commits > moment OR host_id <> r.host_id AS doubtful
+        SELECT *, lead(known, 1, %(end)s - coalesce(r.total, 0)) OVER (ORDER BY id) AS until
         FROM (
             SELECT *, shown - coalesce(r.sums[i] + least(shown, r.ends[i]) - r.begins[i], 0) AS known
             FROM (
                 SELECT *, width_bucket(shown, r.begins) AS i
                 FROM (
-                    SELECT *, least(greatest(moment, 0), %(end)s) AS shown
-                    FROM (
-                        SELECT id, host_id, to_state, date_part('epoch', at - %(since)s) AS moment
-                        FROM (
-                            SELECT id, host_id, to_state, at FROM reconciler_transition
-                            WHERE row_id = r.id AND kind = 'container' AND is_step AND id >= (SELECT id FROM first)
-                            UNION ALL
-                            (
-                                SELECT id, host_id, to_state, at FROM reconciler_transition
-                                WHERE row_id = r.id AND kind = 'container' AND is_step AND id < (SELECT id FROM first)
-                                ORDER BY id DESC LIMIT 1
-                            )
-                        ) entries
-                        OFFSET 0
-                    ) moments
-                ) shown_moments
-                OFFSET 0
+                    SELECT
+                        id,
+                        to_state,
+                        host_id <> r.host_id AS elsewhere,
+                        least(greatest(date_part('epoch', at - %(since)s), 0), %(end)s) AS shown
+                    FROM reconciler_transition
+                    WHERE row_id = r.id AND kind = 'container' AND is_step
+                    AND id >= coalesce((
+                        SELECT max(id) FROM reconciler_transition
+                        WHERE row_id = r.id AND kind = 'container' AND is_step AND id < (SELECT id FROM first)
+                    ), 0)
+                    ORDER BY id
+                ) moments
+                ORDER BY id
             ) places
+            ORDER BY id
         ) steps
-        WINDOW commits AS (ORDER BY id)
     ) spans
 ) added_up
 """
@@ -79,8 +73,8 @@ CROSS JOIN LATERAL (
 def reckon(span: Span, seen: Span, blind: Blind) -> tuple[dict[str, Uptime], list[str]]:
     """Return the uptime of all rows, and the ids of those whose steps have to be looked at one by one.
 
-    These are rows whose steps are not in the order of their moments, because a clock was wrong, or that came from
-    another host. `seen` is the part of the span that is not in the future.
+    These are rows whose steps are not in the order of their moments, because a clock was wrong, as far as this matters,
+    and rows that came from another host. `seen` is the part of the span that is not in the future.
     """
     whole, begin = span.end - span.begin, span.begin
     values: dict[str, Any] = {"since": begin, "end": (seen.end - begin).total_seconds(), "running": RUNNING}
