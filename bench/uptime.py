@@ -12,7 +12,8 @@ from bench.world import database, django_in, end_in_order, short_directory
 ROWS, TRANSITIONS, HOSTS, OUTAGES, DAYS = 10_000, 1_000_000, 100, 30, 30
 REPEATS = 5
 SOME = 100
-ALLOWED_MS = 2_000
+ALLOWED_MS, ALLOWED_RATIO = 2_000, 7
+"""What it may take on a quiet machine; and how many times as long as the bare count, on one that has other work."""
 
 _FILL = (
     """
@@ -77,11 +78,11 @@ def measure(since: datetime, until: datetime) -> bool:
     bare, whole, *_ = medians.values()
     for what, median in medians.items():
         print(f"{what:40} {median:>8.1f} ms {median / bare:>8.2f} times the bare count")
-    print(f"\nall rows: allowed are {ALLOWED_MS:,} ms")
+    print(f"\nall rows: allowed are {ALLOWED_MS:,} ms, or {ALLOWED_RATIO} times the bare count if that is more")
     every, some = uptime_of_all_rows(since, until), uptime_of_rows(row_ids, since, until)
     wrong = [row_id for row_id in row_ids if abs(every[row_id].up - some[row_id].up) > timedelta(milliseconds=1)]
     print(f"{SOME - len(wrong)} of {SOME} rows are the same if their steps are added up one by one")
-    return whole <= ALLOWED_MS and not wrong
+    return whole <= max(ALLOWED_MS, ALLOWED_RATIO * bare) and not wrong
 
 
 def _count() -> object:
