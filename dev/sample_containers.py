@@ -1,20 +1,22 @@
-"""A few tiny containers on a real engine, with at least one for each label path."""
+"""A few tiny containers on a real engine: at least one for each label path, and some that give the page to tell of."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 from docker.models.containers import Container
 
 from dev.busybox import REPOSITORY, import_busybox
 from dev.packages import static_busybox
-from dev.sample_rows import COMPOSE_PROJECT, INSTANCE, SHOP, SITE
+from dev.sample_rows import COMPOSE_PROJECT, GONE, INSTANCE, SHOP, SITE
 from reconciler.core import labels
 
 MARK = "tinyforge-sample"
 IMAGE_TAG = "sample"
 # Where no static busybox is installed, as on a Mac.
 PUBLIC_IMAGE = ("busybox", "1.37")
+PROBE_NS = 10_000_000_000
 Act = Callable[[docker.DockerClient], int]
 
 
@@ -25,10 +27,12 @@ class Sample:
     name: str
     labels: dict[str, str]
     command: list[str] | None = None
+    restarts: bool = False
+    is_unhealthy: bool = False
 
 
 def samples() -> list[Sample]:
-    """Return all sample containers; one service of the stack has ended."""
+    """Return all sample containers: one is done, one crashes in a loop, one is unhealthy, one is an orphan."""
     return [
         Sample(
             name="tinyforge-sample-shop-web",
@@ -38,7 +42,17 @@ def samples() -> list[Sample]:
             name="tinyforge-sample-instance",
             labels={labels.INSTANCE_ID: INSTANCE, labels.STAGE: "production"},
         ),
-        Sample(name="tinyforge-sample-site", labels={labels.STATIC_SITE: SITE}),
+        Sample(name="tinyforge-sample-site", labels={labels.STATIC_SITE: SITE}, is_unhealthy=True),
+        Sample(
+            name="tinyforge-sample-shop-worker",
+            labels={labels.WORKLOAD_ID: SHOP, labels.WORKLOAD_KIND: "project", labels.ROLE: "worker"},
+            command=["/bin/sh", "-c", "sleep 2; exit 7"],
+            restarts=True,
+        ),
+        Sample(
+            name="tinyforge-sample-orphan",
+            labels={labels.WORKLOAD_ID: GONE, labels.WORKLOAD_KIND: "project", labels.ROLE: "web"},
+        ),
         _service("api", 1),
         _service("api", 2),
         _service("db", 1, command=["/bin/true"]),
@@ -95,7 +109,18 @@ def _create(client: docker.DockerClient, sample: Sample, image: str) -> Containe
         network_mode="none",
         stop_signal="SIGKILL",
         mem_limit="32m",
+        **_options(sample),
     )
+
+
+def _options(sample: Sample) -> dict[str, Any]:
+    """Return what makes a sample crash in a loop, or be unhealthy."""
+    options: dict[str, Any] = {}
+    if sample.restarts:
+        options["restart_policy"] = {"Name": "on-failure"}
+    if sample.is_unhealthy:
+        options["healthcheck"] = {"test": ["CMD", "/bin/false"], "interval": PROBE_NS, "retries": 2}
+    return options
 
 
 def _image(client: docker.DockerClient) -> str:

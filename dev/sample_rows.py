@@ -1,6 +1,7 @@
-"""The rows behind the sample containers: workloads, an instance, a stack. Runs inside Django."""
+"""The rows behind the sample containers: workloads, an instance, a stack, a deploy. Runs inside Django."""
 
 import sys
+from datetime import timedelta
 
 import django
 
@@ -9,6 +10,10 @@ INSTANCE = "sample-instance"
 PROJECT_ID = "sample-project"
 SITE = "sample-site"
 STACK = "sample-stack"
+GONE = "sample-gone"
+DEPLOY = f"{SHOP}:next"
+DEPLOY_LASTS = timedelta(minutes=30)
+BY = "the samples"
 COMPOSE_PROJECT = "tinyforge-sample-stack"
 
 
@@ -35,14 +40,26 @@ def create() -> None:
             "subdomain": "blog",
         },
     )
+    _begin_deploy()
+
+
+def _begin_deploy() -> None:
+    """Begin a deploy that never makes its container, as one that has got stuck."""
+    from reconciler import api
+
+    api.place(DEPLOY, api.Placeholder(workload=SHOP, workload_kind="project", role="next"), by=BY)
+    api.begin_deployment(row=DEPLOY, lasts=DEPLOY_LASTS, by=BY)
 
 
 def delete() -> None:
     """Delete the sample's rows, those of its containers too."""
+    from reconciler import api
     from reconciler.models import Container, Instance, Stack, Workload
 
     workloads = [SHOP, PROJECT_ID, SITE, STACK]
-    Container.objects.filter(workload_id__in=workloads).delete()
+    rows = Container.objects.filter(workload_id__in=[*workloads, GONE])
+    api.end_deployment(row=DEPLOY, by=BY)
+    api.delete_rows(list(rows.values_list("id", flat=True)), "the samples were removed")
     Instance.objects.filter(id=INSTANCE).delete()
     Stack.objects.filter(id=STACK).delete()
     Workload.objects.filter(id__in=workloads).delete()

@@ -80,7 +80,7 @@ def _start(stack: ExitStack) -> Processes:
     stack.callback(processes.stop)
     say("web, worker, beat and watcher: starting")
     processes.start()
-    _greet(processes.url, password)
+    _greet(processes.url, password, choice)
     return processes
 
 
@@ -143,15 +143,26 @@ def _port() -> int:
     return port
 
 
-def _greet(url: str, password: str | None) -> None:
+def _greet(url: str, password: str | None, choice: EngineChoice) -> None:
     secret = password or "(the one you gave it; `manage.py changepassword admin` sets another)"
     print(
         f"\n    {url}\n    user      {USER}\n    password  {secret}\n\n"
         f"    The password is kept in {PASSWORD_FILE.relative_to(PROJECT)}.\n"
+        f"    {_to_try(choice)}\n"
         f"    In another shell: (. {ENV_FILE.relative_to(PROJECT)} && .venv/bin/python manage.py reconcile)\n"
         "    Ctrl-C stops everything.\n",
         flush=True,
     )
+
+
+def _to_try(choice: EngineChoice) -> str:
+    """Return what shows that the page is alive."""
+    if choice.simulated:
+        return "The engine is simulated, so there is little to see: with a Docker Engine there is more."
+    if choice.private:
+        kill = f"(. {ENV_FILE.relative_to(PROJECT)} && docker kill tinyforge-sample-shop-web)"
+        return f"Watch the page, and in another shell try: {kill}"
+    return "Watch the page, and in another shell start, kill or remove a container; `make sample` starts some."
 
 
 if __name__ == "__main__":

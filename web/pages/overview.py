@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler.models import Condition, Container, Deployment, State, Trouble, WorkloadKind
+from reconciler.models.deployment import deploying_condition
 from reconciler.models.trouble import STUCK_AFTER, TROUBLE_WORDS
 from reconciler.status import HostStatus, statuses
 from web.pages.filters import STATES, Filters, read_filters
@@ -65,9 +66,10 @@ def _choices(hosts: list[HostStatus]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _deploys(at: datetime) -> list[tuple[Container, bool]]:
-    """Return rows that wait for a container, the oldest first, and whether they have waited long."""
-    waiting = Container.objects.placeholders().filter(state=State.PENDING).order_by("created_at", "id")[:MOST_DEPLOYS]
-    return [(row, row.created_at < at - STUCK_AFTER) for row in waiting]
+    """Return rows that wait for a container without a lease, the oldest first, and whether they have waited long."""
+    waiting = Container.objects.placeholders().filter(state=State.PENDING).exclude(deploying_condition(at))
+    oldest_first = waiting.order_by("created_at", "id")[:MOST_DEPLOYS]
+    return [(row, row.created_at < at - STUCK_AFTER) for row in oldest_first]
 
 
 def _itself(hosts: list[HostStatus]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ const AFTER_FAILURE_MS = 1000;
 const FAILURES = 3; // or after so many requests in vain
 const STREAM_AGAIN_MS = 30000; // a stream that was refused is tried again after so long
 const GATHER_MS = 40; // changes that come together are asked for together
-const CALM_MS = 3000; // while changes come without such a pause, the page is asked for less and less often
+const CALM_MS = 1500; // while changes come without such a pause, the page is asked for less and less often
 const SLOWEST_MS = 4000;
 
 const root = document.documentElement;
@@ -188,7 +188,7 @@ async function ask() {
     live.failures += 1;
     judge();
   }
-  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * 2 || 250);
+  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * 1.5 || 100);
   live.asking = false;
   schedule(live.hasNews ? untilNews() : next);
 }
