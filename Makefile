@@ -18,7 +18,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_make_up.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench sample sample-clean clean
+.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench screenshots sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ format: $(STAMP) ## Format the code and mend what ruff can
 
 bench: $(STAMP) ## Measure a pass beside a straightforward one
 	@$(BIN)/python -m bench
+
+screenshots: $(STAMP) ## Make the pictures of README and docs anew
+	@$(BIN)/python -m dev.packages
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -q tests/acceptance/test_screens.py -k "fits_the_screen and laptop"
+	cp var/screens/overview-light-laptop.png docs/overview.png
+	cp var/screens/workload-dark-laptop.png docs/workload.png
 
 sample: $(STAMP) ## Start sample containers on your own Docker Engine
 	@$(BIN)/python -m dev.sample start

@@ -18,6 +18,11 @@ MEASUREMENTS = (
     ("uptime of 10,000 rows over 30 days", "uptime", "postgres"),
     ("the API over 10,000 rows, beside the admin's list", "api", "sqlite"),
     ("the same", "api", "postgres"),
+    (
+        "the pages over 10,000 rows on 100 hosts with 1,000,000 transitions, beside the admin's list",
+        "pages",
+        "postgres",
+    ),
     ("the next page, beside slow clients, logins and those who follow the feed", "web", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),
     ("the same", "freshness", "postgres"),

@@ -93,7 +93,8 @@ def _count() -> object:
         return cursor.fetchall()
 
 
-def _fill(since: datetime, until: datetime) -> None:
+def fill(since: datetime, until: datetime) -> None:
+    """Fill the database with rows on hosts, and with their history."""
     from django.db import connection
 
     values: dict[str, Any] = {"since": since, "until": until, "hosts": HOSTS, "rows": ROWS, "outages": OUTAGES}
@@ -119,7 +120,7 @@ def main() -> int:
 
         until = timezone.now()
         since = until - timedelta(days=DAYS)
-        _fill(since, until)
+        fill(since, until)
         return 0 if measure(since, until) else 1
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from reconciler.models import ChangeKind, Container, DeploymentState, Host, Outage, OutageKind, Transition, Workload
+from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from tests.builders import cid
 
 NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
@@ -116,8 +116,8 @@ def make_history() -> None:
             "trigger": "event",
         }
         steps += [given | {"at": at, "from_state": before, "to_state": after} for at, before, after in turns]
-    deploy = {"kind": ChangeKind.DEPLOYMENT, "row_id": "", "host_id": "", "workload_id": "shop", "cause": "by ci"}
-    steps.append(deploy | {"at": 540, "to_state": DeploymentState.DEPLOYING})
+    deploy = {"began_at": 540, "ends_at": 530, "ended_at": 535}
+    Deployment.objects.create(workload_id="shop", by="ci", **moments(deploy, now))
     # the latest comes last, as a feed is written
     entries = [Transition(**moments(step, now)) for step in sorted(steps, key=lambda step: -step["at"])]
     past = list(Transition.objects.order_by("id"))

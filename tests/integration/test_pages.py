@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from reconciler.models import Container, Host, Outage, OutageKind, Transition, Workload
+from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from tests.integration.test_queries import recorded
 from tests.pages import HOSTILE, make_row, text_of
 from web.pages.live import RENDERINGS
@@ -306,6 +306,18 @@ def test_a_page_loads_nothing_from_elsewhere_and_has_no_style_or_script_in_it(vi
     page = viewer.get(path).content.decode()
     assert re.findall(r'(?:src|href|action)="(?!/|\?|#)([^"]+)"', page) == []
     assert re.findall(r"<style|\sstyle=|\son\w+=|<script>", page) == []
+
+
+def test_a_deploy_is_marked_on_the_timelines_of_its_workload(viewer: Client) -> None:
+    make_row("shop:web")
+    now = timezone.now()
+    Deployment.objects.create(workload_id="shop", began_at=now, ends_at=now + timedelta(minutes=5))
+    Deployment.objects.create(row_id="shop:web", began_at=now, ends_at=now + timedelta(minutes=5))
+    for path, spans in {"/": 1, "/workloads/shop": 4, "/containers/shop:web": 4}.items():
+        assert viewer.get(path).content.decode().count('class="tl-deploy"') == 2 * spans
+    text = shown(viewer)
+    assert "shop … deploying" in text
+    assert "1 is being deployed" in text
 
 
 STATES = ("running", "missing", "missing")

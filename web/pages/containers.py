@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Container, Host, Transition, Trouble, Workload, timelines_of_rows
+from reconciler.models import Container, Host, Span, Transition, Trouble, Workload, timelines_of_rows
 from reconciler.models.condition import condition
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import STATES, Filters, read_filters
@@ -79,15 +79,19 @@ def _content(row_id: str, filters: Filters, at: datetime, reader: Reader) -> Con
             "thing": thing_of_row(row) if row.trouble else None,
         }
     longest = last(LONGEST, at)
-    context["spans"] = drawn_spans(
-        timelines_of_rows([row_id], *longest)[row_id], at, deploys_of(longest, row_id=row_id)
-    )
+    context["spans"] = drawn_spans(timelines_of_rows([row_id], *longest)[row_id], at, _deploys(longest, row_id, row))
     return Content(
         title=f"{row_id} · Tinyforge index",
         level=_level(row),
         says=_says(row_id, row),
         parts=parts_of(("container", "spans", "history"), context),
     )
+
+
+def _deploys(span: Span, row_id: str, row: Row | None) -> list[datetime]:
+    """Return when deploys of a row or of its workload began."""
+    found = deploys_of(span, {row_id: row_id}, [row.workload_id] if row else [])
+    return [*found[row_id], *(found[row.workload_id] if row and row.workload_id != row_id else [])]
 
 
 def _history(steps: "QuerySet[Transition]", filters: Filters) -> Page[Step]:

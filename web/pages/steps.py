@@ -1,6 +1,7 @@
 """The feed and the history in it, as the pages show them: what has changed, from what to what, and why."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,10 +9,10 @@ from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from reconciler import words
-from reconciler.models import ChangeKind, DeploymentState, Span, Transition
+from reconciler.models import ChangeKind, Deployment, Span, Transition
 from reconciler.models.transition import TransitionQuerySet
 
-MOST_DEPLOYS = 200
+MOST_DEPLOYS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,14 @@ def changes() -> TransitionQuerySet:
     return Transition.objects.filter(~Q(kind=ChangeKind.CONTAINER) | Q(is_step=True))
 
 
-def deploys_of(span: Span, **of: str) -> list[datetime]:
-    """Return when deploys of a row or a workload began within a span."""
-    entries = Transition.objects.filter(kind=ChangeKind.DEPLOYMENT, at__gte=span.begin, **of)
-    begun = entries.filter(from_state="", to_state=DeploymentState.DEPLOYING).order_by("-id")
-    return list(begun.values_list("at", flat=True)[:MOST_DEPLOYS])
+def deploys_of(span: Span, rows: Mapping[str, str], workloads: Collection[str]) -> dict[str, list[datetime]]:
+    """Return when deploys of workloads began within a span, those of their rows too; `rows` says whose each row is."""
+    of_them = Deployment.objects.filter(Q(row_id__in=list(rows)) | Q(workload_id__in=workloads))
+    begun = of_them.filter(began_at__range=span).order_by("-id").values_list("row_id", "workload_id", "began_at")
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for row, workload, at in begun[:MOST_DEPLOYS]:
+        found[rows[row] if row else workload].append(at)
+    return found
 
 
 def shown(entries: Iterable[Transition]) -> list[Step]:

@@ -11,9 +11,7 @@ from django.db.models.functions import Coalesce, Lower, NullIf, RowNumber
 
 from reconciler import words
 from reconciler.models import (
-    ChangeKind,
     Container,
-    DeploymentState,
     State,
     Transition,
     Workload,
@@ -22,12 +20,12 @@ from reconciler.models import (
 from reconciler.models.trouble import WORST_FIRST
 from web.pages.filters import Filters
 from web.pages.paging import Page, made, part
+from web.pages.steps import deploys_of
 from web.pages.things import level_of
 from web.pages.timeline import Drawn, drawn, last
 
 PAGE_SIZE = 50
 MOST_MARKS = 24
-MOST_DEPLOYS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ def workload_page(filters: Filters, at: datetime) -> Page[Line]:
 def lines_of(workloads: Sequence[Workload], at: datetime) -> list[Line]:
     """Return workloads with their containers and their last day, in a few queries."""
     ids = [workload.id for workload in workloads]
-    totals, marks, days = _totals(ids), _marks(ids, at), _days(ids, at)
+    totals, marks = _totals(ids), _marks(ids, at)
+    days = _days(ids, marks, at)
     lines = []
     for workload in workloads:
         count, restarts, changed_at = totals.get(workload.id, (0, None, None))
@@ -114,14 +113,10 @@ def _marks(ids: Collection[str], at: datetime) -> dict[str, list[Mark]]:
     return marks
 
 
-def _days(ids: Collection[str], at: datetime) -> dict[str, Drawn]:
+def _days(ids: Collection[str], marks: Mapping[str, Sequence[Mark]], at: datetime) -> dict[str, Drawn]:
     """Return the last day of each workload, with its deploys."""
     day = last("24 hours", at)
-    deploys: dict[str, list[datetime]] = defaultdict(list)
-    of_them = Transition.objects.filter(kind=ChangeKind.DEPLOYMENT, at__gte=day.begin, workload_id__in=ids)
-    begun = of_them.filter(from_state="", to_state=DeploymentState.DEPLOYING).order_by("id")
-    for workload, began_at in begun.values_list("workload_id", "at")[:MOST_DEPLOYS]:
-        deploys[workload].append(began_at)
+    deploys = deploys_of(day, {mark.row: each for each in ids for mark in marks[each]}, ids)
     pieces = timelines_of_workloads(ids, *day)
     return {each: drawn("24 hours", pieces[each], day, deploys[each]) for each in ids}
 

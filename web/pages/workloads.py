@@ -61,7 +61,8 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
 def _spans(workload_id: str, at: datetime) -> list[Drawn]:
     longest = last(LONGEST, at)
     pieces = timelines_of_workloads([workload_id], *longest)[workload_id]
-    return drawn_spans(pieces, at, deploys_of(longest, workload_id=workload_id))
+    rows = Container.objects.filter(workload=workload_id).values_list("id", flat=True)[:MOST_ROWS]
+    return drawn_spans(pieces, at, deploys_of(longest, dict.fromkeys(rows, workload_id), [workload_id])[workload_id])
 
 
 def _changes(workload_id: str) -> list[Transition]:
