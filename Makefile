@@ -17,6 +17,10 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
 	acceptance/test_make_up.py)
 
+# Percent of the lines and branches outside the core that the tests on SQLite must reach. They reach almost one percent
+# more, because chance decides about a few.
+LEAST_COVERED = 95.5
+
 .DEFAULT_GOAL := help
 .PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench screenshots sample sample-clean clean
 
@@ -34,11 +38,13 @@ test: $(STAMP) ## Run all tests, on SQLite, PostgreSQL and every newer Python he
 	@$(MAKE) --no-print-directory test-pythons
 
 test-core: $(STAMP) ## Run the unit tests, which must reach every branch of reconciler/core
-	TEST_DATABASE=sqlite $(PYTEST) tests/unit --cov=reconciler/core --cov-branch --cov-report=term-missing:skip-covered \
-		--cov-fail-under=100
+	TEST_DATABASE=sqlite $(PYTEST) tests/unit --cov --cov-report=
+	$(BIN)/coverage report --include='reconciler/core/*' --fail-under=100
 
+# Measured together with the unit tests, which begin the count. What runs in processes of its own is not measured.
 test-sqlite: $(STAMP)
-	TEST_DATABASE=sqlite $(PYTEST) tests/integration tests/acceptance
+	TEST_DATABASE=sqlite $(PYTEST) tests/integration tests/acceptance --cov --cov-append --cov-report=
+	$(BIN)/coverage report --omit='reconciler/core/*,*/migrations/*' --fail-under=$(LEAST_COVERED)
 
 test-postgres: $(STAMP)
 	TEST_DATABASE=postgres $(PYTEST) tests/integration tests/acceptance $(ONCE)
