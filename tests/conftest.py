@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -21,6 +22,12 @@ from reconciler.lock import connect
 from reconciler.models import Condition, Host
 from simulator import Server
 from tests.environment import DIRECTORY, VALKEY_PORT
+
+# An example may take as long as it likes: on a busy machine its time says nothing.
+hypothesis.settings.register_profile(
+    "untimed", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def unavailable(what: str) -> NoReturn:

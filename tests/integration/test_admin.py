@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
@@ -194,8 +195,10 @@ def test_an_orphan_s_detail_names_the_workload_that_is_gone(admin_client: Client
     ],
 )
 def test_a_row_shows_how_long_ago_it_was_seen(admin_client: Client, local: Host, ago: timedelta, shown: str) -> None:
-    make("shop:web", last_seen_at=timezone.now() - ago)
-    assert f">{shown}</time>" in cell(page(admin_client), "seen")
+    now = timezone.now()
+    make("shop:web", last_seen_at=now - ago)
+    with mock.patch("django.utils.timezone.now", return_value=now):
+        assert f">{shown}</time>" in cell(page(admin_client), "seen")
 
 
 def test_a_row_never_seen_says_so(admin_client: Client, orphan: Container) -> None:

@@ -89,7 +89,7 @@ def as_modelled(answer: Any) -> Any:
 
 
 @given(st.lists(operations, max_size=40))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(
     valkey: redis.Redis, sequence: list[tuple[Any, ...]]
 ) -> None:
@@ -101,7 +101,7 @@ def test_the_model_and_valkey_give_the_same_answers_and_leave_the_same_keys(
 
 
 @given(st.lists(operations, max_size=40))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_key_is_ever_left_without_a_time_to_live(valkey: redis.Redis, sequence: list[tuple[Any, ...]]) -> None:
     """I19."""
     valkey.flushall()

@@ -220,14 +220,14 @@ def carried_out(plan: Plan, rows: Iterable[Row]) -> list[Row]:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(worlds())
 def test_a_plan_leaves_every_row_as_it_shall_be(world: World) -> None:
     """I3, I4, I20."""
     check(world, carried_out(plan_of(world, world.rows), world.rows))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds())
 def test_a_second_plan_is_empty(world: World) -> None:
     """I10."""
@@ -235,7 +235,7 @@ def test_a_second_plan_is_empty(world: World) -> None:
     assert str(plan_of(world, after)) == ""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_only_among_containers_of_one_second_does_the_order_matter(world: World, random: Random) -> None:
     seconds, rows = [1, 2, 3], list(world.rows)
@@ -245,7 +245,7 @@ def test_only_among_containers_of_one_second_does_the_order_matter(world: World,
     assert plan_of(replace(world, containers=shuffled), rows).changes == plan_of(world, world.rows).changes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds())
 def test_every_managed_container_is_a_rows_or_a_skip(world: World) -> None:
     """I8."""
@@ -293,7 +293,7 @@ def a_container(of: Row) -> Container:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds())
 def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: None, world: World) -> None:
     """I3, I4, I10, I14: a sweep that is held is carried out once a second listing agrees."""
