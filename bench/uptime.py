@@ -19,10 +19,12 @@ _FILL = (
     """
     INSERT INTO reconciler_host (
         name, url, tls_ca, tls_cert, tls_key, enabled, created_at, fence_minted, fence_applied, fence_failed,
-        last_success_at, last_error, failures, held_reason, held, swept, condition_told, events_seen, passes_asked,
-        drift_found
+        last_success_at, last_error, failures, held_reason, held, swept, skips, condition_told, events_seen,
+        passes_asked, drift_found
     )
-    SELECT 'host-' || n, '', '', '', '', true, %(until)s, 0, 0, 0, %(until)s, '', 0, '', '[]', '[]', 'fresh', 0, 0, 0
+    SELECT
+        'host-' || n, '', '', '', '', true, %(until)s, 0, 0, 0, %(until)s, '', 0, '', '[]', '[]', '[]', 'fresh', 0,
+        0, 0
     FROM generate_series(0, %(hosts)s - 1) n
     """,
     """

@@ -15,7 +15,8 @@ from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
 from reconciler import feed
-from reconciler.core.observation import MISSING
+from reconciler.core.causes import storable
+from reconciler.core.observation import MISSING, Skip
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
@@ -24,6 +25,9 @@ from reconciler.standing import note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
+
+
+MOST_SKIPS_KEPT = 50
 
 
 class PassContext(NamedTuple):
@@ -54,7 +58,7 @@ class Applied:
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Write a plan in one transaction. None means that a younger pass has applied, and that nothing was changed."""
     with transaction.atomic():
-        learnt = {"engine_id": verdict.engine_id, **memory_columns(verdict.memory)}
+        learnt = {"engine_id": verdict.engine_id, "skips": _kept(verdict.plan.skips), **memory_columns(verdict.memory)}
         proven = note_success(fence, learnt, context.now, context.trigger)
         if proven is None:
             return None
@@ -72,6 +76,11 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         conflicts=(*conflicts, *(change for change in fresh if change.after.id in lost)),
         overtaken=proven.overtaken,
     )
+
+
+def _kept(skips: Sequence[Skip]) -> list[dict[str, str]]:
+    """Return what is kept of the containers that a pass leaves alone: the first ones, as people read them."""
+    return [{name: storable(str(value)) for name, value in skip._asdict().items()} for skip in skips[:MOST_SKIPS_KEPT]]
 
 
 def _compare(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:

@@ -96,7 +96,7 @@ def note_conditions(at: datetime, names: Collection[str] | None = None) -> None:
 
     A host that somebody else has locked is left out: a pass of it tells by itself, or the next tick does.
     """
-    hosts = Host.objects.defer("held", "swept")
+    hosts = Host.objects.defer("held", "swept", "skips")
     if names is not None:
         hosts = hosts.filter(name__among=names)
     changed = [host.name for host in hosts if condition(host, at) != host.condition_told]

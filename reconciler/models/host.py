@@ -119,6 +119,7 @@ class Host(models.Model):
     held_reason = models.TextField(blank=True, default="", editable=False)
     held = models.JSONField(blank=True, default=list, editable=False)
     swept = models.JSONField(blank=True, default=list, editable=False)
+    skips = models.JSONField(blank=True, default=list, editable=False, help_text="What its last pass left alone.")
     sightings_at = models.DateTimeField(
         null=True, editable=False, help_text="When last_seen_at of unchanged rows was last refreshed."
     )

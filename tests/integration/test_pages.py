@@ -252,6 +252,18 @@ def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answ
     assert "secret" not in text
 
 
+def test_the_page_of_a_host_tells_which_containers_are_left_alone_and_why(viewer: Client) -> None:
+    assert "Left alone" not in shown(viewer, "/hosts/local")
+    skip = {"container_id": "c" * 64, "name": "<b>lost</b>", "reason": "unknown_instance", "detail": "no instance x"}
+    Host.objects.update(skips=[skip])
+    RENDERINGS.forget()
+    page = viewer.get("/hosts/local").content.decode()
+    assert "Left alone by the last pass 1 Container Reason Why <b>lost</b> unknown_instance no instance x" in text_of(
+        page
+    )
+    assert "<b>lost" not in page
+
+
 def test_only_who_may_ask_for_a_pass_is_offered_to(viewer: Client, operator: Client) -> None:
     assert ["Look now" in shown(each, "/hosts/local") for each in (viewer, operator)] == [False, True]
 

@@ -515,3 +515,20 @@ def test_a_listing_that_names_nothing_asks_the_catalogue_nothing(local: Host) ->
         look(local, container("foreign"))
     catalogue = [q for q in queries if any(f'"reconciler_{t}"' in q["sql"] for t in ("workload", "instance", "stack"))]
     assert catalogue == []
+
+
+def test_a_pass_keeps_which_containers_it_left_alone_and_why_until_the_next(local: Host) -> None:
+    stranger = container("lost\0", instance("nobody"))
+    look(local, WEB, stranger)
+    local.refresh_from_db()
+    (kept,) = local.skips
+    assert (kept["container_id"], kept["reason"]) == (stranger.container_id, "unknown_instance")
+    look(local, WEB)
+    local.refresh_from_db()
+    assert local.skips == []
+
+
+def test_only_so_many_of_them_are_kept(local: Host) -> None:
+    report = look(local, *(container(f"c{number}", instance("nobody")) for number in range(60)))
+    local.refresh_from_db()
+    assert (len(report.skips), len(local.skips)) == (60, 50)

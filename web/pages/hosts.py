@@ -22,7 +22,7 @@ from web.pages.steps import Step, changes, shown
 from web.pages.timeline import SPANS, Drawn, available, known, last, marker
 from web.pages.verdict import Level
 
-PARTS = ("host", "rows", "spans", "changes", "outages")
+PARTS = ("host", "rows", "skips", "spans", "changes", "outages")
 PAGE_SIZE = 50
 MOST_CHANGES, MOST_OUTAGES = 30, 20
 LEVELS = {Condition.FAILING: Level.UNKNOWN, Condition.STALE: Level.UNKNOWN, Condition.NEW: Level.UNKNOWN}
@@ -118,6 +118,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
         "spans": _spans(name, at),
+        "skips": Host.objects.values_list("skips", flat=True).get(name=name),
         "outages": list(Outage.objects.on(name).order_by("-began_at")[:MOST_OUTAGES]),
     }
     return Content(
