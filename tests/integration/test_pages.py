@@ -258,10 +258,10 @@ def test_the_page_of_a_host_tells_which_containers_are_left_alone_and_why(viewer
     Host.objects.update(skips=[skip])
     RENDERINGS.forget()
     page = viewer.get("/hosts/local").content.decode()
-    assert "Left alone by the last pass 1 Container Reason Why <b>lost</b> unknown_instance no instance x" in text_of(
-        page
+    assert "Left alone by the last pass" in page
+    assert (
+        "&lt;b&gt;lost&lt;/b&gt;</bdi></th><td><code>unknown_instance</code></td><td><bdi>no instance x</bdi>" in page
     )
-    assert "<b>lost" not in page
 
 
 def test_only_who_may_ask_for_a_pass_is_offered_to(viewer: Client, operator: Client) -> None:
