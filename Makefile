@@ -15,7 +15,7 @@ PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto $(if $(CI),,-m "not slow
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
-	acceptance/test_make_up.py)
+	acceptance/test_make_up.py acceptance/test_interrupted_runs.py integration/test_system_checks.py)
 
 # Percent of the lines and branches outside the core that the tests on SQLite must reach. They reach almost one percent
 # more, because chance decides about a few.

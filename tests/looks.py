@@ -9,9 +9,9 @@ from reconciler.core.dispatch import Row, Sighting, claim_all, dispatch_all
 from reconciler.core.identities import Catalogue
 from reconciler.core.inspects import HostRows, in_turn, to_inspect, worth_asking
 from reconciler.core.last_inspect import DetailsState, LastInspect
-from reconciler.core.observation import Observation
+from reconciler.core.observation import Details, Observation
 from reconciler.core.plan import Change, Plan, make_plan
-from tests.builders import STARTED, cid, workload
+from tests.builders import STARTED, cid, container, details, row, workload
 
 ANSWERED = STARTED + timedelta(hours=1)
 WEB = workload("shop", role="web")
@@ -89,3 +89,21 @@ class Look:
                 if said[row.id].details_state == DetailsState.OWED or said[row.id].details_of != row.container_id
             },
         )
+
+
+RUNNING_WEB = row("shop:web", "web")
+STOPPED_WEB = row("shop:web", "web", state="stopped", exit_code=1)
+RESTARTING_WEB = row("shop:web", "web", state="restarting")
+CREATED_WEB = row("shop:web", "web", state="created")
+YOUNG = container("web", WEB, up_seconds=1)
+SOON = STARTED + timedelta(minutes=1)
+UNANSWERED = [DetailsState.OWED, DetailsState.STUCK]
+
+
+def of_web(before: Row, now: Observation, last: LastInspect | None = None) -> Look:
+    """Return a look at one container; its details were told once, if nothing else is said."""
+    return Look([before], [now], {"shop:web": last or known()})
+
+
+def answer(**told: object) -> dict[str, Details]:
+    return {cid("web"): details(**told)}
