@@ -19,7 +19,8 @@ def append(entries: Sequence[Transition]) -> None:
     An entry gets its id when it is written, and is seen when it is committed. So whoever writes keeps all others
     from writing until its commit. Otherwise a reader that has come to entry 2 would never get entry 1. The caller
     must take all its other locks before this call, because whatever it waits for afterwards, all others wait for
-    as well.
+    as well. A row's reference to its host is checked at once for the same reason: PostgreSQL would do so at the
+    commit, and wait there for whoever removes the host, while he waits for the feed.
     """
     if not entries:
         return
@@ -40,4 +41,5 @@ def _lock_out_other_writers() -> None:
     """Wait until no other transaction is writing; on SQLite, transactions that write do so by themselves."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+            # one after the other, and sent at once
+            cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_advisory_xact_lock({LOCK_KEY})")

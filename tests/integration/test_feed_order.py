@@ -12,7 +12,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from reconciler import feed
+from reconciler import feed, standing
+from reconciler.api import Conflict, Placeholder, place
 from reconciler.core.report import Trigger
 from reconciler.models import Container, Feed, Host, Transition, newest_position
 from reconciler.reconcile import reconcile
@@ -74,6 +75,17 @@ def step(row_id: str) -> Transition:
 def somebody_waits_for_the_feed() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+postgresql_alone = pytest.mark.skipif(
+    "postgresql" not in connection.vendor, reason="SQLite lets one writer in at a time, and knows no locks of rows"
+)
+
+
+def somebody_waits_for_a_row() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
         return bool(cursor.fetchone()[0])
 
 
@@ -151,3 +163,18 @@ def test_a_list_and_the_changes_after_its_position_are_the_truth(
         if change.row_id:
             known[change.row_id] = change.to_state
     assert known == dict(Container.objects.values_list("id", "state"))
+
+
+@postgresql_alone
+def test_who_announces_a_container_waits_for_the_removal_of_its_host_without_keeping_others_from_the_feed(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16: or else both would wait for each other, and PostgreSQL would end one of them."""
+    Host.objects.create(name="west")
+    with transaction.atomic():
+        west = Host.objects.select_for_update().get(name="west")
+        announced = in_thread(lambda: place("shop:web@west", Placeholder(workload="shop", host="west")))
+        eventually(lambda: announced.done() or somebody_waits_for_a_row())
+        standing.remove_host(west, timezone.now())
+    assert isinstance(announced.exception(WAIT_SECONDS), Conflict)
+    assert not Container.objects.exists()
