@@ -15,6 +15,8 @@ worker_class = "tinyforge.threads.Threads"
 threads = followers_most(Env()) + THREADS_FOR_OTHERS
 # waiting for a thread, and kept alive between two requests
 worker_connections = threads + 1_000
+# a list can be filtered by many names; this is the most that gunicorn allows
+limit_request_line = 8_190
 # at its end, a process gives requests so long
 graceful_timeout = 10
 control_socket_disable = True

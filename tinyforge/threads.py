@@ -1,6 +1,7 @@
 """gunicorn's threads, of which each parts with its own client."""
 
 import contextlib
+import json
 import socket
 import time
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_SECONDS = 2.0
+WHAT_CAN_BE_READ = "the server cannot answer this request; its first line and each header may have 8190 bytes"
 
 
 class Threads(ThreadWorker):  # type: ignore[misc]
@@ -24,6 +26,30 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         if not stays:
             part_with(conn.sock)
         return stays
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request that gunicorn cannot read, or that an error of ours has spoiled."""
+        super().handle_error(req, TellsProblems(client), addr, exc)
+
+
+class TellsProblems:
+    """A client's connection, on which an error page of gunicorn is sent in the form of RFC 9457 instead.
+
+    Programs read the errors of the API, and gunicorn does not know yet what a request is for when it cannot read it.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self.gettimeout, self.setblocking = client.gettimeout, client.setblocking
+
+    def sendall(self, page: bytes) -> None:
+        """Send the status of a page of HTML, and what can be done."""
+        _, status, title = page.partition(b"\r\n")[0].decode("latin1").split(" ", 2)
+        told = {"type": "about:blank", "title": title, "status": int(status), "detail": WHAT_CAN_BE_READ}
+        body = json.dumps(told).encode()
+        head = f"HTTP/1.1 {status} {title}", "Connection: close", "Content-Type: application/problem+json"
+        length = f"Content-Length: {len(body)}"
+        self._client.sendall("\r\n".join((*head, length, "", "")).encode("latin1") + body)
 
 
 def part_with(client: socket.socket, seconds: float = LINGER_SECONDS) -> None:
