@@ -52,9 +52,13 @@ class TokenQuerySet(models.QuerySet["Token"]):
         return token if token and is_the_one and not token.has_expired(at) else None
 
     def note_use(self, token: "Token", at: datetime) -> None:
-        """Note that a token was used, at most once a minute, whoever else notes it too."""
-        if token.last_used_at is None or at - token.last_used_at >= NOTED_EVERY:
-            is_due = Q(last_used_at=None) | Q(last_used_at__lte=at - NOTED_EVERY)
+        """Note that a token was used, at most once a minute, whoever else notes it too.
+
+        A last use that lies ahead was noted by a wrong clock, and is noted anew.
+        """
+        if token.last_used_at is None or abs(at - token.last_used_at) >= NOTED_EVERY:
+            is_wrong = Q(last_used_at__gte=at + NOTED_EVERY)
+            is_due = Q(last_used_at=None) | Q(last_used_at__lte=at - NOTED_EVERY) | is_wrong
             self.filter(is_due, pk=token.pk).update(last_used_at=at)
 
 

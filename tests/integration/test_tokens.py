@@ -65,6 +65,14 @@ def test_the_last_use_is_noted_at_most_once_a_minute() -> None:
     assert token.last_used_at == NOW + timedelta(seconds=60)
 
 
+def test_a_last_use_that_a_wrong_clock_has_put_ahead_is_noted_anew() -> None:
+    token, _ = Token.objects.issue("ci", Scope.READ)
+    for at in (NOW + timedelta(days=1), NOW):
+        Token.objects.note_use(Token.objects.get(), at)
+    token.refresh_from_db()
+    assert token.last_used_at == NOW
+
+
 def test_the_command_prints_a_token_that_works() -> None:
     text, said = run("add", "ci", "--scope", "deploy", "--expires", "90d")
     token = Token.objects.find(text.strip(), timezone.now())
