@@ -18,6 +18,7 @@ from web.models import Token
 
 logger = logging.getLogger(__name__)
 
+MOST_NAME_CHARS = 255
 OF_TOKENS = "(tokens)"
 """The user under whom the log keeps what was done with tokens; no person can be given such a name."""
 
@@ -53,8 +54,16 @@ def note_login(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
     note(user, user, f"Logged in from {client_address(request)}.")
 
 
+def tried_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """Return the name that a login was tried with, as far as a database can hold it; the lockout goes by it."""
+    name = (credentials or request.POST).get("username") or ""
+    return str(name).replace("\0", "")[:MOST_NAME_CHARS]
+
+
 @receiver(user_login_failed)
 def log_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Log a login that failed, with the name that was tried and where from."""
     name, address = credentials.get("username"), client_address(request) if request else "this machine"
+    if name is not None:
+        name = name[:MOST_NAME_CHARS]
     logger.warning("a login as %a from %s failed", name, address, extra={"action": "login_failed"})

@@ -1,7 +1,8 @@
 """The site's own pages, for people; the API, metrics and probes, for programs."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from web import probes
 from web.api.page import page
@@ -14,11 +15,20 @@ from web.pages.hosts import host_page
 from web.pages.overview import overview
 from web.pages.workloads import workload_page
 
+
+class IdConverter(StringConverter):
+    """An id, which comes from labels: it may hold whatever a database can look for."""
+
+    regex = r"[^\0]+"
+
+
+register_converter(IdConverter, "id")
+
 urlpatterns = [
     path("", overview, name="overview"),
     path("containers", container_list, name="containers"),
-    path("containers/<path:row_id>", container_page, name="container"),
-    path("workloads/<path:workload_id>", workload_page, name="workload"),
+    path("containers/<id:row_id>", container_page, name="container"),
+    path("workloads/<id:workload_id>", workload_page, name="workload"),
     path("hosts/<slug:name>", host_page, name="host"),
     path("hosts/<slug:name>/look", look_now, name="look-now"),
     path("changes", change_list, name="changes"),

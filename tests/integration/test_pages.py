@@ -72,7 +72,10 @@ def test_whoever_is_logged_in_sees_every_page(viewer: Client, path: str) -> None
     assert viewer.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/hosts/nowhere", "/containers/nothing", "/workloads/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    ["/hosts/nowhere", "/containers/nothing", "/workloads/nothing", "/containers/a%00b", "/workloads/a%00b"],
+)
 def test_what_there_is_not_has_no_page(viewer: Client, path: str) -> None:
     assert viewer.get(path).status_code == 404
 

@@ -137,3 +137,17 @@ def test_there_is_no_profile_page(client: Client) -> None:
 def test_a_session_ends(client: Client, ann: User) -> None:
     log_in(client)
     assert client.session.get_expiry_age() == 12 * 3600
+
+
+def test_a_name_of_any_length_is_refused_and_locked_out(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A database holds only so much of a name, and the log is told no more."""
+    with caplog.at_level(logging.WARNING, "web.audit"):
+        assert [log_in(client, "wrong", name="x" * 5_000) for _ in range(5)][-1] == 429
+    assert max(len(record.message) for record in caplog.records if record.name == "web.audit") < 300
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/containers"])
+def test_a_session_that_no_database_can_look_for_is_none(client: Client, path: str) -> None:
+    """PostgreSQL refuses a NUL, which a cookie can hold as an escape."""
+    answer = client.get(path, headers={"Cookie": r'sessionid="abcdefgh\000ijklmnop"'})
+    assert answer.status_code == client.get(path).status_code
