@@ -12,7 +12,7 @@ PRODUCTION = env -u DEBUG -u HTTPS SECRET_KEY="$$($(BIN)/python -c 'import secre
 PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto $(if $(CI),,-m "not slow")
 
 # What no other database changes is tested once.
-ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/test_simulator.py \
+ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/simulator \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
 	acceptance/test_make_up.py acceptance/test_interrupted_runs.py integration/test_system_checks.py)

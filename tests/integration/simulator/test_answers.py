@@ -759,7 +759,7 @@ def test_the_command_serves_until_told_to_end(tmp_path: Path, number: signal.Sig
         "--ready-file",
         ready,
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout is not None
         assert f"13 containers ready at unix://{path}".encode() in process.stdout.readline()
         eventually(ready.exists)
