@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
 HARD = ["", "null", "\0", "%00", "%2F", "'", '"', "-1", "1e9", "\n", "\u202e", "🐳", "x" * 300, "9" * 30]
 TEXTS = st.text(max_size=300) | st.sampled_from(HARD)
-OF_OTHER_TYPES = [None, True, -1, 0, 1.5, 2**31, 2**63, 10**400, [], {}, [None]]
+OF_OTHER_TYPES: list[Any] = [None, True, -1, 0, 1.5, 2**31, 2**63, 10**400, [], {}, [None]]
 KEYS = {"hosts": ["local", "west"], "workloads": ["shop", "lost"], "containers": ["shop:web", "lost:web@west"]}
 WORDS = {
     "host": ["local", "west"],
