@@ -27,7 +27,7 @@ PAGES = {
 }
 
 
-def _fill() -> None:
+def fill_world() -> None:
     """Make rows with their history, a workload for each, and some that are in trouble."""
     from django.db import connection
     from django.utils import timezone
@@ -102,7 +102,7 @@ def main() -> int:
     """Measure on PostgreSQL, which BENCH_DATABASE has to name."""
     end_in_order()
     with short_directory() as directory, database(directory) as url, django_in(url):
-        _fill()
+        fill_world()
         return 0 if measure() else 1
 
 

@@ -1,6 +1,7 @@
 """The page in a real Chromium follows a real Engine: it equals the table, or says that it has lost its server."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from selenium import webdriver
 
 from dev.engine import DockerEngine
 from dev.index import Processes
+from reconciler.api import begin_deployment, end_deployment
 from reconciler.models import Container, Workload
 from tests.acceptance.browser import Window, start_chromium
 from tests.acceptance.conftest import Containers, running_engine
@@ -111,6 +113,20 @@ def test_a_job_that_ends_with_0_is_no_trouble(page: Page, index: Processes, cont
     containers.run(JOB, command=["/bin/true"])
     shows(page, job="done")
     says(page, "The only container on 1 host is as it should be.")
+
+
+def test_what_is_being_deployed_may_die_without_being_wrong(
+    page: Page, index: Processes, containers: Containers
+) -> None:
+    web = containers.run(WEB)
+    shows(page, web="running")
+    begin_deployment(workload="shop", lasts=timedelta(minutes=5), by="ci")
+    web.remove(force=True)
+    shows(page, web="missing")
+    says(page, "1 is being deployed.")
+    end_deployment(workload="shop")
+    shows(page, web="is gone from its host")
+    says(page, "1 thing wants you. 0 containers are as they should be.")
 
 
 def test_without_a_stream_the_page_asks_and_shows_the_same(

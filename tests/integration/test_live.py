@@ -57,6 +57,14 @@ def test_only_the_parts_that_have_changed_are_sent(admin_client: Client) -> None
     assert parts(ask(admin_client, tag)) == {"verdict", "wrong", "hosts", "workloads"}
 
 
+def test_who_has_a_newer_page_is_not_sent_an_older_one(admin_client: Client) -> None:
+    make_row("shop:web")
+    newer = f'W/"at:{round((timezone.now() + timedelta(minutes=1)).timestamp() * 1000)},verdict:x"'
+    assert ask(admin_client, newer).status_code == 304
+    older = newer.replace("at:", "at:1")[:10] + ',verdict:x"'
+    assert parts(ask(admin_client, older)) == PARTS
+
+
 def test_that_time_passes_is_no_change(admin_client: Client) -> None:
     row = make_row("shop:web", "missing")
     Transition.objects.create(row=row, host=row.host, to_state="missing", at=timezone.now() - timedelta(seconds=3))

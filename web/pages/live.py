@@ -47,16 +47,27 @@ class Rendering:
 
     @property
     def etag(self) -> str:
-        """The tag of the whole page, which names those of its parts."""
-        return f'W/"{",".join(f"{name}:{tag}" for name, tag in self.tags.items())}"'
+        """The tag of the whole page, which says when it was made and names the tags of its parts."""
+        tags = {"at": self._moment, **self.tags}
+        return f'W/"{",".join(f"{name}:{tag}" for name, tag in tags.items())}"'
+
+    @property
+    def _moment(self) -> int:
+        return round(self.as_of.timestamp() * 1000)
 
     def kept_seconds(self) -> float:
         """Return how long it may be shown although something has changed."""
         return min(KEPT_SECONDS, KEPT_FACTOR * self.took)
 
     def changed_since(self, etag: str) -> dict[str, str]:
-        """Return the parts that are others than those that a tag names."""
-        had = set(etag.removeprefix("W/").strip('"').split(","))
+        """Return the parts that are others than those that a tag names.
+
+        These are none if the tag is of a newer page, which another process has made: no page goes back in time.
+        """
+        had = _tags_in(etag)
+        moments = [tag.removeprefix("at:") for tag in had if tag.startswith("at:")]
+        if any(moment.isdecimal() and int(moment) > self._moment for moment in moments):
+            return {}
         return {name: html for name, html in self.content.parts.items() if f"{name}:{self.tags[name]}" not in had}
 
 
@@ -117,6 +128,10 @@ def rendered(position: int, at: datetime, make: Callable[[datetime], Content]) -
         took=time.monotonic() - begun,
         tags={name: _tag(html) for name, html in {**content.parts}.items()},
     )
+
+
+def _tags_in(etag: str) -> set[str]:
+    return set(etag.removeprefix("W/").strip('"').split(","))
 
 
 def _tag(html: str) -> str:

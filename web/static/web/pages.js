@@ -17,13 +17,14 @@ const SLOWEST_MS = 4000;
 const root = document.documentElement;
 const live = {
   etag: document.body.dataset.etag || "",
-  truth: performance.now(), // up to when the page is true, by this machine's clock
+  truth: 0, // up to when the page is true, by this clock: at first, when it was asked for
   answered: performance.now(), // when the server answered last
   failures: 0, // requests in vain since then
   asking: false,
   askedAt: -Infinity,
   hasNews: false, // something has changed since the page was asked for
   newsAt: -Infinity,
+  againAt: -Infinity, // before this the server has nothing newer
   paceMs: 0, // how long to wait between two requests because of news
   timer: 0,
   stream: null,
@@ -158,7 +159,7 @@ function rest() {
 }
 
 function untilNews() {
-  return Math.max(GATHER_MS, live.askedAt + live.paceMs - performance.now());
+  return Math.max(GATHER_MS, Math.max(live.askedAt + live.paceMs, live.againAt) - performance.now());
 }
 
 function news() {
@@ -188,7 +189,7 @@ async function ask() {
     live.failures += 1;
     judge();
   }
-  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * 1.5 || 100);
+  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * 2 || 100);
   live.asking = false;
   schedule(live.hasNews ? untilNews() : next);
 }
@@ -210,13 +211,19 @@ async function answerOf(answer) {
   const body = answer.status === 200 ? await answer.json() : null;
   live.answered = performance.now();
   live.failures = 0;
-  live.truth = live.answered - Number(answer.headers.get("X-Age-Ms"));
-  live.etag = answer.headers.get("ETag") || live.etag;
+  // another process may have an older page, which it does not send
+  live.truth = Math.max(live.truth, live.answered - Number(answer.headers.get("X-Age-Ms")));
+  if (body) live.etag = answer.headers.get("ETag") || live.etag;
   find();
   if (body) show(body);
   showTimes();
   const again = Number(answer.headers.get("X-Again-Ms"));
-  return again ? Math.min(again, rest()) : rest();
+  if (again) {
+    // this answer is behind the feed, and a newer one is to be had only then
+    live.hasNews = true;
+    live.againAt = live.answered + again;
+  }
+  return rest();
 }
 
 function show(body) {
