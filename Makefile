@@ -21,8 +21,8 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	integration/test_lock_conformance.py acceptance/test_screens.py)
 
 # Percent of the lines and branches outside the core that the tests on SQLite must reach. They reach almost one percent
-# more, because chance decides about a few.
-LEAST_COVERED = 95.5
+# more, because chance decides about a few. What a machine does not have, no test reaches; CI has everything.
+LEAST_COVERED = $(if $(CI),95.5,93)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench screenshots sample sample-clean clean
