@@ -16,7 +16,8 @@ def ago(seconds: float) -> datetime:
 
 
 def set_local(**columns: Any) -> None:
-    Host.objects.filter(name="local").update(**columns)
+    """Set columns of the host local, at which somebody has looked just now if they do not say otherwise."""
+    Host.objects.filter(name="local").update(**{"last_attempt_at": timezone.now(), **columns})
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -73,7 +74,7 @@ def test_many_hosts_cost_no_more_queries_than_one() -> None:
 
 def test_the_text_is_a_table_with_a_line_per_host() -> None:
     set_local(last_success_at=ago(1))
-    Host.objects.create(name="edge", url="tcp://edge.example:2376", last_success_at=ago(2))
+    Host.objects.create(name="edge", url="tcp://edge.example:2376", last_success_at=ago(2), last_attempt_at=ago(2))
     code, printed, _ = run()
     head, edge, local = printed.splitlines()
     assert code == 0
@@ -149,6 +150,24 @@ def test_a_disabled_host_is_never_stale() -> None:
     assert "STALE" not in printed.splitlines()[1]
 
 
+def test_status_says_the_same_as_readyz(settings: Settings, client: Client) -> None:
+    """Redis does not answer, and nobody has looked at the host for three intervals."""
+    settings.REDIS_URL = NO_REDIS
+    set_local(last_success_at=ago(1), last_attempt_at=ago(91))
+    code, printed, error = run("--json")
+    assert json.loads(printed)["failing"] == client.get("/readyz").json()["failing"] == ["redis", "hosts"]
+    said = "Redis does not answer; enabled hosts are not looked at: do workers and beat run?"
+    assert (code, error) == (1, said)
+
+
+def test_status_says_which_of_its_needs_keeps_it_from_reading_the_hosts() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'web'")
+    code, printed, error = run("--json")
+    assert json.loads(printed) == {"failing": ["migrations"], "hosts": []}
+    assert (code, error) == (1, "migrations are not applied: run `manage.py migrate`")
+
+
 def test_containers_are_counted_by_state_and_host() -> None:
     Host.objects.create(name="edge")
     for number, state in enumerate(["running", "running", "missing", "moved", ""]):
@@ -184,7 +203,7 @@ def test_without_redis_there_are_no_latencies_and_all_else_is_printed(settings: 
     set_local(last_success_at=ago(1), events_seen=7)
     code, printed, _ = run("--json")
     (host,) = json.loads(printed)["hosts"]
-    assert (code, host["events_seen"], host["latency_count"], host["latency_p50_ms"]) == (0, 7, 0, None)
+    assert (code, host["events_seen"], host["latency_count"], host["latency_p50_ms"]) == (1, 7, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`manage.py status`: how fresh the index is, host by host."""
+"""`manage.py status`: whether the index can do its work, as `/readyz` says, and how fresh it is, host by host."""
 
 import json
 from argparse import ArgumentParser
@@ -8,8 +8,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from reconciler.readiness import SHORTFALL_WORDS, Shortfall, shortfalls
 from reconciler.report_text import table
 from reconciler.status import HostStatus, statuses
+
+WITHOUT_HOSTS = {Shortfall.DATABASE, Shortfall.MIGRATIONS}
+"""What keeps the hosts from being read."""
 
 
 class Command(BaseCommand):
@@ -17,21 +21,23 @@ class Command(BaseCommand):
 
     help = (
         "Print hosts, how fresh they are, containers by state, latency and drift. "
-        "Exit status 1 if an enabled host is stale: no success within three intervals."
+        "Exit status 1 if the index lacks something that it needs, as /readyz says as well, or if an enabled host is "
+        "stale: no success within three intervals."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help='print one object {"hosts": [...]}')
+        parser.add_argument("--json", action="store_true", help='print one object {"failing": [...], "hosts": [...]}')
 
     def handle(self, *_: Any, json: bool, **__: Any) -> None:
         now = timezone.now()
-        hosts = statuses(now)
-        self.stdout.write(_as_json(hosts) if json else "\n".join(table([HEAD, *map(_row, hosts)], indent="")))
-        for host in hosts:
-            if host.error and not json:
-                self.stdout.write(f"{host.host}: {host.error}")
+        failing = shortfalls(now)
+        hosts = [] if set(failing) & WITHOUT_HOSTS else statuses(now)
+        self.stdout.write(_as_json(failing, hosts) if json else "\n".join(_lines(hosts)))
+        wrong = [SHORTFALL_WORDS[shortfall] for shortfall in failing]
         if stale := [host.host for host in hosts if host.stale]:
-            raise CommandError(f"stale, no success within three intervals: {', '.join(stale)}", returncode=1)
+            wrong.append(f"stale, no success within three intervals: {', '.join(stale)}")
+        if wrong:
+            raise CommandError("; ".join(wrong), returncode=1)
 
 
 HEAD = (
@@ -46,6 +52,11 @@ HEAD = (
     "LATENCY P50/P99",
     "DRIFT",
 )
+
+
+def _lines(hosts: Sequence[HostStatus]) -> list[str]:
+    errors = [f"{host.host}: {host.error}" for host in hosts if host.error]
+    return [*table([HEAD, *map(_row, hosts)], indent=""), *errors]
 
 
 def _row(host: HostStatus) -> Sequence[str]:
@@ -77,5 +88,5 @@ def _counted(states: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def _as_json(hosts: list[HostStatus]) -> str:
-    return json.dumps({"hosts": [host.as_dict() for host in hosts]}, indent=2)
+def _as_json(failing: Sequence[Shortfall], hosts: Sequence[HostStatus]) -> str:
+    return json.dumps({"failing": failing, "hosts": [host.as_dict() for host in hosts]}, indent=2)
