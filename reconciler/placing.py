@@ -14,6 +14,10 @@ from reconciler.models import Container, Host, State, Transition
 from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS
 
 MAX_CAUSE_CHARS = 255
+NOTHING_KNOWN: dict[str, Any] = {"health": ""} | dict.fromkeys(
+    ("exit_code", "oom_killed", "restart_count", "started_at", "finished_at")
+)
+"""What a row says of a container at which no pass has looked: nothing of the container that it had before."""
 
 
 def place(row_id: str, placeholder: Placeholder, by: str, at: datetime) -> Container:
@@ -59,7 +63,7 @@ def bind(row_id: str, container_id: str, expected_container_id: str, by: str, at
         if row.container_id == container_id:
             return row
         _expect(row, expected_container_id)
-        bound = {"container_id": container_id, "state": State.CREATED, "health": "", "exit_code": None}
+        bound = {"container_id": container_id, "state": State.CREATED, **NOTHING_KNOWN}
         return _change(row, bound, f"bound{by_whom(by)}", at)
 
 

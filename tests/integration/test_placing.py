@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
 from reconciler.api import BadValue, Conflict, Placeholder, UnknownHost, UnknownRow, bind, fail, place
 from reconciler.core.report import Report, Trigger
@@ -156,6 +157,14 @@ def test_a_row_is_bound_anew_to_the_container_of_a_redeploy() -> None:
         *("running", "created"),
         *("healthy", True),
     )
+
+
+def test_what_was_known_of_the_old_container_is_not_told_of_the_new_one() -> None:
+    at = timezone.now()
+    bound(state="stopped", oom_killed=True, restart_count=4, started_at=at, finished_at=at, details_of=OLD)
+    bind("shop:web", NEW, expected_container_id=OLD)
+    row = Container.objects.get()
+    assert {row.oom_killed, row.restart_count, row.started_at, row.finished_at} == {None}
 
 
 @pytest.mark.parametrize("expected", ["", cid("third")])
