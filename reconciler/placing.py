@@ -23,7 +23,8 @@ NOTHING_KNOWN: dict[str, Any] = {"health": ""} | dict.fromkeys(
 def place(row_id: str, placeholder: Placeholder, by: str, at: datetime) -> Container:
     """Make a placeholder, or make one of a row that is bound to nothing. A bound row gets its own columns only.
 
-    Raises BadValue and UnknownHost; and Conflict if the row is bound, and is not what the placeholder says.
+    Raises BadValue and UnknownHost; and Conflict if the row is bound, and is not what the placeholder says, or if it
+    is deleted at this very moment.
     """
     check_placeholder(row_id, placeholder)
     given = placeholder.given()
@@ -38,6 +39,8 @@ def place(row_id: str, placeholder: Placeholder, by: str, at: datetime) -> Conta
             return _place_anew(_locked(row_id), given, by, at)
     except IntegrityError as error:
         raise Conflict(f"host {placeholder.host} was removed at this moment; row {row_id!r} was not made") from error
+    except UnknownRow as error:
+        raise Conflict(f"row {row_id!r} was deleted at this moment: announce it again") from error
 
 
 def _place_anew(row: Container, given: dict[str, Any], by: str, at: datetime) -> Container:

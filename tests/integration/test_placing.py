@@ -1,10 +1,11 @@
 """What deployers do with rows: they announce one, bind it, and say that the deploy failed."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from reconciler.api import BadValue, Conflict, Placeholder, UnknownHost, UnknownRow, bind, fail, place
@@ -13,6 +14,7 @@ from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from reconciler.signals import containers_changed
 from tests.builders import FakeEngine, certain, cid, container, workload
+from tests.waiting import WAIT_SECONDS, eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local")]
 
@@ -302,3 +304,25 @@ def test_a_pass_under_way_does_not_overwrite_what_a_deployer_has_bound() -> None
     engine = FakeEngine([old], meanwhile=lambda: bind("shop:web", NEW, expected_container_id=OLD))
     report = reconcile(Host.objects.get(name="local"), engine, trigger=Trigger.EVENT)
     assert (report.conflicts, Container.objects.get().container_id) == (1, NEW)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("postgresql" not in connection.vendor, reason="SQLite lets one writer in at a time")
+def test_who_announces_a_row_that_is_deleted_at_this_moment_is_told_so() -> None:
+    def announce_in_thread() -> None:
+        with contextlib.closing(connections["default"]):
+            announce()
+
+    bound()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Container.objects.all().delete()
+            announced = pool.submit(announce_in_thread)
+            eventually(lambda: announced.done() or somebody_waits())
+        assert isinstance(announced.exception(WAIT_SECONDS), Conflict)
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
