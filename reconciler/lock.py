@@ -64,10 +64,14 @@ _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPI
 
 
 class PassRequest(NamedTuple):
-    """A request for a pass; `event_ns` is the daemon's time of the first event that the pass answers."""
+    """A request for a pass; `event_ns` is the daemon's time of the first event that the pass answers.
+
+    `announced` has the times of all events that led to it.
+    """
 
     trigger: Trigger
     event_ns: int | None = None
+    announced: tuple[int, ...] = ()
 
 
 class Lease(NamedTuple):
@@ -127,9 +131,9 @@ class HostLock:
         """Return whether the caller has to start a later pass, because nobody else has claimed that in the meantime."""
         return bool(self._command("SET", self._retry, "1", "NX", "PX", max(1, round(seconds * 1000))))
 
-    def note_event(self, event_ns: int) -> None:
-        """Remember the daemon's time of an event that was announced, once, among the last few."""
-        self._command("ZADD", self._events, event_ns, event_ns)
+    def note_events(self, times: Iterable[int]) -> None:
+        """Remember the daemon's times of events that were announced, each once, among the last few."""
+        self._command("ZADD", self._events, *(part for event_ns in times for part in (event_ns, event_ns)))
         self._command("ZREMRANGEBYRANK", self._events, 0, -EVENTS_KEPT - 1)
 
     def events(self) -> list[int]:

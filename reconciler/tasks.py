@@ -86,8 +86,8 @@ def ask(host: str, request: PassRequest) -> None:
     lock = lock_of(host)
     if lock.request(request):
         _start(host, request.trigger)
-    if request.event_ns is not None:
-        lock.note_event(request.event_ns)
+    if request.announced:
+        lock.note_events(request.announced)
 
 
 def follow_up(host: str, flight: Flight) -> None:

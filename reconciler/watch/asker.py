@@ -71,7 +71,7 @@ class Asker(threading.Thread):
         """Ask until stopped."""
         while due := self._wait_for_look():
             try:
-                self._ask(due.host, PassRequest(Trigger.EVENT, due.event_ns))
+                self._ask(due.host, PassRequest(Trigger.EVENT, due.event_ns, due.announced))
             except (LockUnavailable, OperationalError) as error:
                 self._note_failure(due, error)
             else:
@@ -100,6 +100,6 @@ class Asker(threading.Thread):
         with self._changed:
             is_news = self._failing_since is None
             self._failing_since = now if is_news else self._failing_since
-            self._schedule.try_again(due.host, now + RETRY_SECONDS, due.event_ns)
+            self._schedule.try_again(due, now + RETRY_SECONDS)
         if is_news:
             logger.warning("%s; asking again every %g s", error, RETRY_SECONDS, extra={"action": "ask_failed"})

@@ -5,10 +5,13 @@ shows it (Docker 20.10 says `die` 20 to 60 ms early, on a busy machine up to 250
 looks. No number of events leads to more than one look a window, and one more in the first of them.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+MOST_ANNOUNCED = 50
+"""Of how many events before a look the times are kept; they are the latest."""
 SETTLED_SECONDS = 0.5
 """When the last look follows the last event, for an Engine under load whose listing is slow to show it."""
 
@@ -24,10 +27,14 @@ class Look(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueLook:
-    """A look to make now; `event_ns` is the Engine's own time of the first event that it may show, if there is one."""
+    """A look to make now; `event_ns` is the Engine's own time of the first event that it may show, if there is one.
+
+    `announced` has the times of all events since the look before.
+    """
 
     host: str
     event_ns: int | None
+    announced: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,6 +54,7 @@ class Schedule:
         self._window = window_seconds
         self._wants: dict[str, dict[Look, _Want]] = {}
         self._not_before: dict[str, float] = {}
+        self._announced: dict[str, deque[int]] = {}
 
     def want(self, host: str, at: float, event_ns: int | None = None) -> None:
         """Want one look at a host, as soon as its window allows."""
@@ -54,6 +62,8 @@ class Schedule:
 
     def note_event(self, host: str, at: float, event_ns: int | None) -> None:
         """Want every look that an event leads to."""
+        if event_ns is not None:
+            self._announce(host, (event_ns,))
         is_first_of_burst = at >= self._not_before.get(host, at) and Look.NOW not in self._wants.get(host, {})
         if is_first_of_burst:
             self._add(host, Look.SOON, at + self._window / 2, event_ns)
@@ -61,16 +71,17 @@ class Schedule:
         self._add(host, Look.WINDOW, at + self._window, event_ns)
         self._wants[host][Look.SETTLED] = _Want(at + SETTLED_SECONDS, event_ns, at + SETTLED_SECONDS, event_ns)
 
-    def try_again(self, host: str, at: float, event_ns: int | None) -> None:
+    def try_again(self, look: DueLook, at: float) -> None:
         """Want a look again that could not be made, no earlier than `at`."""
-        self._not_before[host] = at
-        self._add(host, Look.NOW, at, event_ns)
-        self._wants[host].pop(Look.SOON, None)
+        self._not_before[look.host] = at
+        self._announce(look.host, look.announced)
+        self._add(look.host, Look.NOW, at, look.event_ns)
+        self._wants[look.host].pop(Look.SOON, None)
 
     def forget(self, host: str) -> None:
         """Drop the looks at a host that is not watched any more."""
-        self._wants.pop(host, None)
-        self._not_before.pop(host, None)
+        for each in (self._wants, self._not_before, self._announced):
+            each.pop(host, None)
 
     def next_due(self) -> float | None:
         """Return when the next look is due, or None if none is wanted."""
@@ -91,7 +102,12 @@ class Schedule:
             del self._wants[host]
         if taken.keys() != {Look.SOON}:
             self._not_before[host] = at + self._window
-        return DueLook(host=host, event_ns=_first(want.event_ns for want in taken.values()))
+        event_ns = _first(want.event_ns for want in taken.values())
+        return DueLook(host=host, event_ns=event_ns, announced=tuple(self._announced.pop(host, ())))
+
+    def _announce(self, host: str, times: Iterable[int]) -> None:
+        """Remember the times of events for the next look."""
+        self._announced.setdefault(host, deque(maxlen=MOST_ANNOUNCED)).extend(times)
 
     def _add(self, host: str, look: Look, due: float, event_ns: int | None) -> None:
         """Add a look, or add this event to the look that is wanted already."""

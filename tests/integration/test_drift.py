@@ -74,7 +74,7 @@ def test_drift_is_shown(engine: Engine, drift: Callable[[], int]) -> None:
 
 def test_what_an_event_announced_is_no_drift(engine: Engine, drift: Callable[[], int]) -> None:
     engine.die(cid("shop-web"))
-    lock_of("local").note_event(ns(5))
+    lock_of("local").note_events([ns(5)])
     look()
     assert drift() == 0
 
@@ -83,7 +83,7 @@ def test_an_event_that_arrives_a_moment_after_the_tick_announced_it(engine: Engi
     happened = ns(0)
     engine.die(cid("shop-web"))
     look()
-    lock_of("local").note_event(happened)
+    lock_of("local").note_events([happened])
     assert drift() == 0
 
 
@@ -98,7 +98,7 @@ def test_no_worker_waits_for_late_events(engine: Engine, valkey: redis.Redis) ->
 
 def test_an_event_before_the_last_success_announced_something_else(engine: Engine, drift: Callable[[], int]) -> None:
     engine.die(cid("shop-web"))
-    lock_of("local").note_event(ns(20))
+    lock_of("local").note_events([ns(20)])
     look()
     assert drift() == 1
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.schedule import SETTLED_SECONDS, DueLook, Schedule
+from reconciler.watch.schedule import MOST_ANNOUNCED, SETTLED_SECONDS, DueLook, Schedule
 
 WINDOW = 0.1
 SOON = WINDOW / 2
@@ -35,7 +35,7 @@ def test_nothing_is_due_if_nothing_is_wanted(schedule: Schedule) -> None:
 
 
 def test_nothing_is_taken_before_it_is_due(schedule: Schedule) -> None:
-    schedule.try_again("local", 5.0, None)
+    schedule.try_again(DueLook(host="local", event_ns=None), 5.0)
     assert schedule.take(4.999) is None
 
 
@@ -149,9 +149,30 @@ def test_the_host_that_has_waited_longest_comes_first(schedule: Schedule) -> Non
 
 def test_a_look_that_could_not_be_made_is_made_later_and_carries_its_event(schedule: Schedule) -> None:
     schedule.note_event("local", 0.0, 7)
-    assert schedule.take(0.0)
-    schedule.try_again("local", 2.5, 7)
-    assert looks(schedule)[0] == (2.5, 7)
+    look = schedule.take(0.0)
+    assert look
+    schedule.try_again(look, 2.5)
+    assert schedule.take(2.5) == DueLook(host="local", event_ns=7, announced=(7,))
+
+
+def test_every_event_is_told_once_with_the_next_look(schedule: Schedule) -> None:
+    """Also those of a burst that share a look with an earlier one, of which alone a look carries the time."""
+    told: list[int] = []
+    for number, at in enumerate((0.0, 0.04, 0.06, 0.1, 0.14, 0.3), start=1):
+        while (due := schedule.next_due()) is not None and due <= at and (look := schedule.take(at)):
+            told.extend(look.announced)
+        schedule.note_event("local", at, number)
+    while (due := schedule.next_due()) is not None and (look := schedule.take(due)):
+        told.extend(look.announced)
+    assert told == [1, 2, 3, 4, 5, 6]
+
+
+def test_of_many_events_before_a_look_the_latest_are_told(schedule: Schedule) -> None:
+    for number in range(MOST_ANNOUNCED + 3):
+        schedule.note_event("local", 0.0, number)
+    look = schedule.take(0.0)
+    assert look
+    assert look.announced == tuple(range(3, MOST_ANNOUNCED + 3))
 
 
 def test_a_host_that_is_forgotten_is_not_looked_at(schedule: Schedule) -> None:
