@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
+from django.db import connection
 
 T = TypeVar("T")
 WAIT_SECONDS = 120.0
@@ -30,3 +31,15 @@ def within(seconds: float) -> Iterator[None]:
     yield
     lasted = time.monotonic() - began
     assert lasted < seconds + LATE_SECONDS, f"took {lasted:.1f} s instead of {seconds:g} s"
+
+
+def somebody_waits(lock: str) -> bool:
+    """Tell whether a connection to this database of PostgreSQL waits for a lock of this kind; others are not ours.
+
+    A lock of a transaction names no database, but whoever waits for one holds locks of tables that do.
+    """
+    own = "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database()"
+    with connection.cursor() as cursor:
+        waiting = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s AND pid IN ({own})"  # noqa: S608
+        cursor.execute(waiting, [lock])
+        return bool(cursor.fetchone()[0])

@@ -18,7 +18,7 @@ from reconciler.core.report import Trigger
 from reconciler.models import Container, Feed, Host, Transition, newest_position
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, container, workload
-from tests.waiting import WAIT_SECONDS, eventually
+from tests.waiting import WAIT_SECONDS, eventually, somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,9 +73,7 @@ def step(row_id: str) -> Transition:
 
 
 def somebody_waits_for_the_feed() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return bool(cursor.fetchone()[0])
+    return somebody_waits("advisory")
 
 
 postgresql_alone = pytest.mark.skipif(
@@ -84,9 +82,7 @@ postgresql_alone = pytest.mark.skipif(
 
 
 def somebody_waits_for_a_row() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
-        return bool(cursor.fetchone()[0])
+    return somebody_waits("transactionid")
 
 
 def test_who_writes_first_and_commits_last_is_not_missed(

@@ -14,7 +14,7 @@ from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
 from reconciler.signals import containers_changed
 from tests.builders import FakeEngine, certain, cid, container, workload
-from tests.waiting import WAIT_SECONDS, eventually
+from tests.waiting import WAIT_SECONDS, eventually, somebody_waits
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local")]
 
@@ -318,11 +318,5 @@ def test_who_announces_a_row_that_is_deleted_at_this_moment_is_told_so() -> None
         with transaction.atomic():
             Container.objects.all().delete()
             announced = pool.submit(announce_in_thread)
-            eventually(lambda: announced.done() or somebody_waits())
+            eventually(lambda: announced.done() or somebody_waits("transactionid"))
         assert isinstance(announced.exception(WAIT_SECONDS), Conflict)
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
