@@ -98,7 +98,7 @@ def delete_rows(row_ids: Iterable[str], cause: str) -> int:
 
     `cause` is for people to read. A row whose container is still there comes back with the next pass.
     """
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         rows = Container.objects.select_for_update().filter(id__among=list(row_ids))
         return store.end_rows(rows.order_by("id"), cause, timezone.now())
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import connect, ping
 from reconciler.models import Host
-from reconciler.models.host import latest_believed
+from reconciler.models.host import latest_believed, stale_after
 
 
 class Shortfall(StrEnum):
@@ -51,7 +51,7 @@ def neglected_hosts(at: datetime) -> list[str]:
 
     A moment that lies too far ahead was noted by a clock that was wrong, and so does not count.
     """
-    oldest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+    oldest = at - stale_after()
     looked_at = Q(last_attempt_at__range=(oldest, latest_believed(at)))
     waits = Q(retry_at__range=(oldest, at + timedelta(seconds=settings.LONGEST_BACKOFF)))
     hosts = Host.objects.filter(enabled=True).exclude(looked_at).exclude(waits)

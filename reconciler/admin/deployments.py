@@ -4,12 +4,13 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from reconciler.admin.shown import ReadOnlyAdmin, moment_of
 from reconciler.api import end_deployment
 from reconciler.models import Deployment
+from reconciler.models.deployment import DeploymentState
+from reconciler.words import deployment_badge
 
 
 @admin.register(Deployment)
@@ -31,10 +32,9 @@ class DeploymentAdmin(ReadOnlyAdmin):
         return request.user.has_perm("reconciler.change_deployment")
 
     @admin.display(description="state")
-    def stands(self, lease: Deployment) -> SafeString | str:
-        now = timezone.now()
-        is_under_way = lease.ended_at is None and lease.ends_at > now
-        return format_html('<span class="caution">{}</span>', "deploying") if is_under_way else "over"
+    def stands(self, lease: Deployment) -> SafeString:
+        is_under_way = lease.is_under_way(timezone.now())
+        return deployment_badge(DeploymentState.DEPLOYING if is_under_way else DeploymentState.DEPLOYED)
 
     @admin.action(description="End now", permissions=["end"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:

@@ -80,6 +80,10 @@ class Deployment(models.Model):
         """Return in words what is deployed."""
         return f"row {self.row_id}" if self.row_id else f"workload {self.workload_id}"
 
+    def is_under_way(self, at: datetime) -> bool:
+        """Tell whether it had begun by a moment, and neither been given back nor ended by itself."""
+        return self.began_at <= at < self.ends_at and (self.ended_at is None or self.ended_at > at)
+
     def prolong(self, lasts: timedelta, at: datetime) -> None:
         """Let it end later than it would, but not earlier; a beginning by a clock that was ahead is taken back."""
         self.began_at, self.ends_at = min(self.began_at, at), max(self.ends_at, at + lasts)

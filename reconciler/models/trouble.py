@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Case, Exists, F, OuterRef, Q, Sum, Value, When
 
 from reconciler.models.deployment import deploying_condition
-from reconciler.models.host import latest_believed
+from reconciler.models.host import latest_believed, stale_after
 from reconciler.models.state import State
 from reconciler.models.workload import Workload
 
@@ -76,7 +76,7 @@ def unknown_condition(at: datetime) -> Q:
 
     Lately is within three intervals, as for a host that is stale. A placeholder has nothing to ask for.
     """
-    earliest = at - timedelta(seconds=3 * settings.RECONCILE_INTERVAL)
+    earliest = at - stale_after()
     out_of_range = Q(host__last_success_at__lt=earliest) | Q(host__last_success_at__gt=latest_believed(at))
     unasked = Q(host__last_success_at=None) | out_of_range
     return ~Q(container_id="") & (~Q(host__last_error="") | unasked)

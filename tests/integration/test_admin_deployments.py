@@ -49,13 +49,21 @@ def end(client: Client, lease: Deployment) -> str:
 
 def test_what_is_being_deployed_is_listed(admin_client: Client, lease: Deployment) -> None:
     shown = text(admin_client, LIST)
-    assert ["row shop:web" in shown, ">deploying<" in shown, ">ci<" in shown] == [True, True, True]
+    assert ["row shop:web" in shown, " deploying</span>" in shown, ">ci<" in shown] == [True, True, True]
 
 
 def test_a_deploy_that_has_ended_by_itself_is_over(admin_client: Client, lease: Deployment) -> None:
     ago = timezone.now() - timedelta(hours=1)
     Deployment.objects.update(began_at=ago, ends_at=ago + timedelta(minutes=10))
-    assert ">deploying<" not in text(admin_client, LIST)
+    shown = text(admin_client, LIST)
+    assert (" deploying</span>" in shown, " deployed</span>" in shown) == (False, True)
+
+
+def test_a_deploy_that_a_wrong_clock_has_begun_later_is_not_under_way(admin_client: Client, lease: Deployment) -> None:
+    """As everybody else says who is asked."""
+    later = timezone.now() + timedelta(minutes=5)
+    Deployment.objects.update(began_at=later, ends_at=later + timedelta(minutes=10))
+    assert " deploying</span>" not in text(admin_client, LIST)
 
 
 def test_a_row_that_is_being_deployed_is_marked_in_the_list_of_containers(

@@ -226,9 +226,9 @@ def test_a_tick_tells_which_deploys_have_ended_by_themselves_and_when() -> None:
 
 
 def test_the_workers_tick_notices_the_end(valkey: Any) -> None:
-    begin(SHOP)
+    lease = begin(SHOP, at=timezone.now() - 20 * MINUTE)
     tick("tick")
-    assert told()[-1][-1] == "deployed"
+    assert (told()[-1][-1], Deployment.objects.get().ended_at) == ("deployed", lease.ends_at)
 
 
 def test_an_end_that_nobody_has_noticed_is_told_before_the_next_beginning() -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from reconciler.api import BadValue, Conflict, Placeholder, UnknownHost, UnknownRow, bind, fail, place
+from reconciler.api import BadValue, Conflict, Placeholder, UnknownHost, UnknownRow, bind, delete_rows, fail, place
 from reconciler.core.report import Report, Trigger
 from reconciler.models import Container, Host, Transition
 from reconciler.reconcile import reconcile
@@ -244,7 +244,10 @@ def test_a_failure_has_a_cause_that_can_be_stored() -> None:
 # together
 
 
-@pytest.mark.parametrize("act", [announce, lambda: bind("shop:web", NEW), lambda: fail("shop:web")])
+@pytest.mark.parametrize(
+    "act",
+    [announce, lambda: bind("shop:web", NEW), lambda: fail("shop:web"), lambda: delete_rows(["shop:web"], "closed")],
+)
 def test_nothing_is_done_within_a_transaction_because_all_passes_would_wait_for_its_end(act: Any) -> None:
     with transaction.atomic(), pytest.raises(RuntimeError):
         act()
