@@ -67,7 +67,7 @@ format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure a pass beside a straightforward one
+bench: $(STAMP) ## Measure passes, a fleet, the API, the pages and the stream, beside something to compare with
 	@$(BIN)/python -m bench
 
 screenshots: $(STAMP) ## Make the pictures of README and docs anew

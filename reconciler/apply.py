@@ -25,9 +25,8 @@ from reconciler.standing import note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
-
-
 MOST_SKIPS_KEPT = 50
+"""A host keeps at most so many of the containers that its last pass left alone."""
 
 
 class PassContext(NamedTuple):

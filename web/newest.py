@@ -66,8 +66,10 @@ class Newest:
         try:
             while self._is_wanted():
                 time.sleep(self._look())
-        finally:
+        except BaseException:
+            # a thread that ends in order has said so already, and another one may have begun since
             self._runs = False
+            raise
 
     def _is_wanted(self) -> bool:
         """Tell whether somebody waits, or comes soon; if not, the thread ends. It keeps no connection meanwhile."""

@@ -10,7 +10,7 @@ import yaml
 
 from dev.engine import DockerEngine
 from dev.index import Processes
-from dev.process import ServiceError
+from dev.packages import find_program
 from dev.prometheus import Prometheus
 from tests.acceptance.conftest import Containers
 from tests.acceptance.site import Web
@@ -27,14 +27,13 @@ def prometheus(processes: Processes, tmp_path: Path) -> Iterator[Prometheus]:
     """A Prometheus that scrapes a web process, and evaluates a copy of the rules that lets no time pass before."""
     web = Web(processes)
     web.start()
+    if find_program("prometheus") is None:
+        unavailable("no Prometheus here")
     folder = tmp_path / "prometheus"
     folder.mkdir()
     server = Prometheus(folder)
     server.config.write_text(yaml.safe_dump(config(folder, web.port)))
-    try:
-        server.start()
-    except ServiceError as error:
-        unavailable(str(error))
+    server.start()
     yield server
     server.stop()
 

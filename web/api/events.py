@@ -38,8 +38,10 @@ class Events:
         """End the stream, once, however often this is called."""
         if not self._is_closed:
             self._is_closed = True
-            self._events.close()
-            self._at_end()
+            try:
+                self._events.close()
+            finally:
+                self._at_end()
 
 
 def stream(events: Events) -> StreamingHttpResponse:

@@ -19,13 +19,13 @@ from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
+from web.pages.things import CONDITION_LEVELS
 from web.pages.timeline import SPANS, Drawn, available, known, last, marker
 from web.pages.verdict import Level
 
 PARTS = ("host", "rows", "skips", "spans", "changes", "outages")
 PAGE_SIZE = 50
 MOST_CHANGES, MOST_OUTAGES = 30, 20
-LEVELS = {Condition.FAILING: Level.UNKNOWN, Condition.STALE: Level.UNKNOWN, Condition.NEW: Level.UNKNOWN}
 WORST_FIRST = [
     Condition.FAILING,
     Condition.STALE,
@@ -123,7 +123,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
     }
     return Content(
         title=f"{name}: {status.condition} · Tinyforge index",
-        level=LEVELS.get(status.condition, Level.WARN if status.condition is Condition.HELD else Level.WELL),
+        level=CONDITION_LEVELS.get(status.condition, Level.WELL),
         says=f"Host {name} {context['says']}.",
         parts=parts_of(PARTS, context),
     )

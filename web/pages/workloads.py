@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from reconciler.models import Container, Transition, Workload, timelines_of_workloads
+from reconciler.models import Container, Transition, Trouble, Workload, timelines_of_workloads
+from reconciler.models.trouble import WORST_FIRST
 from web.pages.filters import Filters, read_filters
 from web.pages.hosts import rows_page
 from web.pages.live import Content
@@ -38,7 +40,7 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
     if workload is None and not rows.total:
         raise Http404(f"there is no workload {workload_id!r}")
     name = str(workload) if workload else workload_id
-    troubles = [row.trouble for row in rows.items if row.trouble]
+    count, troubles = _troubles(workload_id, at)
     levels = {level_of(trouble) for trouble in troubles}
     context: dict[str, Any] = {
         "at": at,
@@ -53,9 +55,16 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
     return Content(
         title=f"{name} · Tinyforge index",
         level=next((level for level in Level if level in levels), Level.WELL),
-        says=f"{name}: {number(rows.total, 'container')}, {len(troubles)} of these in trouble.",
+        says=f"{name}: {number(count, 'container')}, {sum(troubles.values()):,} of these in trouble.",
         parts=parts_of(("workload", "rows", "spans", "changes"), context),
     )
+
+
+def _troubles(workload_id: str, at: datetime) -> tuple[int, dict[Trouble, int]]:
+    """Return how many containers a workload has, and how many of them are in which trouble, on whatever page."""
+    rows = Container.objects.filter(workload=workload_id).with_severity(at).order_by()
+    counts = dict(rows.values_list("severity").annotate(count=Count("id")))  # type: ignore[misc]
+    return sum(counts.values()), {kind: counts[place] for place, kind in enumerate(WORST_FIRST) if place in counts}
 
 
 def _spans(workload_id: str, at: datetime) -> list[Drawn]:
