@@ -21,12 +21,11 @@ from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Host, Transition
+from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.standing import note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
-MOST_SKIPS_KEPT = 50
-"""A host keeps at most so many of the containers that its last pass left alone."""
 
 
 class PassContext(NamedTuple):

@@ -17,6 +17,8 @@ from reconciler.core.row_ids import MAX_HOST_CHARS
 from reconciler.core.safeguard import Held
 
 MAX_ENGINE_ID_CHARS = 255
+MOST_SKIPS_KEPT = 50
+"""A host keeps at most so many of the containers that its last pass left alone."""
 WATCHER_SILENT_AFTER = timedelta(seconds=30)
 """A watcher that has not written for this long is taken for dead."""
 
@@ -173,6 +175,14 @@ class Host(models.Model):
             return sum(len(held.containers) for held in msgspec.convert(self.held, tuple[Held, ...]))
         except msgspec.ValidationError:
             return 0
+
+    @property
+    def left_alone(self) -> list[dict[str, str]]:
+        """What is kept of the containers that the last pass left alone; none if somebody else has written it."""
+        try:
+            return msgspec.convert(self.skips, list[dict[str, str]])
+        except msgspec.ValidationError:
+            return []
 
     def is_watched(self, at: datetime) -> bool:
         """Tell whether a living watcher follows the host's events."""

@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 
 from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
+from reconciler.models.host import MOST_SKIPS_KEPT
 from tests.integration.test_queries import recorded
 from tests.pages import HOSTILE, make_row, text_of
 from web.pages.live import RENDERINGS
@@ -242,6 +244,28 @@ def test_the_page_of_a_workload_that_is_gone_shows_its_orphans(viewer: Client) -
     text = shown(viewer, "/workloads/shop")
     assert text.count("shop:web") >= 1
     assert "gone" in text
+
+
+def test_a_workload_is_as_bad_as_its_worst_container_whichever_part_of_the_list_is_shown(viewer: Client) -> None:
+    for number in range(55):
+        make_row(f"shop:r{number:02}", "missing" if number < 3 else "running")
+    for path in ("/workloads/shop", "/workloads/shop?page=2", "/workloads/shop?state=running"):
+        told = viewer.get(path, headers={"Accept": "application/json"}).json()
+        assert (told["level"], told["says"]) == ("down", "Shop: 55 containers, 3 of these in trouble."), path
+
+
+@pytest.mark.parametrize("broken", [None, 5, "text", {}, [1], [{"name": 3}]], ids=str)
+def test_the_page_of_a_host_is_there_although_somebody_has_written_what_no_pass_writes(
+    viewer: Client, broken: object
+) -> None:
+    Host.objects.update(skips=Value(broken, JSONField()))
+    assert "Left alone" not in shown(viewer, "/hosts/local")
+
+
+def test_a_host_that_leaves_many_alone_tells_the_first_of_them(viewer: Client) -> None:
+    skip = {"container_id": "c" * 64, "name": "lost", "reason": "unknown_instance", "detail": "no instance x"}
+    Host.objects.update(skips=[skip] * MOST_SKIPS_KEPT)
+    assert "Left alone by the last pass the first 50" in shown(viewer, "/hosts/local")
 
 
 def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answering: Host) -> None:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from reconciler import words
 from reconciler.models import Condition, Container, Host, Outage, State, uptime_of_host
+from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.status import HostStatus, status_of
 from web.pages.filters import Filters, read_filters
 from web.pages.live import Content
@@ -118,7 +119,8 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
         "spans": _spans(name, at),
-        "skips": Host.objects.values_list("skips", flat=True).get(name=name),
+        "skips": Host.objects.only("skips").get(name=name).left_alone,
+        "most_skips": MOST_SKIPS_KEPT,
         "outages": list(Outage.objects.on(name).order_by("-began_at")[:MOST_OUTAGES]),
     }
     return Content(
