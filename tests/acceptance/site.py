@@ -35,6 +35,11 @@ class Web:
         """Kill one of the processes that serve; gunicorn starts another."""
         random.choice(psutil.Process(self._process.pid).children()).kill()
 
+    def kill_every_process(self) -> None:
+        """Kill all of the processes that serve, so that every stream is cut; gunicorn starts others."""
+        for process in psutil.Process(self._process.pid).children():
+            process.kill()
+
     def kill(self) -> None:
         """Kill all of it at once."""
         os.killpg(self._process.pid, signal.SIGKILL)
