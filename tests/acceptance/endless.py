@@ -24,6 +24,6 @@ def test_an_engine_runs(containers: Containers) -> None:
 
 
 def stay(name: str) -> None:
-    """Say that all runs, and wait to be interrupted."""
-    (Path(os.environ["ENDLESS_READY"]) / name).touch()
+    """Say that all runs, and in which folder, and wait to be interrupted."""
+    (Path(os.environ["ENDLESS_READY"]) / name).write_text(os.environ["TEST_DIRECTORY"])
     time.sleep(WAIT_SECONDS)

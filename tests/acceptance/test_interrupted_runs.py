@@ -47,6 +47,10 @@ class Run:
         assert self._process.poll() is None, self._log.read_text()
         return with_descendants(started_by(self.mark))
 
+    def folders(self) -> list[str]:
+        """Return the folders in which the tests that are ready keep all that is theirs."""
+        return [path.read_text() for path in self._ready.iterdir()]
+
     def interrupt(self, number: signal.Signals) -> None:
         """Send a signal: SIGINT to all in its group, as a terminal does, and any other to pytest alone."""
         send = os.killpg if number == signal.SIGINT else os.kill
@@ -62,17 +66,18 @@ class Run:
         end_started_by(self.mark)
 
     def _names(self) -> set[str]:
-        return {path.name for path in self._ready.iterdir()}
+        return {path.name for path in self._ready.iterdir() if path.read_text()}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_nothing_of_the_index_outlives_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
     with Run(tmp_path, "-k", "index") as run:
-        family = run.family("index")
+        family, folders = run.family("index"), run.folders()
         assert len(family) >= 8, "pytest, a worker with its children, beat, watcher, Valkey with its server"
         run.interrupt(number)
         assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
         assert not started_by(run.mark)
+        eventually(lambda: not any(map(os.path.exists, folders)), what="its folders are gone")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
@@ -80,9 +85,12 @@ def test_nothing_outlives_an_interrupted_run_with_several_workers(tmp_path: Path
     if os.geteuid() != 0 or not install_docker():
         unavailable("a private Docker Engine needs root, dockerd and a static busybox")
     with Run(tmp_path, "--numprocesses=2", TEST_DATABASE="postgres") as run:
-        family = run.family("index", "engine")
+        family, folders = run.family("index", "engine"), run.folders()
         names = {process.name() for process in family}
         assert names >= {"postgres", "valkey-server", "dockerd", "containerd", "sleep"}
         run.interrupt(number)
         assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
         assert not started_by(run.mark)
+        eventually(lambda: not any(map(os.path.exists, folders)), what="its folders are gone")
+        mounted = Path("/proc/self/mountinfo").read_text()
+        assert not [folder for folder in folders if folder in mounted]
