@@ -9,7 +9,9 @@ that exists stays for ever.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -25,7 +27,7 @@ CHUNK_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """How many rows and transitions were deleted, or would be in a dry run."""
+    """How many rows and transitions were deleted, or would be in a dry run; outages and deployments are not counted."""
 
     containers: int
     transitions: int
@@ -40,12 +42,13 @@ def prune(now: datetime, *, dry_run: bool = False) -> Pruned:
     containers, transitions = _gone_too_long(at), _too_old(at)
     if dry_run:
         return Pruned(containers=containers.count(), transitions=transitions.count())
-    _old_outages(at).delete()
-    _old_deployments(at).delete()
-    return Pruned(
+    pruned = Pruned(
         containers=sum(_until_none_is_left(lambda: _end_chunk(containers, at))),
         transitions=sum(_until_none_is_left(lambda: _delete_chunk(transitions))),
     )
+    for ended in (_ended_long_ago(Outage, at), _ended_long_ago(Deployment, at)):
+        sum(_until_none_is_left(partial(_delete_some, ended)))
+    return pruned
 
 
 def _gone_too_long(at: datetime) -> QuerySet[Container]:
@@ -71,18 +74,11 @@ def _too_old(at: datetime) -> QuerySet[Transition]:
     return old.filter(~IS_STEP | Exists(old & later) | ~Exists(row) & ~Exists(later))
 
 
-def _old_outages(at: datetime) -> QuerySet[Outage]:
-    """Return outages that ended before the kept time."""
+def _ended_long_ago(model: type[Outage] | type[Deployment], at: datetime) -> QuerySet[Any]:
+    """Return outages or deployments that ended before the kept time."""
     if not settings.TRANSITION_DAYS:
-        return Outage.objects.none()
-    return Outage.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
-
-
-def _old_deployments(at: datetime) -> QuerySet[Deployment]:
-    """Return deployments that ended before the kept time."""
-    if not settings.TRANSITION_DAYS:
-        return Deployment.objects.none()
-    return Deployment.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
+        return model.objects.none()
+    return model.objects.filter(ended_at__lt=at - timedelta(days=settings.TRANSITION_DAYS))
 
 
 def _until_none_is_left(delete_chunk: Callable[[], int]) -> Iterator[int]:
@@ -108,3 +104,9 @@ def _delete_chunk(doomed: QuerySet[Transition]) -> int:
         feed = Feed.objects.filter(pk=Feed.of_this_database().pk)
         feed.update(pruned_to=Greatest("pruned_to", Value(keys[-1])))
         return Transition.objects.filter(pk__in=keys).delete()[0]
+
+
+def _delete_some(doomed: QuerySet[Any]) -> int:
+    """Delete some of what nobody follows in the feed; return how many."""
+    some = list(doomed.order_by("pk").values_list("pk", flat=True)[:CHUNK_ROWS])
+    return int(doomed.filter(pk__in=some).delete()[0])

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from reconciler import feed, standing
 from reconciler.core.report import Report, Trigger
-from reconciler.models import Container, Host, Outage, Transition
+from reconciler.models import Container, Host, Outage, OutageKind, Transition
 from reconciler.prune import prune
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, container, workload
@@ -202,6 +202,18 @@ def test_outages_are_kept_as_long_as_transitions(local: Host) -> None:
     look(0, DEAD)
     prune(NOW)
     assert outages() == [(NOBODY, -91 * day, -80 * day, -80 * day), (UNREACHABLE, -80 * day, 0, None)]
+
+
+def test_however_many_outages_are_old_all_of_them_go(local: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.prune.CHUNK_ROWS", 2)
+    long_ago = NOW - timedelta(days=200)
+    ended = {"host": local, "kind": OutageKind.UNREACHABLE}
+    Outage.objects.bulk_create(
+        Outage(began_at=began, noticed_at=began, ended_at=began, **ended)
+        for began in (long_ago + timedelta(hours=number) for number in range(5))
+    )
+    prune(NOW)
+    assert outages() == []
 
 
 # clocks that are wrong
