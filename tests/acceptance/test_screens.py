@@ -29,6 +29,7 @@ PAGES = {
     "workload": "/workloads/shop",
     "host": "/hosts/berlin",
     "changes": "/changes",
+    "api": "/api/v1/",
     "login": "/login",
 }
 SCREENS = PROJECT / "var" / "screens"
