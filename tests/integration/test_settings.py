@@ -135,19 +135,19 @@ def test_sqlite_serialises_writers_from_a_transactions_beginning_and_lets_reader
     assert done.stdout.splitlines() == ["wal 1 20000", "database is locked"], done.stderr
 
 
+@pytest.mark.parametrize(("given", "most"), [({}, 24), ({"DATABASE_POOL": ""}, 24), ({"DATABASE_POOL": "5"}, 5)])
+def test_threads_of_web_share_few_connections_to_postgresql_if_nothing_else_is_said(
+    tmp_path: Path, given: dict[str, str], most: int
+) -> None:
+    program = "import tinyforge.wsgi; from django.conf import settings; print(settings.DATABASE_POOL)"
+    done = start(f"-c {program}", DATABASE_URL="postgres://db.example/index", STATIC_ROOT=str(tmp_path), **given)
+    assert (done.stdout.strip(), done.stderr) == (str(most), "")
+
+
 # URLs of Engines, and the bounds of what they send
 
 
 @pytest.mark.parametrize("url", ["ssh://$(id):1", "ssh://-oProxyCommand=id", "tcp://ops@west:2375", "tcp://west"])
-@pytest.mark.parametrize(("given", "most"), [({}, 24), ({"DATABASE_POOL": ""}, 24), ({"DATABASE_POOL": "5"}, 5)])
-def test_threads_of_web_share_few_connections_to_postgresql_if_nothing_else_is_said(
-    given: dict[str, str], most: int
-) -> None:
-    program = "import tinyforge.wsgi; from django.conf import settings; print(settings.DATABASE_POOL)"
-    done = start(f"-c {program}", DATABASE_URL="postgres://db.example/index", **given)
-    assert (done.stdout.strip(), done.stderr) == (str(most), "")
-
-
 def test_an_unusable_docker_host_stops_start_up(url: str) -> None:
     done = check(DOCKER_HOST=url)
     assert (done.returncode, "DOCKER_HOST=" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
