@@ -64,14 +64,10 @@ _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPI
 
 
 class PassRequest(NamedTuple):
-    """A request for a pass; `event_ns` is the daemon's time of the first event that the pass answers.
-
-    `announced` has the times of all events that led to it.
-    """
+    """A request for a pass; `event_ns` is the daemon's time of the first event that the pass answers."""
 
     trigger: Trigger
     event_ns: int | None = None
-    announced: tuple[int, ...] = ()
 
 
 class Lease(NamedTuple):

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from celery import shared_task
@@ -81,13 +81,16 @@ def prune_old() -> None:
     logger.info("pruned: %s", pruned, extra={"action": "pruned"})
 
 
-def ask(host: str, request: PassRequest) -> None:
-    """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError."""
+def ask(host: str, request: PassRequest, announced: Sequence[int] = ()) -> None:
+    """Ask the workers for a pass of a host. Raises LockUnavailable, or kombu's OperationalError.
+
+    `announced` has the Engine's times of the events that led to it; they are remembered, to find drift.
+    """
     lock = lock_of(host)
     if lock.request(request):
         _start(host, request.trigger)
-    if request.announced:
-        lock.note_events(request.announced)
+    if announced:
+        lock.note_events(announced)
 
 
 def follow_up(host: str, flight: Flight) -> None:

@@ -30,7 +30,7 @@ class AskerStatus:
 class Asker(threading.Thread):
     """Asks for the passes that are due. One condition guards everything that threads share."""
 
-    def __init__(self, ask: Callable[[str, PassRequest], None], window_seconds: float) -> None:
+    def __init__(self, ask: Callable[[str, PassRequest, tuple[int, ...]], None], window_seconds: float) -> None:
         super().__init__(name="asker", daemon=True)
         self._ask = ask
         self._changed = threading.Condition()
@@ -71,7 +71,7 @@ class Asker(threading.Thread):
         """Ask until stopped."""
         while due := self._wait_for_look():
             try:
-                self._ask(due.host, PassRequest(Trigger.EVENT, due.event_ns, due.announced))
+                self._ask(due.host, PassRequest(Trigger.EVENT, due.event_ns), due.announced)
             except (LockUnavailable, OperationalError) as error:
                 self._note_failure(due, error)
             else:

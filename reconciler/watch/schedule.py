@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 MOST_ANNOUNCED = 50
-"""Of how many events before a look the times are kept; they are the latest."""
+"""Of how many events before a look the times are kept, the latest ones. Redis keeps as many (`lock.EVENTS_KEPT`)."""
 SETTLED_SECONDS = 0.5
 """When the last look follows the last event, for an Engine under load whose listing is slow to show it."""
 

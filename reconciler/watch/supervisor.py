@@ -47,7 +47,7 @@ class Watcher:
     """Watches every enabled host, or those named, until stopped."""
 
     def __init__(
-        self, ask: Callable[[str, PassRequest], None], window_seconds: float, only: Iterable[str] = ()
+        self, ask: Callable[[str, PassRequest, tuple[int, ...]], None], window_seconds: float, only: Iterable[str] = ()
     ) -> None:
         self._only = frozenset(only)
         self._asker = Asker(ask, window_seconds)

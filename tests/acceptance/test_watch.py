@@ -28,7 +28,7 @@ class Asks:
     def __init__(self) -> None:
         self.made: list[tuple[float, str, int | None]] = []
 
-    def __call__(self, host: str, ask: PassRequest) -> None:
+    def __call__(self, host: str, ask: PassRequest, _announced: tuple[int, ...]) -> None:
         self.made.append((time.monotonic(), host, ask.event_ns))
 
     def of(self, host: str) -> int:
@@ -214,10 +214,10 @@ def test_an_ask_that_fails_is_made_again(engine: Engine, asks: Asks, monkeypatch
     monkeypatch.setattr(asker_module, "RETRY_SECONDS", 0.3)
     failures = [LockUnavailable("redis", "gone"), LockUnavailable("redis", "gone")]
 
-    def ask(host: str, request: PassRequest) -> None:
+    def ask(host: str, request: PassRequest, announced: tuple[int, ...]) -> None:
         if failures:
             raise failures.pop()
-        asks(host, request)
+        asks(host, request, announced)
 
     asker = asker_module.Asker(ask, 0.1)
     asker.start()
@@ -239,7 +239,7 @@ def test_the_record_counts_events_and_asks(engine: Engine, asks: Asks, start: Ca
 def test_a_watcher_that_cannot_reach_redis_gives_up_in_the_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.5)
 
-    def ask(host: str, request: PassRequest) -> None:
+    def ask(host: str, request: PassRequest, announced: tuple[int, ...]) -> None:
         raise LockUnavailable("redis", "gone")
 
     with pytest.raises(CannotWatch, match="Redis"):

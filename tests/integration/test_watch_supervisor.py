@@ -8,7 +8,6 @@ import pytest
 from django.db import OperationalError, connection
 
 from reconciler.exceptions import CannotWatch, UnknownHost
-from reconciler.lock import PassRequest
 from reconciler.models import Host
 from reconciler.watch import stream, supervisor
 from reconciler.watch.stream import HostWatch
@@ -72,7 +71,7 @@ class Watched:
         if self._thread.ident:
             self._thread.join()
 
-    def _ask(self, host: str, request: PassRequest) -> None:
+    def _ask(self, host: str, *_: object) -> None:
         self.asked.add(host)
 
     def _run(self) -> None:
