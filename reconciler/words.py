@@ -1,6 +1,6 @@
 """States, conditions, troubles and moments, as people read them: the admin and the pages take their words from here."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -68,6 +68,8 @@ _EXITS = {
     139: "crashed",
     143: "told to stop",
 }
+_DURATIONS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (0, 1, "s"))
+"""From how many seconds on which unit is used, and how many seconds it has."""
 _OOM = format_html(' <span class="state state-failed" title="killed for want of memory">{}</span>', "OOM")
 
 
@@ -119,6 +121,20 @@ def has_ended(state: str) -> bool:
     return state in ENDED_STATES
 
 
+def is_done(state: str, exit_code: int | None) -> bool:
+    """Tell whether this is a job that has ended without an error, which is no trouble."""
+    return state == State.STOPPED and exit_code == 0
+
+
+def look_words(asked_at: datetime | None, success_at: datetime | None, error_at: datetime | None) -> str:
+    """Return what came of the last look at a host, from when it was asked, and when it answered and failed last."""
+    if asked_at is None:
+        return "nobody has looked yet"
+    if success_at and success_at >= max(asked_at, error_at or success_at):
+        return "it answered"
+    return "it did not answer" if error_at and error_at >= asked_at else "under way"
+
+
 def exit_words(exit_code: int) -> str:
     """Return an exit code with what it usually means."""
     meaning = _EXITS.get(exit_code)
@@ -162,6 +178,13 @@ def ago_text(moment: datetime) -> str:
     return f"{seconds:.0f} s ago" if seconds < 60 else f"{timesince(moment, depth=1)} ago"
 
 
+def duration(length: timedelta) -> str:
+    """Return how long something lasted, as people say it."""
+    seconds = max(0, round(length.total_seconds()))
+    _, size, unit = next(each for each in _DURATIONS if seconds >= each[0])
+    return f"{seconds // size:,} {unit}"
+
+
 def change(entry: Transition) -> SafeString:
     """Return what an entry of the feed tells: from what to what a row or a host has changed, and how it ended."""
     if entry.kind == ChangeKind.DEPLOYMENT:
@@ -169,8 +192,7 @@ def change(entry: Transition) -> SafeString:
     if entry.kind == ChangeKind.HOST:
         return _arrow(_condition(entry.from_state), _condition(entry.to_state))
     before, after = entry.from_state, entry.to_state
-    done = after == State.STOPPED and entry.exit_code == 0
-    told = state_badge(after, done=done)
+    told = state_badge(after, done=is_done(after, entry.exit_code))
     if before != after:
         told = _arrow(state_badge(before), told)
     if entry.from_health != entry.to_health and entry.to_health:

@@ -16,9 +16,9 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from reconciler.admin.shown import ReadOnlyAdmin, moment_of
-from reconciler.models import UNKNOWN, Container, State, Trouble, Workload
+from reconciler.models import UNKNOWN, Container, Trouble, Workload
 from reconciler.models.trouble import TROUBLE_WORDS, trouble_condition
-from reconciler.words import ago, end_badge, has_ended, state_badge, unknown_badge
+from reconciler.words import ago, end_badge, has_ended, is_done, state_badge, unknown_badge
 
 UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 DEPLOYING = format_html(' <span class="quiet">{}</span>', "deploying")
@@ -88,7 +88,7 @@ class ContainerAdmin(ReadOnlyAdmin):
     def shown_state(self, row: Container) -> SafeString:
         if row.effective_state == UNKNOWN:  # type: ignore[attr-defined]
             return unknown_badge(row.state, row.unknown_since)  # type: ignore[attr-defined]
-        badge = state_badge(row.state, done=row.state == State.STOPPED and row.exit_code == 0)
+        badge = state_badge(row.state, done=is_done(row.state, row.exit_code))
         if has_ended(row.state):
             badge += end_badge(row.exit_code, row.oom_killed)
         if row.restarts_lately >= settings.RESTART_LOOP_COUNT:  # type: ignore[attr-defined]

@@ -126,7 +126,7 @@ def rendered(position: int, at: datetime, make: Callable[[datetime], Content]) -
         position=position,
         begun=begun,
         took=time.monotonic() - begun,
-        tags={name: _tag(html) for name, html in {**content.parts}.items()},
+        tags={name: _tag(html) for name, html in content.parts.items()},
     )
 
 

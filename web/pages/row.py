@@ -46,11 +46,6 @@ class Row:
         return self.trouble is Trouble.UNKNOWN
 
     @property
-    def is_done(self) -> bool:
-        """Tell whether it is a job that has ended without an error."""
-        return self.state == State.STOPPED and self.exit_code == 0
-
-    @property
     def is_placeholder(self) -> bool:
         """Tell whether it is made by a deploy that has started no container yet."""
         return not self.container_id and self.state == State.PENDING

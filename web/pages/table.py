@@ -126,8 +126,8 @@ def mark_of(row: Mapping[str, Any]) -> Mark:
     place, state = row["severity"], row["state"]
     trouble = WORST_FIRST[place] if place < len(WORST_FIRST) else None
     if trouble is None:
-        done = state == State.STOPPED and row["exit_code"] == 0
-        sign, says = (words.DONE_SIGN, "done") if done else (words.sign(state), words.label(state))
+        is_done = words.is_done(state, row["exit_code"])
+        sign, says = (words.DONE_SIGN, "done") if is_done else (words.sign(state), words.label(state))
         return Mark(row["id"], sign, f"mark-{_calm(state)}", says)
     sign = words.trouble_sign(trouble, state)
     return Mark(row["id"], sign, f"mark-{level_of(trouble)}", words.TROUBLE_SENTENCES[trouble])

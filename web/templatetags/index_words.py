@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from reconciler import words
-from reconciler.models import Condition, Trouble
+from reconciler.models import Condition, Outage, Trouble
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import Filters
 from web.pages.row import Row
@@ -33,6 +33,12 @@ def clock(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def lasted(outage: Outage) -> str:
+    """Return how long an outage lasted; empty if it is not over."""
+    return words.duration(outage.ended_at - outage.began_at) if outage.ended_at else ""
+
+
+@register.filter
 def condition(found: Condition) -> SafeString:
     """Return the badge of a host's condition."""
     return words.condition_badge(found)
@@ -43,7 +49,7 @@ def state(row: Row) -> SafeString:
     """Return the badges of a row: its state or that it is not known, how it ended, and what its health check says."""
     if row.is_unknown:
         return words.unknown_badge(row.state, row.unknown_since)
-    badge = words.state_badge(row.state, done=row.is_done)
+    badge = words.state_badge(row.state, done=words.is_done(row.state, row.exit_code))
     if words.has_ended(row.state):
         badge += words.end_badge(row.exit_code, row.oom_killed)
     if row.trouble is Trouble.LOOPING:
