@@ -27,6 +27,14 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             part_with(conn.sock)
         return stays
 
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request; a client that takes nothing of a stream is given up, which is no error of ours."""
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            self.log.info("A client has taken nothing of its answer for too long, and was given up.")
+            return False
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that gunicorn cannot read, or that an error of ours has spoiled."""
         super().handle_error(req, TellsProblems(client), addr, exc)

@@ -19,13 +19,15 @@ from web.models import Token
 logger = logging.getLogger(__name__)
 
 MOST_NAME_CHARS = 255
+MOST_ENTRIES_OF_TOKENS = 10_000
+"""How many entries of the log at most tell what was done with tokens."""
 OF_TOKENS = "(tokens)"
 """The user under whom the log keeps what was done with tokens; no person can be given such a name."""
 
 
-def note(user: AbstractBaseUser, thing: Model, what: str) -> None:
+def note(user: AbstractBaseUser, thing: Model, what: str) -> LogEntry:
     """Write into the admin's log that a user did something to a thing."""
-    LogEntry.objects.create(
+    return LogEntry.objects.create(
         user_id=user.pk,
         content_type=ContentType.objects.get_for_model(thing),
         object_id=str(thing.pk),
@@ -43,7 +45,9 @@ def note_of(who: Token | AbstractBaseUser | None, thing: Model, what: str) -> No
     if isinstance(who, Token):
         model, nobody = get_user_model(), {"is_active": False, "password": make_password(None)}
         by, _ = model.objects.get_or_create(**{model.USERNAME_FIELD: OF_TOKENS}, defaults=nobody)
-        note(by, thing, f"Token {who.name}: {what}")
+        entry = note(by, thing, f"Token {who.name}: {what}")
+        # programs may ask every second; what people did stays
+        LogEntry.objects.filter(user=by.pk, id__lte=entry.pk - MOST_ENTRIES_OF_TOKENS).delete()
     elif who is not None:
         note(who, thing, what)
 

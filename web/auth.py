@@ -1,5 +1,6 @@
 """Who may use what of the API: a token, or for reading a person who is logged in."""
 
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AbstractUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -36,6 +37,16 @@ def admit(request: HttpRequest, scope: Scope) -> Token | AbstractBaseUser | Http
     if request.user.is_authenticated and request.user.is_active:
         return _admit_person(request.user, scope)
     return _unauthorized("show a token: Authorization: Bearer tf_…")
+
+
+def is_still_admitted(request: HttpRequest, scope: Scope) -> bool:
+    """Tell whether whoever was let in before would be let in now: it asks the database, whatever the request holds."""
+    if request.headers.get("Authorization"):
+        return isinstance(_admit_program(token_of(request), scope), Token)
+    if not request.session.exists(request.session.session_key or ""):
+        return False
+    person = get_user(request)
+    return bool(person.is_active and person.has_perm(MAY_LOOK))
 
 
 def _admit_program(token: Token | None, scope: Scope) -> Token | HttpResponse:

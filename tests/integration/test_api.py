@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 import redis
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -19,6 +19,7 @@ from reconciler.lock import PassRequest
 from reconciler.models import Container, Host, Transition, Workload
 from tests.api import PROBLEM, ApiClient
 from tests.builders import cid
+from web.audit import note_of
 from web.models import Scope
 
 pytestmark = pytest.mark.django_db
@@ -380,6 +381,19 @@ def test_a_pass_that_is_asked_for_follows_and_is_written_down(valkey: redis.Redi
     noted = LogEntry.objects.get()
     assert (str(noted.user), noted.object_id) == ("(tokens)", "local")
     assert noted.change_message == "Token test deploy: Asked for a pass, from 127.0.0.1."
+
+
+def test_the_log_keeps_so_many_entries_of_tokens_and_every_one_of_a_person(
+    valkey: redis.Redis, local: Host, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I19."""
+    monkeypatch.setattr("web.audit.MOST_ENTRIES_OF_TOKENS", 3)
+    note_of(admin_user, local, "Asked for a pass.")
+    deployer = ApiClient(Scope.DEPLOY)
+    for _ in range(5):
+        deployer.post("hosts/local/reconcile")
+    users = [entry.user.username for entry in LogEntry.objects.all()]
+    assert sorted(users) == ["(tokens)"] * 3 + ["admin"]
 
 
 def test_nobody_logs_in_as_the_user_under_whom_tokens_stand_in_the_log(valkey: redis.Redis, local: Host) -> None:

@@ -1,10 +1,12 @@
 """The feed as a stream of events: what browsers, curl and programs follow."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.test import Client
 
@@ -14,6 +16,7 @@ from tests.integration.test_api_changes import RUNNING, STOPPED, look
 from tests.waiting import within
 from web.api import streams
 from web.api.events import Events
+from web.models import Token
 from web.newest import NEWEST
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,6 +146,28 @@ def test_a_stream_ends_when_its_process_is_told_to_end(api: ApiClient, monkeypat
     with within(5):
         assert follower.names() == []
     follower.leave()
+
+
+def test_a_stream_ends_soon_after_its_token_is_removed(api: ApiClient, quick: None) -> None:
+    follower = Follower(api)
+    follower.next()
+    Token.objects.all().delete()
+    told = list(follower.names())
+    assert told[-1:] == ["problem"]
+    follower.leave()
+
+
+@pytest.mark.parametrize("removes", [lambda: User.objects.update(is_active=False), Session.objects.all().delete])
+def test_a_browser_s_stream_ends_soon_after_its_person_may_not_read_any_longer(
+    answering: Host, quick: None, admin_client: Client, removes: Callable[[], object]
+) -> None:
+    with followers():
+        answer: Any = admin_client.get(f"{ROOT}changes", headers={"Accept": "text/event-stream"})
+        events = events_of(answer)
+        assert next(events).name == "bookmark"
+        removes()
+        assert [event.name for event in events][-1:] == ["problem"]
+        answer.close()
 
 
 def test_a_stream_of_changes_that_are_not_known_any_more_does_not_begin(api: ApiClient) -> None:

@@ -40,7 +40,7 @@ def list_changes(call: Call[ChangeQuery]) -> types.ChangePage | HttpResponseBase
         # whoever cannot be told all is refused, and not sent a stream that ends at once
         page_after(feed, after, limit=1)
         _take_a_place()
-        return follow(feed, after)
+        return follow(feed, after, call.may_go_on)
     page = page_after(feed, after, call.query.limit)
     if page.items or not call.query.wait:
         return page

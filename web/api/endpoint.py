@@ -26,7 +26,8 @@ class NoQuery(Struct, forbid_unknown_fields=True):
 class Call(Generic[QueryType]):
     """A request that may be answered: who asks, when, and for what. `key` is the id or name in the path.
 
-    Who wants events wants a stream of them, from the one with the id `last_event` on if he has had some.
+    Who wants events wants a stream of them, from the one with the id `last_event` on if he has had some, for as long as
+    he `may_go_on`.
     """
 
     who: "Token | AbstractBaseUser | None"
@@ -37,6 +38,7 @@ class Call(Generic[QueryType]):
     body: Any = None
     wants_events: bool = False
     last_event: str = ""
+    may_go_on: Callable[[], bool] = lambda: True
 
     @property
     def by(self) -> str:

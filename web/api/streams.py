@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from web.api.feed import page_after
 from web.api.types import MOST_ITEMS, Bookmark
 from web.newest import NEWEST, let_connections_go
 from web.places import PLACES
-from web.problems import Refused, details_of
+from web.problems import Problem, Refused, details_of
 from web.shared import Shared
 
 BOOKMARK_SECONDS = 15.0
@@ -35,21 +35,28 @@ class Told:
 _TOLD: Shared[Told] = Shared()
 
 
-def follow(feed: Feed, cursor: str) -> HttpResponseBase:
-    """Return a stream of what changes after a cursor, in a place that is taken already; its end gives that back."""
-    return stream(Events(_events(feed, cursor), PLACES.give_back))
+def follow(feed: Feed, cursor: str, may_go_on: Callable[[], bool]) -> HttpResponseBase:
+    """Return a stream of what changes after a cursor, in a place that is taken already; its end gives that back.
+
+    It ends soon after its reader may not go on: somebody has removed a token, or logged out.
+    """
+    return stream(Events(_events(feed, cursor, may_go_on), PLACES.give_back))
 
 
-def _events(feed: Feed, cursor: str) -> Generator[bytes]:
+def _events(feed: Feed, cursor: str, may_go_on: Callable[[], bool]) -> Generator[bytes]:
     """Yield what changes after a cursor, and a bookmark now and then, for some minutes."""
-    end = time.monotonic() + STREAM_SECONDS * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
-    bookmark_at = 0.0
+    began = time.monotonic()
+    end = began + STREAM_SECONDS * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
+    bookmark_at, check_at = 0.0, began + BOOKMARK_SECONDS
     yield b"retry: %d\n\n" % RETRY_MS
     while (now := time.monotonic()) < end and not NEWEST.is_ending():
         known = NEWEST.known
         # whoever waits for another's reading must not hold the connection that the other waits for
         let_connections_go()
         try:
+            if now >= check_at:
+                _refuse_unless(may_go_on)
+                check_at = now + BOOKMARK_SECONDS
             # with what is known in the key, nobody is given what was read before he was woken
             told = _TOLD.get((feed.epoch, cursor, known), partial(_read_on, feed, cursor))
         except Refused as refused:
@@ -62,7 +69,16 @@ def _events(feed: Feed, cursor: str) -> Generator[bytes]:
             yield told.events
             cursor, bookmark_at = told.cursor, now + BOOKMARK_SECONDS
         else:
-            NEWEST.wait_for_another(known, min(bookmark_at, end) - now)
+            NEWEST.wait_for_another(known, min(bookmark_at, check_at, end) - now)
+
+
+def _refuse_unless(may_go_on: Callable[[], bool]) -> None:
+    """Raise Refused if a reader who was let in once would not be let in now."""
+    try:
+        if not may_go_on():
+            raise Refused(Problem.UNAUTHORIZED, "you may not read this any longer")
+    finally:
+        let_connections_go()
 
 
 def _read_on(feed: Feed, cursor: str) -> Told:

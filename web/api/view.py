@@ -14,7 +14,7 @@ from web.api.events import CONTENT_TYPE as EVENTS
 from web.api.events import leave_who_does_not_read
 from web.api.reading import read_body, read_query
 from web.api.registry import ENDPOINTS
-from web.auth import admit
+from web.auth import admit, is_still_admitted
 from web.problems import Problem, Refused, not_allowed, problem
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ def _call(request: HttpRequest, endpoint: Endpoint, key: str) -> HttpResponseBas
         body=read_body(request, endpoint.body) if endpoint.body else None,
         wants_events=request.method == "GET" and EVENTS in request.headers.get("Accept", ""),
         last_event=request.headers.get("Last-Event-ID", ""),
+        may_go_on=lambda: endpoint.scope is None or is_still_admitted(request, endpoint.scope),
     )
     response = respond(request, endpoint.handler(call), endpoint.status)
     if response.streaming:
