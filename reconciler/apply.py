@@ -131,7 +131,8 @@ def _update(changes: Sequence[Change], seen_at: datetime) -> None:
     for change in changes:
         copied = COPIED_COLUMNS if change.copies else ()
         details = DETAIL_COLUMNS if change.details else ()
-        groups[OBSERVED_COLUMNS + copied + details].append(_container(change, seen_at))
+        path = ("label_path",) if change.path else ()
+        groups[OBSERVED_COLUMNS + copied + details + path].append(_container(change, seen_at))
     for columns, containers in groups.items():
         # the rows are locked and exist, so this upsert only updates, with other values for each row
         Container.objects.bulk_create(
@@ -189,7 +190,7 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
 def _container(change: Change, seen_at: datetime) -> Container:
     columns = dict(zip(ROW_COLUMNS, astuple(change.after), strict=True))
     details = asdict(change.details) if change.details else {}
-    return Container(last_seen_at=seen_at, **columns, **details)
+    return Container(last_seen_at=seen_at, label_path=change.path or "", **columns, **details)
 
 
 def _of(changes: Iterable[Change], *kinds: Kind) -> list[Change]:

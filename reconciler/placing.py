@@ -14,7 +14,7 @@ from reconciler.models import Container, Host, State, Transition
 from reconciler.store import COPIED_COLUMNS, ROW_COLUMNS
 
 MAX_CAUSE_CHARS = 255
-NOTHING_KNOWN: dict[str, Any] = {"health": ""} | dict.fromkeys(
+NOTHING_KNOWN: dict[str, Any] = {"health": "", "label_path": ""} | dict.fromkeys(
     ("exit_code", "oom_killed", "restart_count", "started_at", "finished_at")
 )
 """What a row says of a container at which no pass has looked: nothing of the container that it had before."""

@@ -41,11 +41,15 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Sighting(Struct, frozen=True, gc=False):
-    """A container and the row that it stands for; if it `copies`, the deployer's columns come from its instance."""
+    """A container and the row that it stands for; if it `copies`, the deployer's columns come from its instance.
+
+    `path` says which of its labels has decided.
+    """
 
     row: Row
     observation: Observation
     copies: bool
+    path: Path | None = None
 
 
 class Managed(Struct, frozen=True, gc=False):
@@ -135,8 +139,8 @@ def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting |
         observation.exit_code,
     )
     if identity.instance:
-        return Sighting(_with_copies(row, identity.instance), observation, copies=True)
-    return Sighting(row, observation, copies=False)
+        return Sighting(_with_copies(row, identity.instance), observation, copies=True, path=claim.path)
+    return Sighting(row, observation, copies=False, path=claim.path)
 
 
 _TOO_LONG = (

@@ -86,7 +86,7 @@ def _question(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[s
     if change := changes.get(sighting.row.id):
         return replaced(change, inspect=inspect)
     row = rows[sighting.row.id]
-    return Change(Kind.DETAIL, row, row, False, "", sighting.observation, inspect)
+    return Change(Kind.DETAIL, row, row, False, "", sighting.observation, inspect, path=sighting.path)
 
 
 def _rebound(change: Change) -> Change:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from reconciler.core.causes import differences, display_name, short
 from reconciler.core.contests import RowElsewhere, obstacle, winners
 from reconciler.core.dispatch import Row, Sighting
+from reconciler.core.labels import Path
 from reconciler.core.last_inspect import LastInspect
 from reconciler.core.observation import FAILED, MISSING, MOVED, Observation, Reason, Skip
 
@@ -44,8 +45,9 @@ class Inspect(StrEnum):
 class Change:
     """One row's change, from `before`, as the plan read it (None: no row), to `after`.
 
-    `known` is what the row says from inspects, as this pass read it; `details` is what it will say
-    (None: no change). `restarts` is how often the container was restarted between the two.
+    `known` is what the row says from inspects, as this pass read it; `details` is what it will say (None: no
+    change). `restarts` is how often the container was restarted between the two. `path` is which of its labels
+    has led to the row, if the listing told.
     """
 
     kind: Kind
@@ -58,6 +60,7 @@ class Change:
     known: LastInspect | None = None
     details: LastInspect | None = None
     restarts: int = 0
+    path: Path | None = None
 
     @property
     def is_rebinding(self) -> bool:
@@ -167,7 +170,7 @@ def _create(sighting: Sighting) -> Change:
     """Return the change that makes a row."""
     row, observation = sighting.row, sighting.observation
     cause = f"container {short(row.container_id)} ({display_name(observation)}) is {row.state}"
-    return Change(Kind.CREATE, None, row, sighting.copies, cause, observation, Inspect.CHANGED)
+    return Change(Kind.CREATE, None, row, sighting.copies, cause, observation, Inspect.CHANGED, path=sighting.path)
 
 
 def _update(before: Row, sighting: Sighting) -> Change | None:
@@ -192,7 +195,7 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
     has_changed = (_binding(before), before.exit_code) != (_binding(after), after.exit_code)
     inspect = Inspect.CHANGED if has_changed else Inspect.NOTHING
     cause = differences(before, after)
-    return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation, inspect)
+    return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation, inspect, path=sighting.path)
 
 
 def _binding(row: Row) -> tuple[str, str]:

@@ -11,6 +11,7 @@ and container ids. A role that is such a word is told from them by an escaped fi
 """
 
 import re
+from urllib.parse import unquote
 
 from reconciler.core.labels import MAX_VALUE_CHARS
 
@@ -53,6 +54,22 @@ def complete_row_id(row_id: str, replica: int, host: str | None) -> str:
     """Return the id with the replica's number and the host; None for an instance, whose id is the same on all hosts."""
     numbered = f"{row_id}:{replica}" if replica > 1 else row_id
     return numbered if host in (None, LOCAL_HOST) else f"{numbered}@{host}"
+
+
+def replica_of(row_id: str) -> int:
+    """Return the replica's number in a row's id; the first one has none in it."""
+    _, colon, last = _without_host(row_id).rpartition(":")
+    return int(last) if colon and last.isdigit() else 1
+
+
+def instance_of(row_id: str) -> str | None:
+    """Return the instance whose row has this id, or None if it is another kind of row."""
+    first, *others = _without_host(row_id).split(":")
+    return unquote(first) if not others or (len(others) == 1 and others[0].isdigit()) else None
+
+
+def _without_host(row_id: str) -> str:
+    return row_id.partition("@")[0]
 
 
 def _escaped(text: str) -> str:

@@ -95,20 +95,31 @@ def pieces_of(steps: Sequence[Step], blind: Mapping[str, Sequence[Span]], span: 
         part = Span(begin, end).within(span)
         if part and step.state not in ABSENT_STATES:
             status = Status.UP if step.state == RUNNING else Status.DOWN
-            found += _seen(Piece(part, status, step.state), blind.get(step.host, ()))
+            found += _cut(Piece(part, status, step.state), blind.get(step.host, ()), Status.UNKNOWN)
     return found
 
 
-def _seen(piece: Piece, blind: Sequence[Span]) -> Iterator[Piece]:
-    """Cut a piece where its host could not be seen."""
+def host_pieces(existing: Span, failing: Iterable[Span], dark: Iterable[Span]) -> list[Piece]:
+    """Return what the time of a host shows of it, in order. In `dark` it could not be seen, in `failing` it is down."""
+    seen = _cut(Piece(existing, Status.UP), merged(dark), Status.UNKNOWN)
+    down = merged(failing)
+    return [
+        part
+        for piece in seen
+        for part in (_cut(piece, down, Status.DOWN) if piece.status is Status.UNKNOWN else [piece])
+    ]
+
+
+def _cut(piece: Piece, spans: Sequence[Span], status: Status) -> Iterator[Piece]:
+    """Cut a piece in which these spans show something else; they are in order and do not overlap."""
     begin, end = piece.span
-    first = bisect_right(blind, begin, key=attrgetter("end"))
-    for part in (dark.within(piece.span) for dark in blind[first:]):
+    first = bisect_right(spans, begin, key=attrgetter("end"))
+    for part in (each.within(piece.span) for each in spans[first:]):
         if part is None:
             break
         if begin < part.begin:
             yield piece._replace(span=Span(begin, part.begin))
-        yield piece._replace(span=part, status=Status.UNKNOWN)
+        yield piece._replace(span=part, status=status)
         begin = part.end
     if begin < end:
         yield piece._replace(span=Span(begin, end))

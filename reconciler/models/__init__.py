@@ -6,11 +6,13 @@ from reconciler.models.container import Container
 from reconciler.models.deployment import Deployment, DeploymentState
 from reconciler.models.feed import Feed, newest_position
 from reconciler.models.host import Host
+from reconciler.models.leads import leads_of
 from reconciler.models.outage import Outage, OutageKind
 from reconciler.models.state import UNKNOWN, State
 from reconciler.models.transition import ChangeKind, Transition
 from reconciler.models.trouble import Trouble
 from reconciler.models.uptime import (
+    timeline_of_host,
     timelines_of_rows,
     timelines_of_workloads,
     uptime_of_all_rows,
@@ -42,8 +44,10 @@ __all__ = [
     "Uptime",
     "Workload",
     "WorkloadKind",
+    "leads_of",
     "newest_position",
     "thinned",
+    "timeline_of_host",
     "timelines_of_rows",
     "timelines_of_workloads",
     "uptime_of",

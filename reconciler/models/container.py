@@ -9,7 +9,7 @@ from django.db.models import BooleanField, Case, ExpressionWrapper, F, OuterRef,
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from reconciler.core.labels import MAX_VALUE_CHARS
+from reconciler.core.labels import MAX_VALUE_CHARS, Path
 from reconciler.core.last_inspect import MAX_DETAILS_STATE_CHARS, DetailsState
 from reconciler.core.observation import (
     MAX_CONTAINER_ID_CHARS,
@@ -157,6 +157,15 @@ class Container(Deployed):
         db_default=DetailsState.OWED.value,
         editable=False,
         help_text="Told by an inspect, owed by a later one, or the daemon was stuck on the container.",
+    )
+    label_path = models.CharField(
+        max_length=16,
+        choices=[(path.value, path.value) for path in Path],
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Which label of its container has led to the row; empty: not noted yet.",
     )
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."

@@ -1,13 +1,13 @@
 """For how long rows, workloads and hosts were up, were down, and were not known, within a span; and when."""
 
-from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from reconciler.core.uptime import Piece, Span, Uptime, merged, pieces_of, timeline, together, uptime_of
+from reconciler.core.uptime import Piece, Span, Uptime, host_pieces, pieces_of, timeline, together, uptime_of
 from reconciler.models.blind import blindness, darkness
 from reconciler.models.container import Container
 from reconciler.models.host import Host
@@ -49,15 +49,22 @@ def uptime_of_workload(workload_id: str, since: datetime, until: datetime) -> Up
 
 def uptime_of_host(name: str, since: datetime, until: datetime) -> Uptime:
     """Return a host's own uptime: it is down while passes over it fail, and not known while nobody looks at it."""
+    return uptime_of(timeline_of_host(name, since, until), Span(since, until))
+
+
+def timeline_of_host(name: str, since: datetime, until: datetime) -> list[Piece]:
+    """Return when a host could be seen: pieces that cover the whole span.
+
+    It is down while passes over it fail, and not known while nobody looks at it, and before there was such a host.
+    """
     span, seen = _spans(since, until)
     host = Host.objects.filter(name=name).first()
     existing = Span(host.created_at, seen.end).within(seen) if host else None
     if existing is None:
-        return uptime_of([], span)
+        return timeline([], span)
     dark = list(darkness(existing, [name]))
-    down = _length(merged(each.span for each in dark if each.kind == OutageKind.UNREACHABLE))
-    up = _length([existing]) - _length(merged(each.span for each in dark))
-    return Uptime(up=up, down=down, unknown=_length([span]) - up - down)
+    failing = [each.span for each in dark if each.kind == OutageKind.UNREACHABLE]
+    return timeline(host_pieces(existing, failing, [each.span for each in dark]), span)
 
 
 def timelines_of_rows(row_ids: Collection[str], since: datetime, until: datetime) -> dict[str, list[Piece]]:
@@ -100,7 +107,3 @@ def _spans(since: datetime, until: datetime) -> tuple[Span, Span]:
     if until < since:
         raise ValueError(f"a span ends after it begins: {since} to {until}")
     return Span(since, until), Span(since, max(since, min(until, timezone.now())))
-
-
-def _length(spans: Iterable[Span]) -> timedelta:
-    return sum((end - begin for begin, end in spans), timedelta())

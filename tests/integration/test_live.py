@@ -83,11 +83,11 @@ def test_a_timeline_that_has_moved_on_is_no_change_until_some_minutes_have_passe
 ) -> None:
     row = make_row("shop:web")
     Transition.objects.create(row=row, host=row.host, to_state="running", at=timezone.now() - timedelta(hours=3))
-    monkeypatch.setattr("web.pages.timeline.marker", lambda _: "1")
+    monkeypatch.setattr("web.pages.timeline.marker", lambda *_: "1")
     tag = tag_in(admin_client)
     let_pass(60, monkeypatch)
     assert ask(admin_client, tag).status_code == 304
-    monkeypatch.setattr("web.pages.timeline.marker", lambda _: "2")
+    monkeypatch.setattr("web.pages.timeline.marker", lambda *_: "2")
     assert parts(ask(admin_client, tag)) == {"workloads"}
 
 

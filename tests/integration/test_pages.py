@@ -279,6 +279,47 @@ def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answ
     assert "secret" not in text
 
 
+def test_the_page_of_a_host_draws_when_it_could_be_seen(viewer: Client, answering: Host) -> None:
+    now = timezone.now()
+    hours = {"created_at": 48, "began_at": 12, "noticed_at": 12, "ended_at": 6}
+    Host.objects.update(created_at=now - timedelta(hours=hours.pop("created_at")))
+    times = {name: now - timedelta(hours=hour) for name, hour in hours.items()}
+    Outage.objects.create(host=answering, kind=OutageKind.UNREACHABLE, **times)
+    page = viewer.get("/hosts/local").content.decode()
+    assert "for 6 h" in text_of(page)
+    assert page.count('class="timeline"') == 4
+    downs = re.findall(r'<rect class="tl-down" x="([\d.]+)" y="0" width="([\d.]+)"', page)
+    assert [round(float(number)) for number in downs[0]] == [120, 60]
+
+
+@pytest.mark.parametrize(
+    ("success", "error", "says"),
+    [(1, 0, "it answered"), (-2, 1, "it did not answer"), (-2, None, "under way"), (-1, -2, "under way")],
+)
+def test_the_pages_of_a_host_and_its_rows_tell_what_came_of_the_last_look(
+    viewer: Client, success: int, error: int | None, says: str
+) -> None:
+    make_row("shop:web")
+    asked = timezone.now() - timedelta(seconds=5)
+    success_at, error_at = (
+        None if seconds is None else asked + timedelta(seconds=seconds) for seconds in (success, error)
+    )
+    Host.objects.update(last_attempt_at=asked, last_success_at=success_at, last_error_at=error_at)
+    for path in ("/hosts/local", "/containers/shop:web"):
+        assert re.search(rf"Last look( at its host)?[-\d]+ [:\d]+ UTC: {says}", shown(viewer, path)), path
+
+
+def test_the_page_of_a_container_tells_which_labels_have_led_there(viewer: Client) -> None:
+    make_row("shop:web", label_path="workload")
+    text = shown(viewer, "/containers/shop:web")
+    assert "tinyforge.workload.id=shop names the workload tinyforge.role=web names the role" in text
+
+
+def test_a_row_that_waits_for_its_container_says_nothing_of_labels(viewer: Client) -> None:
+    make_row("shop:web", "", container_id="")
+    assert "Why it is here" not in shown(viewer, "/containers/shop:web")
+
+
 def test_the_page_of_a_host_tells_which_containers_are_left_alone_and_why(viewer: Client) -> None:
     assert "Left alone" not in shown(viewer, "/hosts/local")
     skip = {"container_id": "c" * 64, "name": "<b>lost</b>", "reason": "unknown_instance", "detail": "no instance x"}

@@ -14,6 +14,7 @@ from reconciler.core.uptime import (
     Status,
     Step,
     Uptime,
+    host_pieces,
     merged,
     pieces_of,
     thinned,
@@ -231,3 +232,15 @@ def test_merged_spans_are_in_order_and_hold_what_they_held(pairs: list[list[int]
     held = {second for second in range(-9, SECONDS + 9) if any(each.begin <= at(second) < each.end for each in found)}
     assert held == seconds
     assert all(before.end < after.begin for before, after in pairwise(found))
+
+
+def test_a_host_is_down_while_passes_fail_and_not_known_while_nobody_looks() -> None:
+    failing, idle = [span(5, 10), span(8, 12)], [span(11, 15), span(30, 99)]
+    shown = host_pieces(span(2, SECONDS), failing, [*failing, *idle])
+    assert [(piece.span, piece.status) for piece in shown] == [
+        (span(2, 5), Status.UP),
+        (span(5, 12), Status.DOWN),
+        (span(12, 15), Status.UNKNOWN),
+        (span(15, 30), Status.UP),
+        (span(30, SECONDS), Status.UNKNOWN),
+    ]

@@ -30,7 +30,8 @@ def look_now(request: HttpRequest, name: str) -> HttpResponse:
             messages.error(request, str(error))
         else:
             audit.note_of(request.user, host, f"Asked for a pass, from {client_address(request)}.")  # type: ignore[arg-type]
-            messages.success(request, f"A pass over host {name} was asked for.")
+            outcome = "What comes of it is told below, as its last look."
+            messages.success(request, f"A pass over host {name} was asked for. {outcome}")
     back = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
     return redirect(back if is_ours else "/")

@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Container, Host, Span, Transition, Trouble, Workload, timelines_of_rows
+from reconciler.models import Container, Host, Span, Transition, Trouble, Workload, leads_of, timelines_of_rows
 from reconciler.models.condition import condition
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import STATES, Filters, read_filters
-from web.pages.hosts import rows_page
+from web.pages.hosts import look_of, rows_page
 from web.pages.live import Content
 from web.pages.paging import Page, made, part
 from web.pages.row import Row
@@ -76,6 +76,9 @@ def _content(row_id: str, filters: Filters, at: datetime, reader: Reader) -> Con
             "container": container,
             "kind": Workload.objects.filter(id=row.workload_id).first(),
             "condition": condition(container.host, at),
+            "looked_at": container.host.last_attempt_at,
+            "look": look_of(container.host),
+            "leads": leads_of(container),
             "thing": thing_of_row(row) if row.trouble else None,
         }
     longest = last(LONGEST, at)

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Condition, Container, Host, Outage, State, uptime_of_host
+from reconciler.models import Condition, Container, Host, Outage, State, timeline_of_host
 from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.status import HostStatus, status_of
 from web.pages.filters import Filters, read_filters
@@ -21,7 +20,7 @@ from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
 from web.pages.things import CONDITION_LEVELS
-from web.pages.timeline import SPANS, Drawn, available, known, last, marker
+from web.pages.timeline import LONGEST, Drawn, drawn_spans, last
 from web.pages.verdict import Level
 
 PARTS = ("host", "rows", "skips", "spans", "changes", "outages")
@@ -109,6 +108,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
     status = status_of(name, at)
     if status is None:
         raise Http404(f"there is no host {name!r}")
+    host = Host.objects.defer("held", "swept").get(name=name)
     wrong = Container.objects.on(name).in_trouble(at=at).count() - sum(status.last_known.values())
     context: dict[str, Any] = {
         "at": at,
@@ -119,7 +119,9 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
         "spans": _spans(name, at),
-        "skips": Host.objects.only("skips").get(name=name).left_alone,
+        "skips": host.left_alone,
+        "looked_at": host.last_attempt_at,
+        "look": look_of(host),
         "most_skips": MOST_SKIPS_KEPT,
         "outages": list(Outage.objects.on(name).order_by("-began_at")[:MOST_OUTAGES]),
     }
@@ -129,6 +131,11 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         says=f"Host {name} {context['says']}.",
         parts=parts_of(PARTS, context),
     )
+
+
+def look_of(host: Host) -> str:
+    """Return in words what came of the last look at a host."""
+    return words.look_words(host.last_attempt_at, host.last_success_at, host.last_error_at)
 
 
 def rows_page(filters: Filters, at: datetime, **of: str) -> Page[Row]:
@@ -142,10 +149,8 @@ def rows_page(filters: Filters, at: datetime, **of: str) -> Page[Row]:
 
 
 def _spans(name: str, at: datetime) -> list[Drawn]:
-    """Return for how long the host could be seen; a timeline would say no more than its outages."""
-    spans = {each: last(each, at) for each in SPANS}
-    uptimes = {each: uptime_of_host(name, *span) for each, span in spans.items()}
-    return [Drawn(each, SafeString(), available(of), known(of), marker(at)) for each, of in uptimes.items()]
+    """Return when the host could be seen."""
+    return drawn_spans(timeline_of_host(name, *last(LONGEST, at)), at)
 
 
 def _changes(name: str) -> list[Step]:

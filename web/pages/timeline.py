@@ -32,7 +32,7 @@ class Drawn:
 def drawn(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datetime] = ()) -> Drawn:
     """Return a span as it is shown. `pieces` may lie outside of it, and then do not count."""
     uptime = uptime_of(pieces, span)
-    return Drawn(name, _svg(name, pieces, span, deploys), available(uptime), known(uptime), marker(span.end))
+    return Drawn(name, _svg(name, pieces, span, deploys), available(uptime), known(uptime), marker(span.end, pieces))
 
 
 def last(name: str, at: datetime) -> Span:
@@ -63,9 +63,10 @@ def percent(share: float) -> str:
     return f"{hundredths / 100:g} %"
 
 
-def marker(at: datetime) -> str:
-    """Return what changes every few minutes, so that a timeline is drawn anew although nothing has happened."""
-    return str(int(at.timestamp() // MARKED_EVERY.total_seconds()))
+def marker(at: datetime, pieces: Sequence[Piece]) -> str:
+    """Return what changes when something new begins, and every few minutes in any case: a timeline is drawn anew."""
+    now = pieces[-1].status if pieces else ""
+    return f"{int(at.timestamp() // MARKED_EVERY.total_seconds())}-{len(pieces)}-{now}"
 
 
 def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datetime]) -> SafeString:
