@@ -5,10 +5,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 
-# requirements-ssh.txt adds what hosts behind ssh:// take.
+# One file or several: requirements-ssh.txt adds what hosts behind ssh:// take, requirements-oidc.txt logins by OIDC.
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-ssh.txt ./
-RUN pip install --only-binary :all: --requirement "$REQUIREMENTS"
+COPY requirements*.txt ./
+RUN for file in $REQUIREMENTS; do set -- "$@" --requirement "$file"; done; \
+    pip install --require-hashes --only-binary :all: "$@"
 
 WORKDIR /app
 COPY . .

@@ -18,7 +18,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
 	acceptance/test_make_up.py acceptance/test_interrupted_runs.py integration/test_system_checks.py \
 	integration/test_engine.py integration/test_engine_bounds.py integration/test_ssh_bounds.py \
-	integration/test_lock_conformance.py acceptance/test_screens.py)
+	integration/test_lock_conformance.py acceptance/test_screens.py integration/test_supply_chain.py)
 
 # Percent of the lines and branches outside the core that the tests on SQLite must reach. They reach almost one percent
 # more, because chance decides about a few. What a machine does not have, no test reaches; CI has everything.
@@ -63,6 +63,10 @@ lint: $(STAMP) ## Check style, types, imports, migrations and production setting
 	@echo manage.py makemigrations --check; $(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo manage.py check --deploy; $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+# UPGRADE=--upgrade takes the newest releases, UPGRADE="--upgrade-package NAME" those of one package.
+lock: $(STAMP) ## Pin what is installed, with hashes, in requirements*.txt; pins that still fit stay
+	@$(BIN)/python -m dev.lock $(UPGRADE)
+
 format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -86,7 +90,7 @@ clean: ## Delete the virtual environments, the caches and what `make up` keeps i
 	rm -rf $(VENV) .venvs var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.txt requirements-ssh.txt requirements-dev.txt dev/make_venv.py
+$(STAMP): requirements-dev.txt dev/make_venv.py
 	@command -v $(PYTHON) >/dev/null || { echo "==> no $(PYTHON) here: install Python 3.11 or newer, or say where one is: make PYTHON=/path/to/python3 …" >&2; exit 1; }
 	@$(PYTHON) dev/make_venv.py $(VENV)
 	@touch $@

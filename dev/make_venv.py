@@ -1,5 +1,7 @@
 """Make a virtual environment with the pinned development packages. Runs on the bare Python, standard library only.
 
+Every file that is installed has one of the hashes in requirements-dev.txt, whichever index it comes from.
+
 It must also be readable by a Python that is too old, to say so.
 """
 
@@ -24,7 +26,7 @@ def main():  # type: () -> None
         run([sys.executable, "-m", "venv", "--clear", str(folder)])
     print("==> {}: installing the pinned packages".format(folder), flush=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, "--requirement", str(PROJECT / "requirements-dev.txt")])
+    run([*pip, "--require-hashes", "--only-binary=:all:", "--requirement", str(PROJECT / "requirements-dev.txt")])
 
 
 def works(python):  # type: (Path) -> bool
