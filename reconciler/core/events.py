@@ -14,6 +14,9 @@ _COUNTING = frozenset(
     {"create", "start", "restart", "die", "died", "stop", "pause", "unpause", "destroy", "remove", "rename"}
 )
 """Actions that change a container's life, in Docker's words and in Podman's (`died` and `remove`)."""
+_DEATHS = frozenset({"die", "died"})
+_DEATH_LISTED_SECONDS = 0.015
+"""How long after it announces a death Docker 20.10 lists it, at the median. A look at once would come too early."""
 _LATEST_NS = 1 << 62
 _HEALTH = "health_status"
 
@@ -23,6 +26,11 @@ class Event(NamedTuple):
 
     action: str
     at_ns: int | None
+
+    @property
+    def listed_after(self) -> float:
+        """Return how many seconds after the event a listing may be expected to show it."""
+        return _DEATH_LISTED_SECONDS if self.action in _DEATHS else 0.0
 
 
 class BadStream(ValueError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kombu.exceptions import OperationalError
 
+from reconciler.core.events import Event
 from reconciler.core.report import Trigger
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import PassRequest
@@ -45,10 +46,10 @@ class Asker(threading.Thread):
             self._schedule.want(host, time.monotonic())
             self._changed.notify()
 
-    def note_event(self, host: str, event_ns: int | None) -> None:
+    def note_event(self, host: str, event: Event) -> None:
         """Want the passes that an event leads to; never blocks on the network."""
         with self._changed:
-            self._schedule.note_event(host, time.monotonic(), event_ns)
+            self._schedule.note_event(host, time.monotonic(), event.at_ns, event.listed_after)
             self._changed.notify()
 
     def forget(self, host: str) -> None:

@@ -19,8 +19,8 @@ SETTLED_SECONDS = 0.5
 class Look(Enum):
     """One of the looks that follow an event."""
 
-    NOW = "at once, or as soon as a window has passed since the last look"
-    SOON = "half a window after the first event of a burst"
+    NOW = "as soon as a listing may be expected to show it, and a window has passed since the last look"
+    SOON = "a quarter of a window after the first look of a burst"
     WINDOW = "a window after the event"
     SETTLED = "when nothing has happened for SETTLED_SECONDS"
 
@@ -60,14 +60,14 @@ class Schedule:
         """Want one look at a host, as soon as its window allows."""
         self._add(host, Look.NOW, at, event_ns)
 
-    def note_event(self, host: str, at: float, event_ns: int | None) -> None:
-        """Want every look that an event leads to."""
+    def note_event(self, host: str, at: float, event_ns: int | None, listed_after: float = 0.0) -> None:
+        """Want every look that an event leads to. The first is made `listed_after` seconds after the event."""
         if event_ns is not None:
             self._announce(host, (event_ns,))
         is_first_of_burst = at >= self._not_before.get(host, at) and Look.NOW not in self._wants.get(host, {})
         if is_first_of_burst:
-            self._add(host, Look.SOON, at + self._window / 2, event_ns)
-        self._add(host, Look.NOW, at, event_ns)
+            self._add(host, Look.SOON, at + listed_after + self._window / 4, event_ns)
+        self._add(host, Look.NOW, at + listed_after, event_ns)
         self._add(host, Look.WINDOW, at + self._window, event_ns)
         self._wants[host][Look.SETTLED] = _Want(at + SETTLED_SECONDS, event_ns, at + SETTLED_SECONDS, event_ns)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from django.utils import timezone
 
 from reconciler.core.backoff import pause_seconds
-from reconciler.core.events import BadStream, EventReader
+from reconciler.core.events import BadStream, Event, EventReader
 from reconciler.engine import Engine, EventStream
 from reconciler.exceptions import EngineUnavailable
 
@@ -34,7 +34,7 @@ class Listener(Protocol):
     def want(self, host: str) -> None:
         """Want one look."""
 
-    def note_event(self, host: str, event_ns: int | None) -> None:
+    def note_event(self, host: str, event: Event) -> None:
         """Want the looks that an event leads to."""
 
 
@@ -165,7 +165,7 @@ class HostWatch(threading.Thread):
                 self._open = replace(self._open, heard_at=time.monotonic())
             self._status = replace(self._status, events_seen=self._status.events_seen + len(events))
         for event in events:
-            self._listener.note_event(self.engine.host, event.at_ns)
+            self._listener.note_event(self.engine.host, event)
 
     def _end_stream(self) -> None:
         """End the open stream on purpose, if there is one."""

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from pytest_django.fixtures import Settings
 
+from reconciler.core.events import Event
 from reconciler.exceptions import CannotWatch, LockUnavailable
 from reconciler.lock import PassRequest
 from reconciler.models import Host
@@ -221,7 +222,7 @@ def test_an_ask_that_fails_is_made_again(engine: Engine, asks: Asks, monkeypatch
 
     asker = asker_module.Asker(ask, 0.1)
     asker.start()
-    asker.note_event("local", 42)
+    asker.note_event("local", Event("start", 42))
     eventually(lambda: asks.made)
     asker.stop()
     asker.join()

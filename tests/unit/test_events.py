@@ -30,6 +30,19 @@ def test_podmans_words_count(action: str) -> None:
     assert len(read(line(action, status=action))) == 1
 
 
+@pytest.mark.parametrize("action", ["die", "died"])
+def test_a_death_is_listed_a_moment_after_its_event(action: str) -> None:
+    """Docker 20.10: by about 13 ms at the median."""
+    (event,) = read(line(action))
+    assert 0 < event.listed_after < 0.05
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "pause", "destroy", "health_status: healthy"])
+def test_every_other_event_is_looked_at_at_once(action: str) -> None:
+    (event,) = read(line(action))
+    assert event.listed_after == 0
+
+
 @pytest.mark.parametrize(
     "action",
     [

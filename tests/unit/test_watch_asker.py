@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from kombu.exceptions import OperationalError
 
+from reconciler.core.events import Event
 from reconciler.core.report import Trigger
 from reconciler.lock import PassRequest
 from reconciler.watch import asker as asker_module
@@ -61,7 +62,7 @@ def test_a_wanted_pass_is_asked_for(asker: Asker, asks: Asks) -> None:
 
 def test_an_event_is_asked_for_with_its_time_again_and_again(asker: Asker, asks: Asks) -> None:
     """Looks that are late are made in one."""
-    asker.note_event("local", 7)
+    asker.note_event("local", Event("start", 7))
     asks.wait_for(2)
     assert set(asks.made) == {("local", PassRequest(Trigger.EVENT, 7))}
     assert asks.announced == [7]
@@ -69,7 +70,7 @@ def test_an_event_is_asked_for_with_its_time_again_and_again(asker: Asker, asks:
 
 def test_an_ask_that_failed_is_made_again_with_its_time(asker: Asker, asks: Asks) -> None:
     asks.failures = 2
-    asker.note_event("local", 7)
+    asker.note_event("local", Event("start", 7))
     asks.wait_for(1)
     assert (asks.made[0], asks.announced) == (("local", PassRequest(Trigger.EVENT, 7)), [7])
 
@@ -84,7 +85,7 @@ def test_asking_fails_since_the_first_failure_until_it_works(asker: Asker, asks:
 
 
 def test_asks_are_counted_by_host(asker: Asker, asks: Asks) -> None:
-    asker.note_event("local", 1)
+    asker.note_event("local", Event("start", 1))
     asker.want("edge")
     eventually(lambda: asker.status().asked.get("edge") == 1)
     eventually(lambda: asker.status().asked.get("local", 0) >= 2)
