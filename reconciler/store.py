@@ -221,28 +221,6 @@ def end_rows(rows: QuerySet[Container], cause: str, at: datetime) -> int:
     return len(ends)
 
 
-def note_watchers_alive(hosts: Collection[str], at: datetime) -> None:
-    """Record that the events of these hosts are still followed."""
-    if hosts:
-        Host.objects.filter(name__among=hosts).update(watcher_alive_at=at)
-
-
-def note_watch(host: str, *, since: datetime | None, events: int, asks: int, at: datetime) -> None:
-    """Record since when a host is watched (None: it is not), and add what its watcher has seen and asked for."""
-    Host.objects.filter(name=host).update(
-        watching_since=since,
-        watcher_alive_at=at,
-        events_seen=F("events_seen") + events,
-        passes_asked=F("passes_asked") + asks,
-    )
-
-
-def note_not_watched(hosts: Collection[str]) -> None:
-    """Record that the events of these hosts are not followed any more."""
-    if hosts:
-        Host.objects.filter(name__among=hosts).update(watching_since=None)
-
-
 def note_drift(host: str, count: int, at: datetime) -> None:
     """Count changes that a tick found although no event had announced them."""
     Host.objects.filter(name=host).update(drift_found=F("drift_found") + count, drift_found_at=at)

@@ -50,7 +50,7 @@ class HostAdmin(admin.ModelAdmin):
         ("trouble", "erred"),
         ("failures", "next_try"),
         ("held_reason", "held"),
-        ("watched", "since"),
+        ("watched", "since", "watcher"),
         ("events_seen", "passes_asked"),
         ("drift_found", "drifted"),
     )
@@ -58,7 +58,7 @@ class HostAdmin(admin.ModelAdmin):
         ("condition_word", "engine_id"),
         ("succeeded", "attempted"),
         ("failures", "next_try"),
-        ("watched", "since"),
+        ("watched", "since", "watcher"),
         ("events_seen", "passes_asked"),
         ("drift_found", "drifted"),
     )

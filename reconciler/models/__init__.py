@@ -7,6 +7,7 @@ from reconciler.models.deployment import Deployment, DeploymentState
 from reconciler.models.feed import Feed, newest_position
 from reconciler.models.host import Host
 from reconciler.models.leads import leads_of
+from reconciler.models.live_watcher import LiveWatcher
 from reconciler.models.outage import Outage, OutageKind
 from reconciler.models.state import UNKNOWN, State
 from reconciler.models.transition import ChangeKind, Transition
@@ -32,6 +33,7 @@ __all__ = [
     "Feed",
     "Host",
     "Instance",
+    "LiveWatcher",
     "Outage",
     "OutageKind",
     "Piece",

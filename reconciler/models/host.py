@@ -130,6 +130,9 @@ class Host(models.Model):
         max_length=8, blank=True, default="", editable=False, help_text="What the feed has told last of its condition."
     )
 
+    watcher = models.CharField(
+        max_length=128, blank=True, default="", editable=False, help_text="Which watcher follows its events."
+    )
     watching_since = models.DateTimeField(null=True, editable=False, help_text="Empty: its events are not followed.")
     watcher_alive_at = models.DateTimeField(null=True, editable=False)
     events_seen = models.PositiveBigIntegerField(default=0, editable=False)

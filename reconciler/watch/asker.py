@@ -1,6 +1,7 @@
 """The thread that asks for passes when the schedule says so."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Asker(threading.Thread):
         self._schedule = Schedule(window_seconds)
         self._asked: dict[str, int] = {}
         self._failing_since: float | None = None
+        self._trusted_until = math.inf
         self._stopped = False
 
     def want(self, host: str) -> None:
@@ -56,6 +58,15 @@ class Asker(threading.Thread):
         """Stop asking for passes of a host."""
         with self._changed:
             self._schedule.forget(host)
+
+    def trust_until(self, moment: float) -> None:
+        """Ask for passes until a moment of the monotonic clock, and then keep them until it is trusted again.
+
+        A watcher that was stopped for a while, or has no database, may have lost its hosts to others.
+        """
+        with self._changed:
+            self._trusted_until = moment
+            self._changed.notify()
 
     def status(self) -> AskerStatus:
         """Return what has been asked so far."""
@@ -83,6 +94,9 @@ class Asker(threading.Thread):
         with self._changed:
             while not self._stopped:
                 now = time.monotonic()
+                if now >= self._trusted_until:
+                    self._changed.wait()
+                    continue
                 if due := self._schedule.take(now):
                     return due
                 next_due = self._schedule.next_due()

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from reconciler.exceptions import CannotWatch, UnknownHost
-from reconciler.models import Host
+from reconciler.models import Host, LiveWatcher
 from reconciler.watch import stream, supervisor
 from reconciler.watch.stream import HostWatch
 from reconciler.watch.supervisor import Watcher
@@ -199,3 +199,38 @@ def test_a_database_that_stays_down_ends_the_watcher_with_a_message(
 def test_a_name_that_no_host_has_is_an_error(local: Host) -> None:
     with pytest.raises(UnknownHost, match="unknown host nobody; known: local"):
         Watcher(lambda *_: None, 0.1, only=["nobody"]).run()
+
+
+def test_a_host_that_comes_back_from_another_watcher_counts_as_watched_again(
+    watched: Watched, engines: Callable[..., None]
+) -> None:
+    engines(local=[])
+    watched.start()
+    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
+    # as another watcher leaves it that had the host for a moment
+    Host.objects.update(watcher="", watching_since=None)
+    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
+
+
+def test_a_watcher_leaves_no_trace_that_would_keep_others_waiting(
+    watched: Watched, engines: Callable[..., None]
+) -> None:
+    engines(local=[])
+    watched.start()
+    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
+    watched.stop()
+    host = Host.objects.get(name="local")
+    assert (host.watcher, host.watching_since, LiveWatcher.objects.count()) == ("", None, 0)
+
+
+def test_a_watcher_that_was_taken_for_dead_lets_go_of_hosts_that_others_have(
+    watched: Watched, engines: Callable[..., None]
+) -> None:
+    """I15: and it asks for no pass of them any more."""
+    engines(local=[])
+    watched.start().wait_for_ask("local")
+    LiveWatcher.objects.create(name="other", told=["local"])
+    Host.objects.update(watcher="other", watching_since=None)
+    LiveWatcher.objects.exclude(name="other").delete()
+    eventually(lambda: LiveWatcher.objects.count() == 2, what="it has a new name")
+    eventually(lambda: not any(thread.name == "watch-local" for thread in threading.enumerate()))

@@ -94,8 +94,9 @@ def test_is_killed_if_it_does_not_end_in_a_time_that_is_stated(name: str) -> Non
     assert re.fullmatch(r"\d+s", SERVICES[name]["stop_grace_period"])
 
 
-def test_the_number_of_workers_outlives_an_update() -> None:
+def test_the_number_of_workers_and_of_watchers_outlives_an_update() -> None:
     assert SERVICES["worker"]["deploy"]["replicas"] == "${WORKERS:-1}"
+    assert SERVICES["watch"]["deploy"]["replicas"] == "${WATCHERS:-1}"
 
 
 def test_workers_listen_to_no_other_workers() -> None:

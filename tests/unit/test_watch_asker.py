@@ -1,6 +1,7 @@
 """The thread that asks for passes: it makes the looks that are due, and counts what it asked for."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -90,6 +91,19 @@ def test_asks_are_counted_by_host(asker: Asker, asks: Asks) -> None:
     eventually(lambda: asker.status().asked.get("edge") == 1)
     eventually(lambda: asker.status().asked.get("local", 0) >= 2)
     eventually(lambda: asker.status().asked == Counter(host for host, _ in asks.made))
+
+
+def test_a_watcher_that_may_have_lost_its_hosts_asks_for_nothing_until_it_knows(asker: Asker, asks: Asks) -> None:
+    """I15: it was stopped for a while, say, and has not yet heard who took its hosts."""
+    asker.trust_until(time.monotonic())
+    asker.note_event("taken", 7)
+    asker.note_event("local", 8)
+    time.sleep(0.1)
+    assert asks.made == []
+    asker.forget("taken")
+    asker.trust_until(time.monotonic() + WAIT_SECONDS)
+    asks.wait_for(1)
+    assert set(asks.made) == {("local", PassRequest(Trigger.EVENT, 8))}
 
 
 def test_stop_ends_the_thread_and_what_is_wanted_later_is_dropped(asker: Asker, asks: Asks) -> None:
