@@ -206,7 +206,8 @@ def test_a_host_that_comes_back_from_another_watcher_counts_as_watched_again(
 ) -> None:
     engines(local=[])
     watched.start()
-    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
+    # then all is written that there is to write
+    eventually(lambda: Host.objects.filter(watching_since__isnull=False, passes_asked=1).exists())
     # as another watcher leaves it that had the host for a moment
     Host.objects.update(watcher="", watching_since=None)
     eventually(lambda: Host.objects.get(name="local").watching_since is not None)
