@@ -208,9 +208,9 @@ def test_a_host_that_comes_back_from_another_watcher_counts_as_watched_again(
     watched.start()
     # then all is written that there is to write
     eventually(lambda: Host.objects.filter(watching_since__isnull=False, passes_asked=1).exists())
-    # as another watcher leaves it that had the host for a moment
+    # as another watcher leaves it that had the host for a moment; the stream itself stays open for much longer
     Host.objects.update(watcher="", watching_since=None)
-    eventually(lambda: Host.objects.get(name="local").watching_since is not None)
+    eventually(lambda: Host.objects.get(name="local").watching_since is not None, seconds=WAIT_SECONDS / 4)
 
 
 def test_a_watcher_leaves_no_trace_that_would_keep_others_waiting(
