@@ -1,5 +1,6 @@
 """Watchers share the hosts through the database: none is left alone, and none is followed twice for long (I15)."""
 
+import socket
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,6 @@ from django.utils import timezone
 
 from reconciler.core.shares import LAPSE_SECONDS
 from reconciler.models import Host, LiveWatcher
-from reconciler.watch import roster as roster_module
 from reconciler.watch.record import Record
 from reconciler.watch.roster import HANDOVER_SECONDS, Roster
 from reconciler.watch.stream import StreamStatus
@@ -164,7 +164,7 @@ def test_a_host_that_is_taken_counts_as_unwatched_until_its_events_are_followed(
 
 
 def test_the_name_of_a_watcher_says_where_it_runs_and_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster_module.socket, "gethostname", lambda: "m" * 300)
+    monkeypatch.setattr(socket, "gethostname", lambda: "m" * 300)
     ann, bob = Roster(()), Roster(())
     ann.beat(0)
     bob.beat(0)

@@ -96,8 +96,8 @@ def test_asks_are_counted_by_host(asker: Asker, asks: Asks) -> None:
 def test_a_watcher_that_may_have_lost_its_hosts_asks_for_nothing_until_it_knows(asker: Asker, asks: Asks) -> None:
     """I15: it was stopped for a while, say, and has not yet heard who took its hosts."""
     asker.trust_until(time.monotonic())
-    asker.note_event("taken", 7)
-    asker.note_event("local", 8)
+    asker.note_event("taken", Event("start", 7))
+    asker.note_event("local", Event("start", 8))
     time.sleep(0.1)
     assert asks.made == []
     asker.forget("taken")
