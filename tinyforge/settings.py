@@ -14,6 +14,7 @@ from tinyforge import broker_address
 from tinyforge.database import database
 from tinyforge.env import Env, followers_most, wrong
 from tinyforge.logs import logging_of
+from tinyforge.oidc import oidc
 from tinyforge.schedule import schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,6 +99,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_LOCKOUT_MINUTES", 15, ab
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "web.address.client_address"
 AXES_USERNAME_CALLABLE = "web.audit.tried_name"
+AXES_WHITELIST_CALLABLE = "web.audit.is_judged_elsewhere"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
@@ -106,15 +108,15 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# logins at an OpenID Connect provider, if one is named
+OIDC = oidc(env)
+globals().update(OIDC)
+AUTHENTICATION_BACKENDS += ["web.oidc.Provider"] if OIDC else []
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "var" / "static"))
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 CONTENT_SECURITY_POLICY = {
@@ -207,8 +209,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = broker_address.TRANSPORT_OPTIONS
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
-CELERY_RESULT_BACKEND = None
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = False

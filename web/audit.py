@@ -64,6 +64,11 @@ def tried_name(request: HttpRequest, credentials: dict[str, Any] | None = None) 
     return str(name).replace("\0", "")[:MOST_NAME_CHARS]
 
 
+def is_judged_elsewhere(request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
+    """Tell whether a login is a provider's affair, who does his own counting; so no count locks anybody out of it."""
+    return request.path == "/oidc/callback/"
+
+
 @receiver(user_login_failed)
 def log_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Log a login that failed, with the name that was tried and where from."""

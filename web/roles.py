@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 
-VIEWER, OPERATOR = "viewer", "operator"
+VIEWER, OPERATOR, SUPERUSER = "viewer", "operator", "superuser"
 MAY_ASK = "ask_for_pass"
 
 

@@ -1,7 +1,8 @@
 """The site's own pages, for people; the API, metrics and probes, for programs."""
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path, re_path, register_converter
+from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from web import probes
@@ -24,7 +25,7 @@ class IdConverter(StringConverter):
 
 register_converter(IdConverter, "id")
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("containers", container_list, name="containers"),
     path("containers/<id:row_id>", container_page, name="container"),
@@ -46,3 +47,6 @@ urlpatterns = [
     path("livez", probes.livez),
     path("readyz", probes.readyz),
 ]
+
+if settings.OIDC:
+    urlpatterns += [path("oidc/", include("mozilla_django_oidc.urls"))]

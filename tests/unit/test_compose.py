@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import resolve
 
 from reconciler.core.labels import STACK_PREFIX
+from tinyforge.oidc import ENDPOINTS
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -160,7 +161,9 @@ DECIDED = {
 
 
 def test_every_setting_of_the_index_can_be_set_in_the_env_file() -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "tinyforge" / "settings.py").read_text()))
+    sources = [(ROOT / "tinyforge" / name).read_text() for name in ("settings.py", "oidc.py")]
+    read = {name for source in sources for name in re.findall(r'(?:env\.\w+|_address)\(\s*(?:env, )?"(\w+)"', source)}
+    read |= set(ENDPOINTS.values())
     given = SERVICES["worker"]["environment"]
     not_handed_through = {
         name
