@@ -1,20 +1,19 @@
 """How the index is doing, host by host, as `manage.py status` prints it."""
 
 import statistics
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Case, Count, When
 
 from reconciler.conf import engine_of
 from reconciler.core.report import Outcome
 from reconciler.exceptions import LockUnavailable
 from reconciler.lock import connect, latencies, outcomes
-from reconciler.models import UNKNOWN, Condition, Container, Host
+from reconciler.models import UNKNOWN, Condition, Container, Host, State
 from reconciler.models.condition import condition
 
 _CONDITION_WORDS = {
@@ -78,7 +77,7 @@ class RowCounts:
 def statuses(at: datetime) -> list[HostStatus]:
     """Return the status of every host, in three queries and one look at Redis."""
     hosts = list(Host.objects.all())
-    counts = row_counts(at)
+    counts = row_counts(hosts, at)
     noted = _latencies([host.name for host in hosts])
     return [_status(host, counts[host.name], noted.get(host.name, []), at) for host in hosts]
 
@@ -88,7 +87,7 @@ def status_of(name: str, at: datetime) -> HostStatus | None:
     host = Host.objects.filter(name=name).first()
     if host is None:
         return None
-    return _status(host, row_counts(at, [name])[name], _latencies([name]).get(name, []), at)
+    return _status(host, row_counts([host], at)[name], _latencies([name]).get(name, []), at)
 
 
 def pass_outcomes() -> dict[Outcome, int]:
@@ -110,20 +109,25 @@ def condition_text(host: Host, at: datetime) -> str:
     return f"held: {host.held_reason}" if found is Condition.HELD else _CONDITION_WORDS[found]
 
 
-def row_counts(at: datetime, hosts: Collection[str] | None = None) -> dict[str, RowCounts]:
-    """Count the rows of these hosts, or of every host, in two queries."""
-    of_these = Q() if hosts is None else Q(host__in=hosts)
-    counts: dict[str, RowCounts] = defaultdict(lambda: RowCounts({}, {}))
-    rows = Container.objects.with_effective_state(at).filter(of_these).order_by()
-    by_state = rows.values_list("host_id", "effective_state", "state")  # type: ignore[misc]
-    for host, effective, state, count in by_state.annotate(Count("id")):
-        of = counts[host]
-        of.effective[effective or "pending"] = of.effective.get(effective or "pending", 0) + count
-        if effective == UNKNOWN:
-            of.last_known[state or "pending"] = count
-    looping = Container.objects.looping(at).filter(of_these).order_by()
-    for host, count in looping.values_list("host_id").annotate(Count("id")):
-        counts[host].looping = count
+def row_counts(hosts: Sequence[Host], at: datetime) -> dict[str, RowCounts]:
+    """Count the rows of these hosts in two queries.
+
+    The rows are counted by what they hold alone, because whether their host can be asked is the same for all of them.
+    """
+    cannot_be_asked = {host.name: not host.can_be_asked(at) for host in hosts}
+    counts: dict[str, RowCounts] = {host.name: RowCounts({}, {}) for host in hosts}
+    rows = Container.objects.filter(host__name__among=list(counts)).order_by()
+    by_state = rows.values_list("host_id", "state", Case(When(container_id="", then=False), default=True))
+    for name, stored, is_bound, count in by_state.annotate(count=Count("*")):
+        of, state = counts[name], stored or State.PENDING.label
+        is_unknown = is_bound and cannot_be_asked[name]
+        effective = UNKNOWN if is_unknown else state
+        of.effective[effective] = of.effective.get(effective, 0) + count
+        if is_unknown:
+            of.last_known[state] = count
+    looping = Container.objects.looping(at).filter(host__name__among=list(counts)).order_by()
+    for name, count in looping.values_list("host_id").annotate(count=Count("*")):
+        counts[name].looping = count
     return counts
 
 

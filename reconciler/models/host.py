@@ -194,6 +194,10 @@ class Host(models.Model):
             return False
         return at - WATCHER_SILENT_AFTER < alive <= latest_believed(at)
 
+    def can_be_asked(self, at: datetime) -> bool:
+        """Tell whether the states of its rows are known: its last pass did not fail, and one has succeeded lately."""
+        return not self.last_error and not self.is_stale(at)
+
     def is_stale(self, at: datetime) -> bool:
         """Tell whether no pass has succeeded within three intervals."""
         return not succeeded_lately(self.last_success_at, at)

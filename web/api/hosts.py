@@ -54,7 +54,7 @@ def _host(name: str) -> Host:
 
 
 def _served(hosts: Sequence[Host], at: datetime) -> list[types.Host]:
-    counts = row_counts(at, [host.name for host in hosts])
+    counts = row_counts(hosts, at)
     return [
         types.Host(
             name=host.name,
