@@ -23,6 +23,11 @@ MEASUREMENTS = (
         "pages",
         "postgres",
     ),
+    (
+        "the admin, searches and status over 100,000 rows on 1,000 hosts with 1,000,000 transitions",
+        "many_rows",
+        "postgres",
+    ),
     ("200 open pages, while 10 changes a second happen over 10,000 rows", "open_pages", "postgres"),
     ("the next page, beside slow clients, logins and those who follow the feed", "web", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),

@@ -95,11 +95,11 @@ def _count() -> object:
         return cursor.fetchall()
 
 
-def fill(since: datetime, until: datetime) -> None:
+def fill(since: datetime, until: datetime, *, rows: int = ROWS, hosts: int = HOSTS) -> None:
     """Fill the database with rows on hosts, and with their history."""
     from django.db import connection
 
-    values: dict[str, Any] = {"since": since, "until": until, "hosts": HOSTS, "rows": ROWS, "outages": OUTAGES}
+    values: dict[str, Any] = {"since": since, "until": until, "hosts": hosts, "rows": rows, "outages": OUTAGES}
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         for statement in _FILL:

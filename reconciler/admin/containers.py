@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import RelatedFieldListFilter, SimpleListFilter
 from django.contrib.admin.utils import quote, unquote
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from reconciler.admin.shown import ReadOnlyAdmin, moment_of
-from reconciler.models import UNKNOWN, Container, Trouble, Workload
+from reconciler.admin.shown import ReadOnlyAdmin, moment_of, words_of
+from reconciler.models import UNKNOWN, Container, Host, Trouble, Workload
 from reconciler.models.trouble import TROUBLE_WORDS, trouble_condition
 from reconciler.words import ago, end_badge, has_ended, is_done, state_badge, unknown_badge
 
@@ -39,17 +39,27 @@ class TroubleFilter(SimpleListFilter):
         return queryset.filter(trouble_condition(Trouble(kind), timezone.now())) if kind in [*Trouble] else queryset
 
 
+class HostFilter(RelatedFieldListFilter):
+    """Filter by host, among those that have rows."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        # Django's own reads every row of both tables
+        has_rows = Exists(Container.objects.filter(host=OuterRef("name")).order_by())
+        names = Host.objects.filter(has_rows).order_by("name").values_list("name", flat=True)
+        return [(name, name) for name in names]
+
+
 @admin.register(Container)
 class ContainerAdmin(ReadOnlyAdmin):
     """Containers: their rows belong to the reconciler and the deployer."""
 
     list_title = "Containers"
     list_display = ("id", "shown_state", "seen", "shown_workload", "role", "host", "image", "shown_port", "container")
-    list_filter = (TroubleFilter, "state", "workload_kind", ("host", admin.RelatedOnlyFieldListFilter))
+    list_filter = (TroubleFilter, "state", "workload_kind", ("host", HostFilter))
     # a join would hide orphans, and unless told which, Django joins every relation that is shown
     list_select_related = ("host",)
-    search_fields = ("id", "container_id", "image_ref", "workload__id", "workload_name", "role")
-    search_help_text = "Search by row id, container id, image, workload or role"
+    search_fields = ("id",)
+    search_help_text = "Search by row id, the beginning of a container id, image, workload, role or host"
     said = (
         ("shown_state", "shown_health"),
         ("started", "finished"),
@@ -79,6 +89,14 @@ class ContainerAdmin(ReadOnlyAdmin):
         name = Workload.objects.filter(id=OuterRef("workload_id")).values("name")
         rows = Container.objects.with_effective_state().with_restarts().with_deploying()
         return rows.annotate(workload_name=Subquery(name)).order_by(*self.get_ordering(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Container], search_term: str
+    ) -> tuple[QuerySet[Container], bool]:
+        """Find rows that hold each word, as the pages do."""
+        for word in words_of(search_term):
+            queryset = queryset.search(word)  # type: ignore[attr-defined]
+        return queryset, False
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Lead to the row's transitions, because Django's own history of it is always empty: nobody edits rows."""

@@ -1,14 +1,27 @@
 """How the admin shows moments, and the base of admins that cannot change anything."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import smart_split, unescape_string_literal
 
 from reconciler.words import ago_text, utc_text
+
+
+class KeysFirst(Paginator):
+    """Finds the keys of a page first, so that what is shown beside the columns is worked out for its rows alone."""
+
+    def page(self, number: int | str) -> Page:
+        page, rows = super().page(number), cast("QuerySet[Any]", self.object_list)
+        keys = list(cast("QuerySet[Any]", page.object_list).values_list("pk", flat=True))
+        page.object_list = rows.filter(pk__in=keys)
+        return page
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -18,6 +31,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     empty_value_display = "—"
     show_full_result_count = False
     list_per_page = 100
+    paginator = KeysFirst
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -34,6 +48,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ["reconciler/admin.css"]}
+
+
+def words_of(search_term: str) -> Iterator[str]:
+    """Yield the words of a search; what stands in quotation marks is one word, as everywhere in Django's admin."""
+    for word in smart_split(search_term):
+        is_quoted = word.startswith(('"', "'")) and word[0] == word[-1]
+        yield unescape_string_literal(word) if is_quoted else word
 
 
 def moment_of(column: str, label: str, ordering: str | None = None) -> Callable[[Any, Any], SafeString | str]:

@@ -1,6 +1,6 @@
 """History in the admin: it can be looked at and not changed."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin import ChoicesFieldListFilter, DateFieldListFilter
@@ -12,8 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from reconciler import words
-from reconciler.admin.shown import ReadOnlyAdmin, moment_of
+from reconciler.admin.shown import ReadOnlyAdmin, moment_of, words_of
 from reconciler.models import Transition
+from reconciler.models.transition import MOST_SEARCHED, TransitionQuerySet
 
 
 class StateFilter(ChoicesFieldListFilter):
@@ -39,13 +40,26 @@ class TransitionAdmin(ReadOnlyAdmin):
     list_display = ("when", "shown_row", "change", "cause", "trigger", "host_name", "container")
     list_display_links = None
     list_filter = (("to_state", StateFilter), "oom_killed", ("at", WhenFilter))
-    search_fields = ("row__id", "container_id", "cause")
-    search_help_text = "Search by row id, container id or cause"
+    search_fields = ("row__id",)
+    search_help_text = (
+        f"Search the newest {MOST_SEARCHED:,} of these by row id, the beginning of a container id, or cause"
+    )
     when = moment_of("at", "when", ordering="id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transition]:
         # the feed has more entries; what they tell stands in the row itself
         return Transition.objects.steps().order_by(*self.get_ordering(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transition], search_term: str
+    ) -> tuple[QuerySet[Transition], bool]:
+        """Find steps that hold each word, among the newest that the filters let through."""
+        steps = cast("TransitionQuerySet", queryset)
+        if search_term.strip():
+            steps = steps.filter(id__gt=steps.first_left_out(MOST_SEARCHED))
+        for word in words_of(search_term):
+            steps = steps.search(word)
+        return steps, False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Put into the title whose history it is."""

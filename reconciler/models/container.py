@@ -57,6 +57,15 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         """Rows of one host, given as a Host or by name."""
         return self.filter(host=host)
 
+    def search(self, text: str) -> "ContainerQuerySet":
+        """Rows that hold a text in what people know them by; of a container id, they know the beginning."""
+        # a join would hide orphans
+        named = Workload.objects.filter(name__icontains=text).order_by()
+        found = Q(container_id__startswith=text) | Q(workload__in=named.values("id"))
+        for column in ("id", "image_ref", "workload__id", "role", "host__name"):
+            found |= Q(**{f"{column}__icontains": text})
+        return self.filter(found)
+
     def with_effective_state(self, at: datetime | None = None) -> "ContainerQuerySet":
         """Annotate `effective_state` and `unknown_since`.
 

@@ -27,6 +27,10 @@ IS_END = Q(kind=ChangeKind.CONTAINER, to_state=State.GONE)
 """The condition that an entry is the end of a row's history."""
 
 
+MOST_SEARCHED = 100_000
+"""People's searches look at so many entries at a time, the newest first: to look at a million takes seconds."""
+
+
 class TransitionQuerySet(models.QuerySet["Transition"]):
     """The questions people ask of history: when did a row go down, and how often."""
 
@@ -45,6 +49,15 @@ class TransitionQuerySet(models.QuerySet["Transition"]):
     def since(self, at: datetime) -> "TransitionQuerySet":
         """Transitions from a moment on."""
         return self.filter(at__gte=at)
+
+    def first_left_out(self, most: int) -> int:
+        """The id of the newest entry that is not among the newest so many of these; 0 if these are no more."""
+        return self.order_by("-id").values_list("id", flat=True)[most : most + 1].first() or 0
+
+    def search(self, text: str) -> "TransitionQuerySet":
+        """Entries that hold a text; of a container id, people know the beginning."""
+        holds = Q(row__id__icontains=text) | Q(cause__icontains=text) | Q(container_id__startswith=text)
+        return self.filter(holds)
 
     def downs(self) -> "TransitionQuerySet":
         """Transitions out of running, and restarts between two looks. A row that has moved did not go down."""
@@ -95,6 +108,9 @@ class Transition(models.Model):
             models.Index(fields=["row", "at"], name="transition_row_at"),
             models.Index(fields=["at", "id"], name="transition_at_id"),
             models.Index(fields=["workload_id", "row"], condition=IS_END, name="transition_ends"),
+            models.Index(fields=["host", "id"], name="transition_host_id"),
+            # few entries tell of restarts, and restart loops are looked for all the time
+            models.Index(fields=["at"], condition=Q(restarts__gt=0), name="transition_restarts"),
         ]
 
     def __str__(self) -> str:

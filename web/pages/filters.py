@@ -5,20 +5,20 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q
 from django.http import QueryDict
 
-from reconciler.models import UNKNOWN, Container, State, Trouble, Workload, WorkloadKind
+from reconciler.models import UNKNOWN, Container, State, Trouble, WorkloadKind
 from reconciler.models.container import ContainerQuerySet
 
 MOST_CHARS = 200
 MOST_PAGES = 100_000
+MOST_DIGITS = 19
 STATES = [str(state.label) for state in State if state is not State.GONE] + [UNKNOWN]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which rows are wanted; empty: all. `page` begins with 1."""
+    """Which rows are wanted; empty: all. `page` begins with 1. `before`: only changes before this one; 0: all."""
 
     search: str = ""
     kind: str = ""
@@ -26,6 +26,7 @@ class Filters:
     state: str = ""
     trouble: str = ""
     page: int = 1
+    before: int = 0
 
     @property
     def is_on(self) -> bool:
@@ -48,27 +49,24 @@ class Filters:
             rows = rows.with_effective_state(at).filter(effective_state=stored)  # type: ignore[misc]
         if self.trouble:
             rows = rows.in_trouble(Trouble(self.trouble), at)
-        return rows.filter(self._searched()) if self.search else rows
-
-    def _searched(self) -> Q:
-        # a join would hide orphans
-        found = Q(workload__in=Workload.objects.filter(name__icontains=self.search).order_by().values("id"))
-        for column in ("id", "container_id", "image_ref", "workload__id", "role", "host__name"):
-            found |= Q(**{f"{column}__icontains": self.search})
-        return found
+        return rows.search(self.search) if self.search else rows
 
 
 def read_filters(query: QueryDict) -> Filters:
     """Read what an address asks for."""
-    page = query.get("page", "")
     return Filters(
         search=_text(query.get("q", "")),
         kind=_one_of(WorkloadKind.values, query.get("kind", "")),
         host=_text(query.get("host", "")),
         state=_one_of(STATES, query.get("state", "")),
         trouble=_one_of([*Trouble], query.get("trouble", "")),
-        page=max(1, min(int(page), MOST_PAGES)) if page.isascii() and page.isdecimal() and len(page) < 9 else 1,
+        page=max(1, min(_number(query.get("page", "")), MOST_PAGES)),
+        before=_number(query.get("before", "")),
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS else 0
 
 
 def _text(text: str) -> str:

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
-from reconciler.models import Condition, Container, Host, Outage, State, timeline_of_host
+from reconciler.models import Condition, Container, Host, Outage, State, Transition, timeline_of_host
 from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.status import HostStatus, status_of
 from web.pages.filters import Filters, read_filters
@@ -154,4 +154,4 @@ def _spans(name: str, at: datetime) -> list[Drawn]:
 
 
 def _changes(name: str) -> list[Step]:
-    return shown(changes().filter(host=name).order_by("-id")[:MOST_CHANGES])
+    return shown(Transition.objects.filter(changes(), host=name).order_by("-id")[:MOST_CHANGES])

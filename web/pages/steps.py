@@ -10,7 +10,6 @@ from django.utils.safestring import SafeString
 
 from reconciler import words
 from reconciler.models import ChangeKind, Deployment, Span, Transition
-from reconciler.models.transition import TransitionQuerySet
 
 MOST_DEPLOYS = 1_000
 
@@ -32,12 +31,12 @@ class Step:
 
 def latest_changes(most: int) -> list[Step]:
     """Return the latest changes of rows and hosts, the newest first."""
-    return shown(changes().order_by("-id")[:most])
+    return shown(Transition.objects.filter(changes()).order_by("-id")[:most])
 
 
-def changes() -> TransitionQuerySet:
-    """Return the changes that people want to know of; the feed has more, which tell of other columns."""
-    return Transition.objects.filter(~Q(kind=ChangeKind.CONTAINER) | Q(is_step=True))
+def changes() -> Q:
+    """Return the condition of changes that people want to know of; the feed has more, which tell of other columns."""
+    return ~Q(kind=ChangeKind.CONTAINER) | Q(is_step=True)
 
 
 def deploys_of(span: Span, rows: Mapping[str, str], workloads: Collection[str]) -> dict[str, list[datetime]]:
