@@ -18,14 +18,15 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
 	acceptance/test_make_up.py acceptance/test_interrupted_runs.py integration/test_system_checks.py \
 	integration/test_engine.py integration/test_engine_bounds.py integration/test_ssh_bounds.py \
-	integration/test_lock_conformance.py acceptance/test_screens.py acceptance/test_oidc.py integration/test_supply_chain.py)
+	integration/test_lock_conformance.py acceptance/test_screens.py acceptance/test_oidc.py integration/test_supply_chain.py \
+	integration/test_release.py)
 
 # Percent of the lines and branches outside the core that the tests on SQLite must reach. They reach almost one percent
 # more, because chance decides about a few. What a machine does not have, no test reaches; CI has everything.
 LEAST_COVERED = $(if $(CI),95.5,93)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint format bench screenshots sample sample-clean clean
+.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint lock pin-images release format bench screenshots sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,12 @@ lint: $(STAMP) ## Check style, types, imports, migrations and production setting
 # UPGRADE=--upgrade takes the newest releases, UPGRADE="--upgrade-package NAME" those of one package.
 lock: $(STAMP) ## Pin what is installed, with hashes, in requirements*.txt; pins that still fit stay
 	@$(BIN)/python -m dev.lock $(UPGRADE)
+
+pin-images: $(STAMP) ## Pin the base images by the digests that their registry gives, where one answers
+	@$(BIN)/python -m dev.pin_images
+
+release: $(STAMP) ## Check the version and build wheel, source archive and SBOM into var/release; tag nothing
+	@$(BIN)/python -m dev.release
 
 format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix .

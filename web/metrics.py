@@ -21,7 +21,7 @@ from reconciler.status import HostStatus, pass_outcomes, statuses
 from web.address import client_address, is_within
 from web.auth import refusal_of
 from web.models import Scope
-from web.version import version
+from web.version import VERSION
 
 OTHER = "other"
 """A state that the Engine has a word for, and the index has not."""
@@ -51,7 +51,7 @@ class IndexCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
-        yield InfoMetricFamily("tinyforge_build", "What runs here", {"version": version()})
+        yield InfoMetricFamily("tinyforge_build", "What runs here", {"version": VERSION})
         hosts = statuses(self._at)
         yield from _host_families(hosts, set(neglected_hosts(self._at)))
         yield from _own_families(hosts)

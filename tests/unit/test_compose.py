@@ -47,7 +47,7 @@ def test_cannot_gain_rights_or_write_its_file_system(name: str) -> None:
 @each_service
 def test_uses_an_image_of_a_fixed_version_or_the_one_built_here(name: str) -> None:
     image = SERVICES[name]["image"]
-    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", image) or image == SERVICES["worker"]["image"]
+    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?(@sha256:\w+)?$", image) or image == SERVICES["worker"]["image"]
 
 
 def test_the_image_is_built_once_and_wherever_a_worker_runs() -> None:

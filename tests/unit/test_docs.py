@@ -17,7 +17,8 @@ from reconciler.models import Condition, State
 from tinyforge.env import Env
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(PROJECT / name for name in AT_THE_TOP), *sorted((PROJECT / "docs").glob("*.md"))]
 MAX_CHARS = 120
 MAX_README_LINES = 150
 

@@ -10,7 +10,7 @@ import msgspec
 from web.api.endpoint import Endpoint
 from web.problems import CONTENT_TYPE as PROBLEM_TYPE
 from web.problems import Problem, ProblemDetails
-from web.version import version
+from web.version import VERSION
 
 _REFERENCE = "#/components/schemas/{name}"
 _TOKEN = "token"  # noqa: S105 - the name of the scheme
@@ -38,7 +38,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tinyforge container index", "version": version(), "description": _INTRODUCTION},
+        "info": {"title": "Tinyforge container index", "version": VERSION, "description": _INTRODUCTION},
         "servers": [{"url": "/api/v1"}],
         "paths": paths,
         "components": {

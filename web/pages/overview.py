@@ -17,7 +17,7 @@ from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import latest_changes
 from web.pages.table import workload_page
 from web.pages.wrong import read_wrong
-from web.version import version
+from web.version import VERSION
 
 PARTS = ("verdict", "wrong", "hosts", "workloads", "changes", "itself")
 MOST_CHANGES, MOST_DEPLOYS = 10, 10
@@ -78,7 +78,7 @@ def _itself(hosts: list[HostStatus]) -> dict[str, Any]:
     p50s = [host.latency_p50_ms for host in hosts if host.latency_p50_ms is not None]
     p99s = [host.latency_p99_ms for host in hosts if host.latency_p99_ms is not None]
     return {
-        "version": version(),
+        "version": VERSION,
         "hosts": len(on),
         "watched": sum(host.watching_since is not None for host in on),
         "fresh": sum(host.condition in (Condition.FRESH, Condition.HELD) for host in on),
