@@ -25,6 +25,7 @@ def page_row(row_id: str = "shop:web", trouble: Trouble | None = None, **columns
         "state": "running",
         "health": "",
         "exit_code": None,
+        "ended_lately": None,
         "oom_killed": None,
         "image_ref": "app:1",
         "restart_count": 0,

@@ -72,7 +72,7 @@ def make_fleet() -> None:
         name, _, host = row_id.partition("@")
         project, _, role = name.partition(":")
         given: dict[str, Any] = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
-        given |= {"host_id": host or "local", "container_id": cid(row_id), "last_seen_at": 0.1}
+        given |= {"host_id": host or "local", "label_path": "workload", "container_id": cid(row_id), "last_seen_at": 0.1}
         return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
 
     answers = {"last_attempt_at": now, "last_success_at": now}

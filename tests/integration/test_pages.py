@@ -127,6 +127,14 @@ def test_what_is_wrong_tells_since_when_why_and_what_to_do(viewer: Client) -> No
     assert f"docker logs --tail 50 {row.container_id[:12]}" in text
 
 
+def test_what_crashes_in_a_loop_tells_its_last_exit_code(viewer: Client) -> None:
+    row = make_row("shop:web", "running")
+    for exit_code in (1, 7):
+        step(row, to_state="restarting", from_state="running", exit_code=exit_code)
+        step(row, restarts=3)
+    assert "it ended with exit 7" in shown(viewer)
+
+
 def test_a_host_that_cannot_be_seen_is_one_line(viewer: Client) -> None:
     for number in range(5):
         make_row(f"shop:web{number}")
@@ -266,6 +274,22 @@ def test_a_host_that_leaves_many_alone_tells_the_first_of_them(viewer: Client) -
     skip = {"container_id": "c" * 64, "name": "lost", "reason": "unknown_instance", "detail": "no instance x"}
     Host.objects.update(skips=[skip] * MOST_SKIPS_KEPT)
     assert "Left alone by the last pass the first 50" in shown(viewer, "/hosts/local")
+
+
+def test_the_page_of_a_host_that_fails_tells_since_when_why_and_what_to_do(
+    admin_client: Client, answering: Host
+) -> None:
+    Host.objects.update(failures=3, last_error="connection refused", last_error_at=timezone.now())
+    text = shown(admin_client, "/hosts/local")
+    assert "Host local cannot be seen" in text
+    assert text.count("connection refused") == 1
+    assert "manage.py host check local" in text
+
+
+def test_the_page_of_a_workload_says_how_its_containers_are(viewer: Client) -> None:
+    make_row("shop:web")
+    make_row("shop:db", "missing")
+    assert "2 containers, 1 of these in trouble." in shown(viewer, "/workloads/shop")
 
 
 def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answering: Host) -> None:

@@ -90,3 +90,8 @@ def test_a_container_that_is_gone_has_no_logs_to_look_at() -> None:
 def test_a_row_that_is_as_it_should_be_is_no_thing() -> None:
     with pytest.raises(ValueError, match="as it should be"):
         thing_of_row(page_row())
+
+
+def test_what_runs_again_tells_with_which_exit_code_it_ended_last() -> None:
+    loops = page_row(trouble=Trouble.LOOPING, ended_lately=137, restarts_lately=3)
+    assert thing_of_row(loops).facts == ["3 restarts lately", "it ended with exit 137 (killed)"]

@@ -37,6 +37,17 @@ def test_what_was_down_for_a_moment_can_be_seen() -> None:
     assert ("down", 120, 1.5) in shapes(drawn("24 hours", blink, DAY))
 
 
+def test_what_is_down_since_a_moment_ago_can_be_seen() -> None:
+    now = [piece(24, 0.001, Status.UP), piece(0.001, 0, Status.DOWN)]
+    assert ("down", 238.5, 1.5) in shapes(drawn("24 hours", now, DAY))
+
+
+def test_a_timeline_is_drawn_anew_when_something_new_begins() -> None:
+    before = drawn("24 hours", [piece(24, 0, Status.UP)], DAY).marker
+    after = drawn("24 hours", [piece(24, 1, Status.UP), piece(1, 0, Status.DOWN)], DAY).marker
+    assert before != after
+
+
 def test_pieces_outside_of_the_span_do_not_count() -> None:
     shown = drawn("24 hours", [piece(99, 24, Status.DOWN), piece(24, 0, Status.UP)], DAY)
     assert (shapes(shown), shown.available) == ([("up", 0, 240)], "100 %")

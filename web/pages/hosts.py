@@ -19,7 +19,7 @@ from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
-from web.pages.things import CONDITION_LEVELS
+from web.pages.things import CONDITION_LEVELS, things_of_hosts
 from web.pages.timeline import LONGEST, Drawn, drawn_spans, last
 from web.pages.verdict import Level
 
@@ -116,6 +116,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         "status": status,
         "tile": tile_of(status, max(0, wrong)),
         "says": words.CONDITION_SENTENCES[status.condition],
+        "things": things_of_hosts([status], with_errors=reader.sees_errors),
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
         "spans": _spans(name, at),

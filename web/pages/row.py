@@ -12,6 +12,7 @@ class Row:
     """A row of the index with its worst trouble, and with when and why it changed last.
 
     `severity` is the place of its trouble in WORST_FIRST. A workload that does not exist has no name: None.
+    `ended_lately` is the exit code with which its container ended last, however it is now.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Row:
     state: str
     health: str
     exit_code: int | None
+    ended_lately: int | None
     oom_killed: bool | None
     image_ref: str
     restart_count: int | None

@@ -19,6 +19,7 @@ def annotated(rows: ContainerQuerySet, at: datetime) -> ContainerQuerySet:
     changes = ~Q(from_state=F("to_state")) | ~Q(from_health=F("to_health"))
     steps = of_row.filter(changes).order_by("-id")
     lately = at - timedelta(seconds=settings.RESTART_LOOP_SECONDS)
+    ends = of_row.filter(exit_code__isnull=False, at__gt=lately, container_id=OuterRef("container_id")).order_by("-id")
     restarts = of_row.filter(restarts__gt=0, at__gt=lately, container_id=OuterRef("container_id")).order_by("id")
     name = Workload.objects.filter(id=OuterRef("workload_id")).values("name")
     shown: ContainerQuerySet = (
@@ -29,6 +30,7 @@ def annotated(rows: ContainerQuerySet, at: datetime) -> ContainerQuerySet:
             workload_name=Subquery(name),
             changed_at=Subquery(steps.values("at")[:1]),
             cause=Subquery(steps.values("cause")[:1]),
+            ended_lately=Subquery(ends.values("exit_code")[:1]),
             loop_began_at=Subquery(restarts.values("at")[:1]),
         )
     )

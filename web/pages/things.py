@@ -102,6 +102,8 @@ def _facts(row: Row) -> list[str]:
         facts.append(f"{number(row.restarts_lately, 'restart')} lately")
     if words.has_ended(row.state) and row.exit_code is not None:
         facts.append(words.exit_words(row.exit_code))
+    elif row.ended_lately is not None:
+        facts.append(f"it ended with {words.exit_words(row.ended_lately)}")
     if row.oom_killed and row.trouble is not Trouble.OOM:
         facts.append("out of memory")
     if row.trouble in (Trouble.UNHEALTHY, Trouble.ORPHAN):

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from reconciler.models import Piece, Span, Status, Uptime, thinned, uptime_of
 
-WIDTH, HEIGHT = 240, 22
+WIDTH, HEIGHT, LEAST_DOWN = 240, 22, 1.5
 DAY = timedelta(days=1)
 SPANS = {"24 hours": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY, "90 days": 90 * DAY}
 LONGEST = "90 days"
@@ -78,7 +78,7 @@ def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datet
         (_rect(piece, span) for piece in shown),
     )
     marks = format_html_join(
-        "", '<path class="tl-deploy" d="M{} 0v22"/>', ((_x(at, span),) for at in deploys if span.begin <= at < span.end)
+        "", '<path class="tl-deploy" d="M{} 0v22"/>', ((f"{_x(at, span):.2f}",) for at in deploys if span.begin <= at < span.end)
     )
     return format_html(
         '<svg class="timeline" viewBox="0 0 240 22" preserveAspectRatio="none" role="img" aria-label="{}">'
@@ -91,14 +91,14 @@ def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datet
 
 def _rect(piece: Piece, span: Span) -> tuple[str, str, int, str, int, str]:
     begin, end = _x(piece.span.begin, span), _x(piece.span.end, span)
-    # what was down for a moment must be seen, too
-    width = max(float(end) - float(begin), 1.5 if piece.status is Status.DOWN else 0)
+    # what was down for a moment must be seen, too, and most of all if it was just now
+    width = max(end - begin, LEAST_DOWN if piece.status is Status.DOWN else 0)
     y, height = (0, HEIGHT) if piece.status is Status.DOWN else (3, HEIGHT - 6)
-    return _CSS[piece.status], begin, y, f"{width:.2f}", height, _FILL.get(piece.status, "")
+    return _CSS[piece.status], f"{min(begin, WIDTH - width):.2f}", y, f"{width:.2f}", height, _FILL.get(piece.status, "")
 
 
-def _x(at: datetime, span: Span) -> str:
-    return f"{WIDTH * ((at - span.begin) / (span.end - span.begin)):.2f}"
+def _x(at: datetime, span: Span) -> float:
+    return WIDTH * ((at - span.begin) / (span.end - span.begin))
 
 
 def _says(name: str, pieces: Sequence[Piece]) -> str:

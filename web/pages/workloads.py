@@ -42,8 +42,10 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
     name = str(workload) if workload else workload_id
     count, troubles = _troubles(workload_id, at)
     levels = {level_of(trouble) for trouble in troubles}
+    says = f"{number(count, 'container')}, {sum(troubles.values()):,} of these in trouble."
     context: dict[str, Any] = {
         "at": at,
+        "says": says,
         "reader": reader,
         "id": workload_id,
         "name": name,
@@ -55,7 +57,7 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
     return Content(
         title=f"{name} · Tinyforge index",
         level=next((level for level in Level if level in levels), Level.WELL),
-        says=f"{name}: {number(count, 'container')}, {sum(troubles.values()):,} of these in trouble.",
+        says=f"{name}: {says}",
         parts=parts_of(("workload", "rows", "spans", "changes"), context),
     )
 
