@@ -12,7 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 MOST_WORKERS = 16
 # Their tests share what takes long to start: daemons, an ssh server, a browser.
-TOGETHER = frozenset(f"tests/acceptance/test_{name}.py" for name in ("browser", "live_page", "screens", "ssh", "tls"))
+TOGETHER = frozenset(
+    f"tests/acceptance/test_{name}.py" for name in ("browser", "live_page", "preferences", "screens", "ssh", "tls")
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,11 +15,23 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from dev.packages import find_program, has_browser
+from dev.place import PROJECT
 from tests.conftest import unavailable
 from tests.waiting import eventually
 
 LAPTOP = {"width": 1366, "height": 768, "deviceScaleFactor": 1, "mobile": False}
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+PAGES = {
+    "overview": "/",
+    "containers": "/containers",
+    "container": "/containers/metrics:db",
+    "workload": "/workloads/shop",
+    "host": "/hosts/berlin",
+    "changes": "/changes",
+    "api": "/api/v1/",
+    "login": "/login",
+}
+SCREENS = PROJECT / "var" / "screens"
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -31,6 +43,37 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+# for all visible text: the text and its contrast with what is painted behind it, by the formula of WCAG 2
+CONTRASTS = """
+const parse = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+const behind = box => {
+    if (!box) return [255, 255, 255, 1];
+    const colour = parse(getComputedStyle(box).backgroundColor);
+    return colour[3] === 1 ? colour : over(colour, behind(box.parentElement));
+};
+const light = colour => colour.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const found = [];
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+    const text = texts.currentNode.textContent.trim(), box = texts.currentNode.parentElement;
+    if (!text || !box.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+    const back = behind(box), front = over(parse(getComputedStyle(box).color), back);
+    const [high, low] = [light(front), light(back)].sort((a, b) => b - a);
+    const {fontSize, fontWeight} = getComputedStyle(box);
+    const isLarge = parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
+    found.push([text, (high + 0.05) / (low + 0.05), isLarge ? 3 : 4.5]);
+}
+return found;
+"""
+
+
+def picture(name: str) -> Path:
+    """Return where the picture of this name is kept."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    return SCREENS / f"{name}.png"
 
 
 def start_chromium(profile: Path) -> webdriver.Chrome:
@@ -72,9 +115,18 @@ class Window:
         """Press keys, one after the other."""
         ActionChains(self._driver).send_keys(*keys).perform()
 
-    def prefer(self, scheme: str) -> None:
-        """Let the browser behave as if the user preferred a colour scheme."""
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    def prefer(self, scheme: str, **more: str) -> None:
+        """Let the browser behave as if the user preferred a colour scheme, and more: `forced_colors="active"`."""
+        wanted = {"prefers-color-scheme": scheme} | {name.replace("_", "-"): value for name, value in more.items()}
+        features = [{"name": name, "value": value} for name, value in wanted.items()]
+        self.cdp("Emulation.setEmulatedMedia", features=features)
+
+    def weight(self) -> dict[str, float]:
+        """Return how many nodes and listeners a page has, and the bytes of its objects, after all garbage is gone."""
+        self.cdp("Performance.enable")
+        self.cdp("HeapProfiler.collectGarbage")
+        metrics = {each["name"]: each["value"] for each in self.cdp("Performance.getMetrics")["metrics"]}
+        return {name: metrics[name] for name in ("Nodes", "JSEventListeners", "JSHeapUsedSize")}
 
     def sign_in(self, client: Client) -> None:
         """Log in by taking over the session of a Django test client."""

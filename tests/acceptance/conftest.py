@@ -12,14 +12,19 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 from docker.models.containers import Container as DockerContainer
+from selenium import webdriver
 
 from dev.engine import DockerEngine
 from dev.index import Processes
 from dev.process import ServiceError
 from reconciler.models import Host
+from tests.acceptance.browser import Window, start_chromium
+from tests.acceptance.fleet import make_fleet, make_history
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
+from web.pages.live import RENDERINGS
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +113,26 @@ def processes(transactional_db: None, local: Host, valkey: redis.Redis, tmp_path
     finally:
         # pytest shows this if the test has failed
         sys.stderr.write("".join(f"--- {path.name}\n{path.read_text()[-3000:]}\n" for path in tmp_path.glob("*.log")))
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A headless Chromium with an empty profile."""
+    driver = start_chromium(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def window(chromium: webdriver.Chrome, live_server: Any, admin_client: Client, local: Host) -> Iterator[Window]:
+    """A browser in which somebody is logged in, before a fleet in every condition."""
+    RENDERINGS.forget()
+    make_fleet()
+    make_history()
+    window = Window(chromium, live_server.url)
+    window.sign_in(admin_client)
+    # a stream would outlive its test
+    window.block("*/api/v1/changes*")
+    yield window
+    window.block()
+    window.forget()

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from tests.builders import cid
+from tests.pages import HOSTILE
 
 NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
 KINDS = {"shop": "project", "metrics": "stack", "wiki": "site", "blog": "project"}
@@ -72,7 +73,12 @@ def make_fleet() -> None:
         name, _, host = row_id.partition("@")
         project, _, role = name.partition(":")
         given: dict[str, Any] = {"workload_id": project, "workload_kind": KINDS.get(project, ""), "role": role}
-        given |= {"host_id": host or "local", "label_path": "workload", "container_id": cid(row_id), "last_seen_at": 0.1}
+        given |= {
+            "host_id": host or "local",
+            "label_path": "workload",
+            "container_id": cid(row_id),
+            "last_seen_at": 0.1,
+        }
         return Container(id=row_id, **moments({"image_ref": f"{IMAGES}/web:2.4.1", **given, **columns}, now))
 
     answers = {"last_attempt_at": now, "last_success_at": now}
@@ -131,6 +137,26 @@ def make_history() -> None:
             known = {"began_at": began, "noticed_at": began, "ended_at": ended, "kind": OutageKind.UNREACHABLE}
             Outage.objects.create(host_id=host, reason="connection refused", **moments(known, now))
     Host.objects.update(created_at=now - timedelta(days=41))
+
+
+def make_hostile() -> list[str]:
+    """Put hostile texts wherever a page shows what somebody else has named; return the ids of rows with such names."""
+    now = timezone.now()
+    # a database and an address hold any text but the slash and what is no text
+    ids = [f"{text.replace('/', '|')[:120]}:{number}" for number, text in enumerate(HOSTILE)]
+    given: dict[str, Any] = {"state": "missing", "restart_count": 3, "exit_code": 1, "label_path": "workload"}
+    for row_id, text in zip(ids, HOSTILE, strict=True):
+        workload = Workload.objects.create(id=row_id.rpartition(":")[0], ref_id=row_id, name=text[:255])
+        named = {"role": text[:128], "image_ref": text[:255], "subdomain": text[:255], "container_id": cid(row_id)}
+        Container.objects.create(id=row_id, workload=workload, **named, **given)
+        told = {"row_id": row_id, "host_id": "berlin", "workload_id": workload.pk, "at": now, "to_state": "missing"}
+        Transition.objects.create(**told, cause=text, trigger="event")
+        Deployment.objects.create(workload_id=workload.pk, by=text[:64], began_at=now, ends_at=now + timedelta(hours=1))
+        past = {"began_at": now, "noticed_at": now, "ended_at": now, "kind": OutageKind.UNREACHABLE}
+        Outage.objects.create(host_id="berlin", reason=text, **past)
+    skips = [{"container_id": "c" * 64, "name": text, "reason": "bad_label", "detail": text} for text in HOSTILE]
+    Host.objects.filter(name="berlin").update(skips=skips, last_error=" ".join(HOSTILE), held_reason="x" * 300)
+    return ids
 
 
 def moments(columns: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from selenium.webdriver.support.select import Select
 from dev.engine import DockerEngine
 from dev.index import Processes
 from reconciler.models import Container, Host, Transition, Workload
-from tests.acceptance.browser import Window, start_chromium
+from tests.acceptance.browser import CONTRASTS, Window
 from tests.acceptance.conftest import Containers
 from tests.acceptance.fleet import make_fleet
 from tests.builders import workload
@@ -24,14 +24,6 @@ from tests.waiting import eventually
 CONTAINERS = reverse("admin:reconciler_container_changelist")
 HISTORY = reverse("admin:reconciler_transition_changelist")
 HOSTS = reverse("admin:reconciler_host_changelist")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with an empty profile."""
-    driver = start_chromium(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
 
 
 class Browser(Window):
@@ -83,31 +75,6 @@ const controls = [...document.querySelectorAll('#content :is(button, select, tex
 const links = [...document.querySelectorAll('#content a')].filter(shows);
 return [...controls.map(control => control.value || control.type), ...links.map(link => link.innerText)
     .filter(text => /^(add|change|delete|save)\\b/i.test(text))]"""
-# for all visible text: the text and its contrast with what is painted behind it, by the formula of WCAG 2
-CONTRASTS = """
-const parse = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
-const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
-const behind = box => {
-    if (!box) return [255, 255, 255, 1];
-    const colour = parse(getComputedStyle(box).backgroundColor);
-    return colour[3] === 1 ? colour : over(colour, behind(box.parentElement));
-};
-const light = colour => colour.slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-const found = [];
-const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (texts.nextNode()) {
-    const text = texts.currentNode.textContent.trim(), box = texts.currentNode.parentElement;
-    if (!text || !box.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-    const back = behind(box), front = over(parse(getComputedStyle(box).color), back);
-    const [high, low] = [light(front), light(back)].sort((a, b) => b - a);
-    const {fontSize, fontWeight} = getComputedStyle(box);
-    const isLarge = parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
-    found.push([text, (high + 0.05) / (low + 0.05), isLarge ? 3 : 4.5]);
-}
-return found;
-"""
 
 
 def hue(colour: str) -> str:

@@ -13,7 +13,7 @@ from dev.engine import DockerEngine
 from dev.index import Processes
 from reconciler.api import begin_deployment, end_deployment
 from reconciler.models import Container, Workload
-from tests.acceptance.browser import Window, start_chromium
+from tests.acceptance.browser import Window
 from tests.acceptance.conftest import Containers, running_engine
 from tests.acceptance.site import Web
 from tests.builders import workload
@@ -21,14 +21,6 @@ from tests.waiting import LATE_SECONDS, eventually
 
 WEB, JOB = workload("shop", role="web"), workload("shop", role="job")
 LOST = "return document.documentElement.classList.contains('is-lost')"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with an empty profile."""
-    driver = start_chromium(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
 
 
 class Page(Window):

@@ -94,7 +94,8 @@ def _rect(piece: Piece, span: Span) -> tuple[str, str, int, str, int, str]:
     # what was down for a moment must be seen, too, and most of all if it was just now
     width = max(end - begin, LEAST_DOWN if piece.status is Status.DOWN else 0)
     y, height = (0, HEIGHT) if piece.status is Status.DOWN else (3, HEIGHT - 6)
-    return _CSS[piece.status], f"{min(begin, WIDTH - width):.2f}", y, f"{width:.2f}", height, _FILL.get(piece.status, "")
+    x, fill = min(begin, WIDTH - width), _FILL.get(piece.status, "")
+    return _CSS[piece.status], f"{x:.2f}", y, f"{width:.2f}", height, fill
 
 
 def _x(at: datetime, span: Span) -> float:

@@ -77,13 +77,14 @@ function morph(old, fresh) {
     return;
   }
   let changed = false;
-  for (const { name, value } of [...fresh.attributes]) {
+  for (const name of fresh.getAttributeNames()) {
+    const value = fresh.getAttribute(name);
     if (old.getAttribute(name) !== value) {
       old.setAttribute(name, value);
       changed = true;
     }
   }
-  for (const { name } of [...old.attributes]) {
+  for (const name of old.getAttributeNames()) {
     // what a reader has opened stays open
     if (!fresh.hasAttribute(name) && !(name === "open" && old.localName === "details")) old.removeAttribute(name);
   }
