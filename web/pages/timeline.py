@@ -77,9 +77,8 @@ def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datet
         '<rect class="{}" x="{}" y="{}" width="{}" height="{}" fill="{}"/>',
         (_rect(piece, span) for piece in shown),
     )
-    marks = format_html_join(
-        "", '<path class="tl-deploy" d="M{} 0v22"/>', ((f"{_x(at, span):.2f}",) for at in deploys if span.begin <= at < span.end)
-    )
+    places = (f"{_x(at, span):.2f}" for at in deploys if span.begin <= at < span.end)
+    marks = format_html_join("", '<path class="tl-deploy" d="M{} 0v22"/>', ((place,) for place in places))
     return format_html(
         '<svg class="timeline" viewBox="0 0 240 22" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<rect class="tl-ground" y="3" width="240" height="16"/>{}{}</svg>',
