@@ -129,7 +129,7 @@ def database_now() -> datetime | None:
     return now
 
 
-_IS_OWED = Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
+_IS_OWED = Q(details_state__in=(DetailsState.OWED, DetailsState.YOUNG)) | ~Q(details_of=F("container_id"))
 
 
 def rows_on(host: str) -> HostRows:

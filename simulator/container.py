@@ -51,12 +51,12 @@ class Container:
         moment = self.started_at if self.state in {"running", "paused"} else self.finished_at
         return self.created if moment is None else moment
 
-    def status(self, now: float) -> str:
-        """Return the listing's `Status`; before API 1.52, only this text tells the exit code and the health."""
+    def status(self, now: float, *, tells_health: bool = True) -> str:
+        """Return the listing's `Status`; before API 1.52, only this text tells the exit code and Docker's health."""
         age = human_duration(now - self.since)
         match self.state:
             case "running":
-                return f"Up {age}{self._health_suffix()}"
+                return f"Up {age}{self._health_suffix() if tells_health else ''}"
             case "paused":
                 return f"Up {age} (Paused)"
             case "restarting":

@@ -1,6 +1,7 @@
 """The JSON documents a daemon answers with, shaped like those of Engine 20.10. No I/O."""
 
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 from simulator.container import Container
@@ -8,7 +9,23 @@ from simulator.container import Container
 RELEASES = {"1.41": "20.10.24", "1.44": "25.0.3", "1.51": "28.3.3", "1.52": "29.0.1"}
 NEVER = "0001-01-01T00:00:00Z"
 MODERN = (1, 52)
+PODMAN_RELEASE = "5.4.2"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a daemon reports, nothing is bound to it
+
+
+class Dialect(Enum):
+    """Which shapes a daemon's documents have."""
+
+    DOCKER = "as before API 1.52: health stands in the text of a listing's `Status` alone"
+    MODERN = "as from API 1.52 on: a listing has a field for health, and events have lost their oldest fields"
+    PODMAN = "as Podman 4.3 and 5.4: a listing tells nothing of health, and only ports that are published"
+
+
+def dialect_of(api_version: str, *, podman: bool) -> Dialect:
+    """Return the dialect of a daemon."""
+    if podman:
+        return Dialect.PODMAN
+    return Dialect.MODERN if version_tuple(api_version) >= MODERN else Dialect.DOCKER
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
@@ -21,8 +38,9 @@ def release(api_version: str) -> str:
     return RELEASES.get(api_version, f"{api_version}.0")
 
 
-def listing_item(container: Container, now: float, *, modern: bool) -> dict[str, Any]:
+def listing_item(container: Container, now: float, dialect: Dialect) -> dict[str, Any]:
     """Return one item of `/containers/json`."""
+    is_podmans = dialect is Dialect.PODMAN
     item: dict[str, Any] = {
         "Id": container.id,
         "Names": [f"/{container.name}"],
@@ -30,15 +48,15 @@ def listing_item(container: Container, now: float, *, modern: bool) -> dict[str,
         "ImageID": image_id(container),
         "Command": "sleep 1000",
         "Created": container.created,
-        "Ports": [port_entry(*port) for port in container.ports],
+        "Ports": [port_entry(*port) for port in container.ports if len(port) > 2 or not is_podmans],
         "Labels": container.labels,
         "State": container.state,
-        "Status": container.status(now),
+        "Status": container.status(now, tells_health=not is_podmans),
         "HostConfig": {"NetworkMode": "default"},
         "NetworkSettings": {"Networks": {}},
         "Mounts": [],
     }
-    return item | modern_fields(container) if modern else item
+    return item | modern_fields(container) if dialect is Dialect.MODERN else item
 
 
 def modern_fields(container: Container) -> dict[str, Any]:
@@ -94,7 +112,7 @@ def inspected_state(container: Container) -> dict[str, Any]:
 def version(api_version: str, min_api_version: str, *, podman: bool) -> dict[str, Any]:
     """Return the answer of `/version`."""
     details = {"ApiVersion": api_version, "MinAPIVersion": min_api_version, "Os": "linux", "Arch": "amd64"}
-    number = "5.4.0" if podman else release(api_version)
+    number = PODMAN_RELEASE if podman else release(api_version)
     return {
         "Platform": {"Name": "" if podman else "Docker Engine - Community"},
         "Components": [{"Name": "Podman Engine" if podman else "Engine", "Version": number, "Details": details}],
@@ -129,10 +147,11 @@ def info(engine_id: str, api_version: str, containers: list[Container]) -> dict[
     }
 
 
-def event(container: Container, action: str, extra: dict[str, str], time_ns: int, *, modern: bool) -> dict[str, Any]:
+def event(container: Container, action: str, extra: dict[str, str], time_ns: int, dialect: Dialect) -> dict[str, Any]:
     """Return one line of `/events`; from API 1.52 on without `status`, `id` and `from`."""
     attributes = {**container.labels, "image": container.image, "name": container.name, **extra}
-    legacy = {} if modern else {"status": action, "id": container.id, "from": container.image}
+    is_modern = dialect is Dialect.MODERN
+    legacy = {} if is_modern else {"status": action, "id": container.id, "from": container.image}
     return legacy | {
         "Type": "container",
         "Action": action,

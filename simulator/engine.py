@@ -37,8 +37,8 @@ class Engine:
         self.min_api_version = min_api_version
         self.engine_id = engine_id or f"SIM:{uuid.uuid4().hex.upper()}"
         self.podman = podman
-        self.modern = documents.version_tuple(api_version) >= documents.MODERN
-        self.world = World(modern=self.modern)
+        self.dialect = documents.dialect_of(api_version, podman=podman)
+        self.world = World(self.dialect)
         self.streams = Broadcast()
         self.rules = Rules()
         self._requests: list[tuple[str, str]] = []
@@ -102,12 +102,18 @@ class Engine:
 
     def start(self, container_id: str) -> None:
         """Start a container."""
-        self._change(container_id, "start", state="running", started_at=time.time(), exit_code=0, oom_killed=False)
+        with self.world.lock:
+            begun: dict[str, Any] = {"started_at": time.time(), "exit_code": 0, "oom_killed": False}
+            if self.containers[container_id].health is not None:
+                begun["health"] = "starting"
+            self._change(container_id, "start", state="running", **begun)
 
     def die(self, container_id: str, exit_code: int = 137, *, oom: bool = False) -> None:
-        """Let a container's process end by itself."""
+        """Let a container's process end by itself; whoever asks about its health then is told `unhealthy`."""
         with self.world.lock:
-            finished = {"finished_at": time.time(), "exit_code": exit_code, "oom_killed": oom, "health": None}
+            finished: dict[str, Any] = {"finished_at": time.time(), "exit_code": exit_code, "oom_killed": oom}
+            if self.containers[container_id].health is not None:
+                finished["health"] = "unhealthy"
             container = self.world.amend(container_id, state="exited", **finished)
             if oom:
                 self._emit(container, "oom")
@@ -210,5 +216,5 @@ class Engine:
         self._last_time_ns = max(time.time_ns(), self._last_time_ns + 1)
         if self.rules.skip() or self.rules.silent() or not self.open_streams:
             return
-        event = documents.event(container, action, extra, self._last_time_ns, modern=self.modern)
+        event = documents.event(container, action, extra, self._last_time_ns, self.dialect)
         self.streams.send(msgspec.json.encode(event) + b"\n", lambda filters: event_passes(event, filters))

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from simulator.container import Container
-from simulator.documents import listing_item
+from simulator.documents import Dialect, listing_item
 
 
 class Listing:
     """Encoded items by container, and the encoded lists made of them. Its owner holds the lock."""
 
-    def __init__(self, containers: Mapping[str, Container], *, modern: bool) -> None:
+    def __init__(self, containers: Mapping[str, Container], dialect: Dialect) -> None:
         self._containers = containers
-        self._modern = modern
+        self._dialect = dialect
         self._fragments: dict[str, tuple[bytes, float]] = {}
         self._bodies: dict[bool, tuple[bytes, float]] = {}
         self._newest_first: list[str] = []
@@ -68,7 +68,7 @@ class Listing:
         return b",".join(parts), min(expires_at for _, expires_at in chosen)
 
     def _fragment(self, container: Container, now: float) -> tuple[bytes, float]:
-        item = listing_item(container, now, modern=self._modern)
+        item = listing_item(container, now, self._dialect)
         return self._encoder.encode(item), container.status_expires_at(now)
 
     def _ordered(self) -> list[str]:

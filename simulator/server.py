@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from simulator.documents import release
+from simulator.documents import PODMAN_RELEASE, release
 from simulator.engine import Engine
 from simulator.inflict import serve
 from simulator.wire import Connection
@@ -126,7 +126,7 @@ class Server:
 
 def server_headers(engine: Engine) -> bytes:
     """Return the headers that every answer of an engine carries, with the empty line that ends them."""
-    name = "Libpod/5.4.0" if engine.podman else f"Docker/{release(engine.api_version)}"
+    name = f"Libpod/{PODMAN_RELEASE}" if engine.podman else f"Docker/{release(engine.api_version)}"
     return f"Api-Version: {engine.api_version}\r\nOstype: linux\r\nServer: {name} (linux)\r\n\r\n".encode()
 
 

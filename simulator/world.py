@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.container import Container
+from simulator.documents import Dialect
 from simulator.filters import Filters, container_passes
 from simulator.listing import Listing
 
@@ -15,10 +16,10 @@ from simulator.listing import Listing
 class World:
     """Containers by ID, oldest first. Thread-safe; whoever makes several changes at once holds `lock`."""
 
-    def __init__(self, *, modern: bool) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         self.lock = threading.RLock()
         self._containers: dict[str, Container] = {}
-        self._listing = Listing(self._containers, modern=modern)
+        self._listing = Listing(self._containers, dialect)
         self._last_created = 0
 
     @property

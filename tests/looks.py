@@ -86,7 +86,8 @@ class Look:
             {
                 row.id: said[row.id].details_of
                 for row in self.rows
-                if said[row.id].details_state == DetailsState.OWED or said[row.id].details_of != row.container_id
+                if said[row.id].details_state in (DetailsState.OWED, DetailsState.YOUNG)
+                or said[row.id].details_of != row.container_id
             },
         )
 

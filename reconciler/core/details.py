@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from reconciler.core.causes import news, short
-from reconciler.core.inspects import ROUNDING, listed_end, listed_start
+from reconciler.core.causes import differences, news, short
+from reconciler.core.inspects import ROUNDING, YOUNG_FOR, listed_end, listed_start
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.observation import PAUSED, RESTARTING, RUNNING, Details
 from reconciler.core.plan import Change, Inspect, Kind, Plan
 
 Answers = Mapping[str, Details | DetailsState]
 """By container id, what an inspect told, or the state of the details if it failed. Others were not inspected."""
+LONGEST_PASS = timedelta(minutes=1)
+"""No inspect comes later than this after its listing."""
 
 
 def merge_details(plan: Plan, wanted: Sequence[Change], answers: Answers, answered_at: datetime | None) -> Plan:
@@ -28,23 +30,52 @@ def merge_details(plan: Plan, wanted: Sequence[Change], answers: Answers, answer
     changes = {change.after.id: change for change in plan.changes}
     for change in wanted:
         answer = answers.get(change.after.container_id, DetailsState.OWED)
-        told = _told(change, answer) if isinstance(answer, Details) else _untold(change, answer, answered_at)
+        if isinstance(answer, Details):
+            told = _told(change, answer, answered_at)
+        else:
+            told = _untold(change, answer, answered_at)
         changes |= {told.after.id: told} if told else {}
     return replaced(plan, changes=tuple(sorted(changes.values(), key=lambda change: change.after.id)))
 
 
-def _told(change: Change, details: Details) -> Change | None:
+def _told(change: Change, details: Details, answered_at: datetime | None) -> Change | None:
     """Return the change with what an inspect tells, or None if it tells nothing new."""
-    told = LastInspect.told(change.after.container_id, details)
-    after = replace(change.after, exit_code=_exit_code(change, details))
+    told = LastInspect.told(change.after.container_id, details, _how_told(details, answered_at))
+    after = replace(change.after, exit_code=_exit_code(change, details), health=_health(change, details))
     restarts = _restarts(change, details)
     if told == change.known and after == change.after:
         return None
     if restarts and not change.is_rebinding:
         cause = ", ".join(filter(None, (change.cause, _restart_news(change, details))))
         change = replaced(change, kind=Kind.RESTART, cause=cause)
+    if after.health != change.after.health:
+        change = _with_health_news(change, after.health)
     change = replaced(change, after=after, details=told, restarts=restarts)
     return replaced(change, cause=_cause(change, f"details of container {short(after.container_id)} are known"))
+
+
+def _how_told(details: Details, answered_at: datetime | None) -> DetailsState:
+    """Tell whether the container has to be asked once more, because it has just started or ended."""
+    moments = [moment for moment in (details.started_at, details.finished_at) if moment]
+    if answered_at is None or not moments:
+        return DetailsState.TOLD
+    age = answered_at - max(moments)
+    # a moment that lies far ahead comes from a clock that was set back since: it would be young for ever
+    return DetailsState.YOUNG if -LONGEST_PASS < age < YOUNG_FOR else DetailsState.TOLD
+
+
+def _health(change: Change, details: Details) -> str:
+    """Return the listing's health, or the inspect's if the daemon's listings never tell it."""
+    return details.health if change.observation and change.observation.hides_health else change.after.health
+
+
+def _with_health_news(change: Change, health: str) -> Change:
+    """Return the change as one of health, too: only an inspect has told it."""
+    if change.kind is Kind.CREATE:
+        return change
+    told = differences(change.after, replace(change.after, health=health))
+    kind = Kind.UPDATE if change.kind is Kind.DETAIL else change.kind
+    return replaced(change, kind=kind, cause=", ".join(filter(None, (change.cause, told))))
 
 
 def _exit_code(change: Change, details: Details) -> int | None:
@@ -75,7 +106,7 @@ def _has_new_start(known: LastInspect, details: Details) -> bool:
     if known.started_at is None or details.started_at is None:
         return False
     # a start that no inspect has told comes from a listing, which rounds it
-    least = timedelta() if known.details_state == DetailsState.TOLD else ROUNDING
+    least = timedelta() if known.details_state in (DetailsState.TOLD, DetailsState.YOUNG) else ROUNDING
     return details.started_at - known.started_at > least
 
 
@@ -97,8 +128,7 @@ def _restart_news(change: Change, details: Details) -> str:
 def _untold(change: Change, state: DetailsState, answered_at: datetime | None) -> Change | None:
     """Return the change with what stays known after an inspect that told nothing; None if the row says so already."""
     container_id, is_changed = change.after.container_id, change.inspect is Inspect.CHANGED
-    is_owed_anyway = change.before is None if is_changed else change.known is None or change.after.state == RESTARTING
-    if state is DetailsState.OWED and is_owed_anyway:
+    if state is DetailsState.OWED and _is_owed_anyway(change):
         return None
     known = change.known if change.known and change.known.details_of == container_id else LastInspect()
     if is_changed:
@@ -117,6 +147,14 @@ def _untold(change: Change, state: DetailsState, answered_at: datetime | None) -
         return None
     change = replaced(change, details=details)
     return replaced(change, cause=_cause(change, f"details of container {short(container_id)} are {state}"))
+
+
+def _is_owed_anyway(change: Change) -> bool:
+    """Tell whether a later pass inspects the container even if the row does not say that it is owed."""
+    if change.inspect is Inspect.CHANGED:
+        return change.before is None
+    known = change.known
+    return known is None or change.after.state == RESTARTING or known.details_state == DetailsState.YOUNG
 
 
 def _cause(change: Change, nothing_else: str) -> str:

@@ -135,7 +135,7 @@ def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting |
         identity.role,
         observation.image,
         observation.port,
-        observation.health,
+        observation.health or "",
         observation.exit_code,
     )
     if identity.instance:

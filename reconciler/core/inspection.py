@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from reconciler.core.listing import begins
-from reconciler.core.observation import MAX_NUMBER, Details
+from reconciler.core.observation import HEALTHS, MAX_NUMBER, STOPPING, Details
 
 FIRST_YEAR = 1970
 """A moment before this year means that nothing happened: Go's zero time is in the year 1."""
@@ -21,13 +21,24 @@ class BadInspection(ValueError):
     """The body does not describe a container, or one of its fields cannot be stored."""
 
 
+class _Health(msgspec.Struct):
+    Status: str = ""
+
+
 class _State(msgspec.Struct):
+    Status: str = ""
     Running: bool = False
     Restarting: bool = False
     OOMKilled: bool = False
     ExitCode: int = 0
     StartedAt: str | None = None
     FinishedAt: str | None = None
+    Health: _Health | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether the process lives. Podman says of one that is stopping that it does not run."""
+        return self.Running or self.Status == STOPPING
 
 
 class _Container(msgspec.Struct):
@@ -48,13 +59,14 @@ def decode_details(body: bytes) -> Details:
     started_at = _moment("State.StartedAt", state.StartedAt)
     # A container between two attempts counts as running for its daemon, but its process has ended. A container that
     # could not be started has an exit code that is not 0, such as 127; there, 0 means nothing.
-    has_ended = state.Restarting or (not state.Running and (started_at is not None or state.ExitCode != 0))
+    has_ended = state.Restarting or (not state.is_up and (started_at is not None or state.ExitCode != 0))
     return Details(
         exit_code=_number("State.ExitCode", state.ExitCode, -MAX_NUMBER) if has_ended else None,
         oom_killed=state.OOMKilled,
         restart_count=_number("RestartCount", said.RestartCount, 0),
         started_at=started_at,
         finished_at=_moment("State.FinishedAt", state.FinishedAt),
+        health=state.Health.Status if state.Health and state.Health.Status in HEALTHS else "",
     )
 
 

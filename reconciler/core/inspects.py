@@ -23,6 +23,10 @@ MOST_IN_VAIN = 3
 """How many more inspects may fail than succeed in one pass, for each reason to inspect."""
 ROUNDING = timedelta(seconds=2)
 """A listing's ages and a daemon's `Date` are in whole seconds."""
+YOUNG_FOR = ROUNDING + timedelta(seconds=1)
+"""If details were told sooner than this after a start or an end, a listing might not show another one after that."""
+RIPE_SECONDS = 4
+"""From this age on, in a listing's whole seconds, details are told later than YOUNG_FOR after the start or the end."""
 
 _ENDED = frozenset({STOPPED, RESTARTING})
 
@@ -51,7 +55,7 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     rows = {row.id: row for row in table.rows}
     found: dict[Inspect, list[Sighting]] = defaultdict(list)
     for sighting in sightings:
-        inspect = _inspect_of(sighting, table.owed.get(sighting.row.id))
+        inspect = _inspect_of(sighting, table.owed.get(sighting.row.id), rows.get(sighting.row.id))
         if inspect is not Inspect.NOTHING and _has_its_row(sighting, changes, rows):
             found[inspect].append(sighting)
     changed = [change for change in changes.values() if change.inspect is Inspect.CHANGED]
@@ -64,13 +68,14 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     ]
 
 
-def _inspect_of(sighting: Sighting, details_of: str | None) -> Inspect:
+def _inspect_of(sighting: Sighting, details_of: str | None, row: Row | None) -> Inspect:
     """Return what an inspect of this container is for, apart from the plan; `details_of` is None if none is owed."""
     if details_of is not None:
         return Inspect.OWED if details_of in ("", sighting.row.container_id) else Inspect.CHANGED
     observation = sighting.observation
     is_young = observation.up_seconds is not None or observation.ended_seconds is not None
-    return Inspect.SUSPECTED if is_young or sighting.row.state == RESTARTING else Inspect.NOTHING
+    has_check = observation.hides_health and row is not None and bool(row.health)
+    return Inspect.SUSPECTED if is_young or has_check or sighting.row.state == RESTARTING else Inspect.NOTHING
 
 
 def _has_its_row(sighting: Sighting, changes: Mapping[str, Change], rows: Mapping[str, Row]) -> bool:
@@ -115,11 +120,32 @@ def worth_asking(
 ) -> list[Change]:
     """Return the changes with what their rows say so far (`known`, by row id), without those that need no inspect."""
     changes = [replaced(change, known=known.get(change.after.id)) for change in wanted]
-    return [
-        change
-        for change in changes
-        if change.inspect is not Inspect.SUSPECTED or _may_have_restarted(change, answered_at)
-    ]
+    return [change for change in changes if _is_worth_asking(change, answered_at)]
+
+
+def _is_worth_asking(change: Change, answered_at: datetime | None) -> bool:
+    """Tell whether an inspect may tell something new."""
+    is_young = change.known is not None and change.known.details_state == DetailsState.YOUNG
+    if change.inspect is Inspect.CHANGED or (change.inspect is Inspect.OWED and not is_young):
+        return True
+    is_due = is_young and _is_ripe(change)
+    return is_due or _may_have_restarted(change, answered_at) or _may_have_other_health(change)
+
+
+def _may_have_other_health(change: Change) -> bool:
+    """Tell whether the container has a health check of whose outcome its daemon's listing tells nothing."""
+    is_stuck = change.known is not None and change.known.details_state == DetailsState.STUCK
+    hides = change.observation is not None and change.observation.hides_health
+    return hides and change.after.health != "" and not is_stuck
+
+
+def _is_ripe(change: Change) -> bool:
+    """Tell whether the container is old enough that the next answer about it settles when it started or ended."""
+    seen = change.observation
+    if seen is None:
+        return True
+    age = seen.ended_seconds if seen.up_seconds is None else seen.up_seconds
+    return age is None or age >= RIPE_SECONDS
 
 
 def _may_have_restarted(change: Change, answered_at: datetime | None) -> bool:
@@ -134,7 +160,8 @@ def _may_have_restarted(change: Change, answered_at: datetime | None) -> bool:
     if change.after.state == RESTARTING:
         return not is_stuck
     is_up = change.after.state == RUNNING
-    last = known.started_at if is_up else known.finished_at
+    # one that ran when it was inspected has told no end, or an older one; it has ended after that start at least
+    last = known.started_at if is_up else known.finished_at or known.started_at
     listed = listed_start(change, answered_at) if is_up else listed_end(change, answered_at)
     if listed is None:
         return False

@@ -18,6 +18,9 @@ class DetailsState(StrEnum):
 
     TOLD = "told"
     """The last inspect told them."""
+    YOUNG = "young"
+    """The last inspect told them so soon after a start or an end that no listing could show another one after it.
+    The container is asked once more when it is older."""
     OWED = "owed"
     """No inspect has told them as they are now; a later pass asks again."""
     STUCK = "stuck"
@@ -49,11 +52,11 @@ class LastInspect(Struct, frozen=True, gc=False):
         }
 
     @classmethod
-    def told(cls, container_id: str, details: Details) -> "LastInspect":
-        """Return the columns for an answer. The exit code is not among them: it has a column of its own."""
+    def told(cls, container_id: str, details: Details, state: DetailsState = DetailsState.TOLD) -> "LastInspect":
+        """Return the columns for an answer. Exit code and health are not among them: they have columns of their own."""
         return cls(
             container_id,
-            DetailsState.TOLD,
+            state,
             details.oom_killed,
             details.restart_count,
             details.started_at,

@@ -17,6 +17,7 @@ from reconciler.core.observation import (
     MAX_PORT,
     MAX_STATE_CHARS,
     OWN_STATES,
+    RUNNING,
     Observation,
     Reason,
     Skip,
@@ -74,13 +75,18 @@ _items = msgspec.json.Decoder(list[Raw])
 _item = msgspec.json.Decoder(_Item)
 
 
-def decode_listing(body: bytes) -> Snapshot:
-    """Return what a listing says. Raises BadListing if the body is not a JSON list."""
+def decode_listing(body: bytes, *, tells_health: bool = True) -> Snapshot:
+    """Return what a listing says. Raises BadListing if the body is not a JSON list.
+
+    If the daemon's listings never tell health, as Podman's, health is None where nothing is said about it.
+    """
+    unsaid_health = "" if tells_health else None
     observations: dict[str, Observation] = {}
     refusals: list[Skip] = []
     for item in _split(body):
         try:
-            observation = _observation(_item.decode(item) if isinstance(item, Raw) else convert(item, _Item))
+            read = _item.decode(item) if isinstance(item, Raw) else convert(item, _Item)
+            observation = _observation(read, unsaid_health)
         except (ValueError, RecursionError) as error:
             refusals.append(_refusal(item, _problem(error)))
             continue
@@ -138,7 +144,7 @@ def _problem(error: Exception) -> str:
     return "it is nested too deep to read" if isinstance(error, RecursionError) else str(error)
 
 
-def _observation(item: _Item) -> Observation:
+def _observation(item: _Item, unsaid_health: str | None) -> Observation:
     """Return what an item says. Raises ValueError if it cannot be used."""
     state = normalise_state(item.State)
     _check_texts(item.Id, item.Image, state)
@@ -158,7 +164,7 @@ def _observation(item: _Item) -> Observation:
         item.Labels or {},
         main_port(ports) if ports else 0,
         item.Created,
-        _health(item.Health) or status.health,
+        (_health(item.Health) or status.health or unsaid_health) if state == RUNNING else "",
         status.exit_code,
         status.up_seconds,
         status.ended_seconds,

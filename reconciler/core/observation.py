@@ -23,6 +23,8 @@ MISSING, MOVED, FAILED, GONE = "missing", "moved", "failed", "gone"
 OWN_STATES = frozenset({MISSING, MOVED, FAILED, GONE})
 """States that only the plan, a deployer and the history may say, and no daemon."""
 RUNNING, RESTARTING, PAUSED, STOPPED = "running", "restarting", "paused", "stopped"
+STOPPING = "stopping"
+"""Podman's word for a container that was told to end, and still lives."""
 
 HEALTHS = frozenset({"starting", "healthy", "unhealthy"})
 MAX_NUMBER = 2**31 - 1
@@ -33,7 +35,7 @@ _SECONDS = r"(?:(\d{1,2}) seconds?|(Less than a second))"
 _UP = re.compile(rf"Up {_SECONDS}")
 _ENDED = re.compile(rf"(?:Exited|Restarting) \((-?\d{{1,10}})\)(?: {_SECONDS} ago)?")
 _STOPPED = frozenset({"exited", "dead", STOPPED})
-_LIVE = frozenset({RUNNING, RESTARTING, PAUSED, "created"})
+_LIVE = frozenset({RUNNING, RESTARTING, PAUSED, STOPPING, "created"})
 
 
 class Reason(StrEnum):
@@ -54,6 +56,8 @@ class Reason(StrEnum):
 class Observation(Struct, frozen=True, gc=False):
     """One listed container, in our own terms; `created` is in unix seconds, port 0 means none.
 
+    `health` is empty if the container has no health check or does not run, and None if its daemon's listings
+    never tell health.
     `up_seconds` is how long it has been up, and `ended_seconds` how long ago it ended, by its daemon's own
     clock and rounded down. They are None from one minute on, and if they do not apply.
     """
@@ -65,15 +69,20 @@ class Observation(Struct, frozen=True, gc=False):
     labels: Mapping[str, str]
     port: int
     created: int
-    health: str = ""
+    health: str | None = ""
     exit_code: int | None = None
     up_seconds: int | None = None
     ended_seconds: int | None = None
 
     @property
     def is_live(self) -> bool:
-        """Tell whether the container runs or is about to."""
+        """Tell whether the container runs, or is about to, or is still ending."""
         return self.state in _LIVE
+
+    @property
+    def hides_health(self) -> bool:
+        """Tell whether the container may have a health that its daemon's listing does not tell."""
+        return self.health is None and self.state == RUNNING
 
     def skip(self, reason: Reason, detail: str) -> "Skip":
         """Return a skip: this pass leaves the container alone, and why."""
@@ -84,7 +93,7 @@ class Details(Struct, frozen=True, gc=False):
     """What only an inspect tells about a container. Times are by the daemon's own clock; None: it did not happen.
 
     `exit_code` belongs to its last end; None while it is up, or if it was never started. `restart_count`
-    counts the restarts by its restart policy.
+    counts the restarts by its restart policy. `health` is empty if it has no health check.
     """
 
     exit_code: int | None
@@ -92,6 +101,7 @@ class Details(Struct, frozen=True, gc=False):
     restart_count: int
     started_at: datetime | None
     finished_at: datetime | None
+    health: str = ""
 
 
 class Skip(NamedTuple):

@@ -36,7 +36,7 @@ class Inspect(StrEnum):
     CHANGED = "changed"
     """Its state, exit code or identity has changed, so the stored details no longer describe it."""
     SUSPECTED = "suspected"
-    """It may have been restarted since it was last inspected."""
+    """It may have been restarted since it was last inspected, or its health may have changed."""
     OWED = "owed"
     """An earlier pass did not get its details."""
 
@@ -187,15 +187,21 @@ def _update(before: Row, sighting: Sighting) -> Change | None:
             proxy_route_id=before.proxy_route_id,
             npm_proxy_id=before.npm_proxy_id,
         )
-    if after.exit_code is None and _binding(before) == _binding(after):
-        # an inspect may have told it, as after a failed start; a listing without an exit code does not remove it
-        after = replace(after, exit_code=before.exit_code)
+    if _binding(before) == _binding(after):
+        after = _keep_what_listings_omit(before, after, sighting.observation)
     if after == before:
         return None
     has_changed = (_binding(before), before.exit_code) != (_binding(after), after.exit_code)
     inspect = Inspect.CHANGED if has_changed else Inspect.NOTHING
     cause = differences(before, after)
     return Change(Kind.UPDATE, before, after, sighting.copies, cause, sighting.observation, inspect, path=sighting.path)
+
+
+def _keep_what_listings_omit(before: Row, after: Row, observation: Observation) -> Row:
+    """Return the row with what only an inspect tells: an exit code after a failed start, and health on Podman."""
+    exit_code = before.exit_code if after.exit_code is None else after.exit_code
+    health = before.health if observation.hides_health else after.health
+    return replace(after, exit_code=exit_code, health=health)
 
 
 def _binding(row: Row) -> tuple[str, str]:

@@ -134,7 +134,8 @@ class Session:
         with self._engine.translate_errors():
             try:
                 answer = self._ask("/containers/json?all=1", self._listing_allowance())
-                return replace(decode_listing(answer.body), answered_at=decode_date(answer.date))
+                snapshot = decode_listing(answer.body, tells_health=not self._is_podmans(answer))
+                return replace(snapshot, answered_at=decode_date(answer.date))
             except BadListing as error:
                 raise Trouble(str(error)) from error
 
@@ -146,7 +147,7 @@ class Session:
         with self._engine.translate_errors():
             deadline = Deadline(min(timeout_seconds, self._engine.timeout_seconds), timeout_seconds)
             answer = self._ask("/info", _SELF_DESCRIPTION, deadline)
-            if answer.server.startswith("Libpod/") or self.version().is_podmans:
+            if self._is_podmans(answer):
                 return ""
             return decode_engine_id(answer.body)
 
@@ -183,6 +184,10 @@ class Session:
     def close(self) -> None:
         """End the conversation."""
         self._connection.close()
+
+    def _is_podmans(self, answer: Answer) -> bool:
+        """Tell whether Podman gave this answer; a proxy may hide its name, so /version is asked as well."""
+        return answer.server.startswith("Libpod/") or self.version().is_podmans
 
     def _listing_allowance(self) -> Allowance:
         most_bytes = self._engine.max_listing_bytes

@@ -165,7 +165,7 @@ class Container(Deployed):
         # a deployer that writes SQL need not know of a column that came later
         db_default=DetailsState.OWED.value,
         editable=False,
-        help_text="Told by an inspect, owed by a later one, or the daemon was stuck on the container.",
+        help_text="Told by an inspect (young: once more), owed by a later one, or the daemon was stuck on it.",
     )
     label_path = models.CharField(
         max_length=16,

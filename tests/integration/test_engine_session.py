@@ -346,7 +346,7 @@ def test_an_engine_tells_what_it_is(simulator: Server) -> None:
 
 def test_podman_tells_what_it_is(simulator: Server) -> None:
     about = client_of(simulator.serve(Engine(podman=True))).about()
-    assert (about.product, about.version, about.engine_id) == ("Podman", "5.4.0", "")
+    assert (about.product, about.version, about.engine_id) == ("Podman", "5.4.2", "")
 
 
 @pytest.mark.parametrize("path", ["/version", "/info", "/containers/json"])

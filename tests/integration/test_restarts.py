@@ -176,15 +176,15 @@ def test_a_loop_that_a_daemon_never_calls_restarting_is_counted_by_ticks_alone(l
     assert (restarts(), web().restart_count) == ([10, 10, 10, 10], 50)
 
 
-def test_a_container_that_stays_stopped_is_inspected_once(local: Host) -> None:
+def test_a_container_that_stays_stopped_is_inspected_once_and_once_more_when_it_is_older(local: Host) -> None:
     """I10."""
     told = {"web": details(exit_code=1, finished_at=STARTED)}
     engine = FakeEngine(details=dict(told))
-    for seconds in (0, 1, 20, 40):
+    for seconds in (0, 1, 20, 40, 59):
         engine.containers = [container("web", WEB, state="stopped", exit_code=1, ended_seconds=seconds)]
         engine.answered_at = STARTED + timedelta(seconds=seconds)
         look(engine)
-    assert len(engine.inspected) == 1
+    assert engine.inspected == [cid("web")] * 2
 
 
 # many inspects in vain

@@ -17,6 +17,13 @@ def test_the_live_container_wins_its_row_over_a_newer_dead_one() -> None:
     )
 
 
+def test_a_container_that_is_stopping_still_lives_and_keeps_its_row_over_a_newer_dead_one() -> None:
+    """Podman's word for a container that was told to end."""
+    dead = container("newer", WEB, state="stopped", created=2)
+    plan = plan_of([], [dead, container("ending", WEB, state="stopping", created=1)])
+    assert [(c.after.container_id, c.after.state) for c in plan.changes] == [(cid("ending"), "stopping")]
+
+
 def test_the_newest_of_two_live_containers_wins() -> None:
     plan = plan_of([], [container("new", WEB, created=2), container("old", WEB, created=1)])
     assert [c.after.container_id for c in plan.changes] == [cid("new")]

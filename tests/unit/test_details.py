@@ -80,6 +80,81 @@ def test_a_new_container_beside_an_old_one_whose_details_are_owed_is_one_change(
     assert (change.kind, change.after.container_id) == (Kind.UPDATE, cid("new"))
 
 
+# an answer that came soon after a start or an end
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [(0, "young"), (2.9, "young"), (3, "told"), (-5, "young"), (-60, "told")],
+)
+def test_details_that_are_told_just_after_a_start_are_young(age: float, state: str) -> None:
+    """A moment far ahead of the listing comes from a clock that was set."""
+    change = Look([], [container("web", WEB)]).change(answer(started_at=ANSWERED - timedelta(seconds=age)))
+    assert change.details is not None
+    assert change.details.details_state == state
+
+
+def test_details_that_are_told_just_after_an_end_are_young() -> None:
+    stopped = container("web", WEB, state="stopped", exit_code=1)
+    change = of_web(RUNNING_WEB, stopped).change(answer(exit_code=1, finished_at=ANSWERED))
+    assert change.details == known(details_state=DetailsState.YOUNG, finished_at=ANSWERED)
+
+
+def test_young_details_that_are_confirmed_are_no_step_of_the_history() -> None:
+    began = ANSWERED - timedelta(seconds=9)
+    young = known(details_state=DetailsState.YOUNG, started_at=began)
+    change = of_web(RUNNING_WEB, container("web", WEB, up_seconds=9), young).change(answer(started_at=began))
+    assert (change.kind, change.details, change.is_told) == (Kind.DETAIL, known(started_at=began), False)
+
+
+def test_young_details_stay_so_if_an_inspect_fails() -> None:
+    young = known(details_state=DetailsState.YOUNG)
+    assert of_web(RUNNING_WEB, container("web", WEB), young).learnt({}).changes == ()
+
+
+# health that listings do not tell
+
+
+def test_the_inspects_health_is_the_rows_if_listings_do_not_tell() -> None:
+    before = row("shop:web", "web", health="starting")
+    change = of_web(before, container("web", WEB, health=None)).change(answer(health="healthy"))
+    assert (change.kind, change.after.health, change.is_step) == (Kind.UPDATE, "healthy", True)
+    assert change.cause == "health starting → healthy"
+
+
+def test_a_new_row_has_the_inspects_health_if_listings_do_not_tell() -> None:
+    change = Look([], [container("web", WEB, health=None)]).change(answer(health="starting"))
+    assert (change.kind, change.after.health, change.cause) == (
+        Kind.CREATE,
+        "starting",
+        f"container {cid('web')[:12]} (web) is running",
+    )
+
+
+def test_a_start_goes_with_the_health_that_the_inspect_tells() -> None:
+    change = of_web(STOPPED_WEB, container("web", WEB, health=None)).change(answer(health="starting"))
+    assert (change.kind, change.after.health) == (Kind.UPDATE, "starting")
+    assert change.cause == "state stopped → running, exit_code 1 → none, health none → starting"
+
+
+def test_health_that_listings_do_not_tell_stays_until_an_inspect_tells_another() -> None:
+    """I10."""
+    before = row("shop:web", "web", health="healthy")
+    assert of_web(before, container("web", WEB, health=None)).plan().changes == ()
+    assert of_web(before, container("web", WEB, health=None)).learnt(answer(health="healthy")).changes == ()
+
+
+def test_a_listing_that_tells_health_counts_more_than_an_inspect_a_moment_later() -> None:
+    change = of_web(STOPPED_WEB, container("web", WEB, health="healthy")).change(answer(health="unhealthy"))
+    assert change.after.health == "healthy"
+
+
+def test_a_container_that_has_ended_has_no_health() -> None:
+    before = row("shop:web", "web", health="healthy")
+    stopped = container("web", WEB, state="stopped", exit_code=1, health=None)
+    assert of_web(before, stopped).change(answer(exit_code=1, health="unhealthy")).after.health == ""
+
+
 # no answer
 
 

@@ -47,6 +47,7 @@ def test_a_container_that_was_killed_says_when_and_how() -> None:
         (RUNNING | {"Paused": True, "ExitCode": 1}, None),
         (RUNNING | {"Restarting": True, "ExitCode": 1}, 1),
         (EXITED | {"Restarting": True, "ExitCode": 1}, 1),
+        (EXITED | {"Status": "stopping", "ExitCode": 0}, None),
         (EXITED | {"ExitCode": 0}, 0),
         (EXITED | {"ExitCode": -1}, -1),
         (EXITED, 0),
@@ -57,6 +58,14 @@ def test_a_container_that_was_killed_says_when_and_how() -> None:
 )
 def test_only_a_container_that_has_ended_has_an_exit_code(state: dict[str, Any], exit_code: int | None) -> None:
     assert inspected(state).exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("said", "health"),
+    [({"Status": "unhealthy"}, "unhealthy"), ({"Status": "none"}, ""), ({"Status": "odd"}, ""), ({}, ""), (None, "")],
+)
+def test_an_inspect_tells_what_the_health_check_found(said: object, health: str) -> None:
+    assert inspected(RUNNING | {"Health": said}).health == health
 
 
 @pytest.mark.parametrize(

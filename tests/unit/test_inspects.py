@@ -153,6 +153,67 @@ def test_a_start_at_the_end_of_time_is_compared_like_any_other(year: int) -> Non
     assert asked([RUNNING_WEB], [container("web", WEB, up_seconds=3)], web=odd) == (["web"] if year == 1970 else [])
 
 
+@pytest.mark.parametrize(("started", "is_later"), [(60, True), (4, False)])
+def test_a_stopped_container_whose_inspect_found_it_running_has_ended_after_that_start(
+    started: int, is_later: bool
+) -> None:
+    """A loop that restarts at once may run at each inspect, and be stopped at each look."""
+    seen = container("web", WEB, state="stopped", exit_code=1, ended_seconds=3)
+    known_start = known(started_at=ANSWERED - timedelta(seconds=started), finished_at=None)
+    assert asked([STOPPED_WEB], [seen], web=known_start) == (["web"] if is_later else [])
+
+
+# a container that was inspected just after it had started or ended
+
+
+def young(**columns: object) -> LastInspect:
+    return known("web", details_state=DetailsState.YOUNG, **columns)
+
+
+@pytest.mark.parametrize(("age", "is_asked"), [(0, False), (3, False), (4, True), (None, True)])
+def test_a_container_that_had_just_started_is_inspected_once_more_when_it_is_older(
+    age: int | None, is_asked: bool
+) -> None:
+    """A restart less than a second after a start looks like that start in every listing."""
+    began = young(started_at=ANSWERED - timedelta(seconds=age or 0))
+    assert asked([RUNNING_WEB], [container("web", WEB, up_seconds=age)], web=began) == (["web"] if is_asked else [])
+
+
+@pytest.mark.parametrize(("age", "is_asked"), [(0, False), (3, False), (4, True), (None, True)])
+def test_a_container_that_had_just_ended_is_inspected_once_more_when_that_is_longer_ago(
+    age: int | None, is_asked: bool
+) -> None:
+    ended = young(finished_at=ANSWERED - timedelta(seconds=age or 0))
+    seen = container("web", WEB, state="stopped", exit_code=1, ended_seconds=age)
+    assert asked([STOPPED_WEB], [seen], web=ended) == (["web"] if is_asked else [])
+
+
+def test_a_container_that_had_just_started_is_inspected_at_once_if_a_listing_shows_a_later_start() -> None:
+    began = young(started_at=ANSWERED - timedelta(seconds=10))
+    assert asked([RUNNING_WEB], [container("web", WEB, up_seconds=0)], web=began) == ["web"]
+
+
+# health that listings do not tell
+
+
+@pytest.mark.parametrize(("health", "is_asked"), [("healthy", True), ("unhealthy", True), ("", False)])
+def test_a_container_with_a_health_check_is_inspected_at_every_look_if_listings_do_not_tell(
+    health: str, is_asked: bool
+) -> None:
+    names = asked([row("shop:web", "web", health=health)], [container("web", WEB, health=None)], web=known())
+    assert names == (["web"] if is_asked else [])
+
+
+def test_a_container_that_does_not_run_is_not_inspected_for_its_health() -> None:
+    paused = row("shop:web", "web", state="paused", health="healthy")
+    assert asked([paused], [container("web", WEB, state="paused", health=None)], web=known()) == []
+
+
+def test_a_stuck_container_is_not_inspected_for_its_health() -> None:
+    seen = container("web", WEB, health=None)
+    assert asked([row("shop:web", "web", health="healthy")], [seen], web=known("web", **STUCK)) == []
+
+
 # a container on which the daemon was stuck
 
 
@@ -230,3 +291,8 @@ def test_nothing_is_asked_of_nothing() -> None:
 def test_a_row_that_went_away_meanwhile_is_not_suspected_of_a_restart() -> None:
     suspected = Change(Kind.DETAIL, row("shop:web", "web"), row("shop:web", "web"), False, "", None, Inspect.SUSPECTED)
     assert worth_asking([suspected], {}, ANSWERED) == []
+
+
+def test_a_young_container_of_which_nothing_was_seen_is_asked_about() -> None:
+    owed_once_more = Change(Kind.DETAIL, RUNNING_WEB, RUNNING_WEB, False, "", None, Inspect.OWED)
+    assert len(worth_asking([owed_once_more], {"shop:web": young()}, ANSWERED)) == 1

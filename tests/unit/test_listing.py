@@ -100,6 +100,21 @@ def test_health_of_its_own_counts_more_than_that_in_the_status() -> None:
     assert seen(Health={"Status": "unhealthy"}, Status="Up 2 hours (healthy)").health == "unhealthy"
 
 
+@pytest.mark.parametrize("state", ["exited", "paused", "dead"])
+def test_a_container_that_does_not_run_has_no_health_whatever_was_found_last(state: str) -> None:
+    """From API 1.52 on, a stopped container with a health check is listed as unhealthy."""
+    assert seen(State=state, Health={"Status": "unhealthy"}, Status="Exited (0) 2 hours ago").health == ""
+
+
+def test_health_is_not_known_where_listings_never_tell_it() -> None:
+    """So does Podman; if one says it after all, it is taken."""
+    items = [{"Id": "a" * 64, "State": "running", "Status": "Up 2 hours"}]
+    items += [{"Id": "b" * 64, "State": "running", "Status": "Up 2 hours (healthy)"}]
+    items += [{"Id": "c" * 64, "State": "exited", "Status": "Exited (0) 2 hours ago"}]
+    found = decode_listing(json.dumps(items).encode(), tells_health=False).observations
+    assert [each.health for each in found] == [None, "healthy", ""]
+
+
 def test_a_status_that_is_too_long_says_nothing() -> None:
     assert seen(Status="Up 3 seconds" + " " * 244).up_seconds == 3
     assert seen(Status="Up 3 seconds" + " " * 245).up_seconds is None

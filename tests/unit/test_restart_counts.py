@@ -87,6 +87,15 @@ def test_a_suspicion_that_an_inspect_clears_leaves_the_listings_change_as_it_is(
     assert look.learnt(answer()) == look.plan()
 
 
+def test_a_restart_less_than_a_second_after_a_start_is_in_the_history() -> None:
+    """Every listing shows the same age; the inspect that comes once more tells them apart."""
+    began = ANSWERED - timedelta(seconds=5)
+    young = known(details_state=DetailsState.YOUNG, started_at=began)
+    look = of_web(RUNNING_WEB, container("web", WEB, up_seconds=4), young)
+    change = look.change(answer(started_at=began + timedelta(milliseconds=700)))
+    assert (change.kind, change.restarts) == (Kind.RESTART, 1)
+
+
 # a start by hand sets the count back to nothing
 
 
@@ -142,4 +151,4 @@ def test_the_new_start_of_a_restart_that_was_counted_is_not_counted_again() -> N
     """The count grows when a container ends, and its start moves when it is up again."""
     change = of_web(RUNNING_WEB, YOUNG, known(restart_count=2)).change(answer(restart_count=2, started_at=ANSWERED))
     assert (change.kind, change.restarts, change.is_step) == (Kind.DETAIL, 0, False)
-    assert change.details == known(restart_count=2, started_at=ANSWERED)
+    assert change.details == known(restart_count=2, started_at=ANSWERED, details_state=DetailsState.YOUNG)
