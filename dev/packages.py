@@ -16,6 +16,7 @@ SSHD_PACKAGES = ("openssh-server",)
 BROWSER_PACKAGES = ("chromium", "chromium-driver")
 NPM_PACKAGES = ("npm",)
 PROMETHEUS_PACKAGES = ("prometheus",)
+FAKETIME_PACKAGES = ("faketime",)
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -74,6 +75,17 @@ def install_prometheus() -> bool:
 def has_prometheus() -> bool:
     """Tell whether Prometheus and promtool are there."""
     return bool(find_program("prometheus") and find_program("promtool"))
+
+
+def install_faketime() -> Path | None:
+    """Install libfaketime, which gives a process a clock of its own, if it is absent; return its file for threads."""
+    if _faketime() is None and can_install():
+        install(FAKETIME_PACKAGES, why="no libfaketime here")
+    return _faketime()
+
+
+def _faketime() -> Path | None:
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def static_busybox() -> Path | None:

@@ -64,6 +64,23 @@ class Postgres:
             shutil.rmtree(self.home, ignore_errors=True)
             self.home = None
 
+    def kill(self) -> None:
+        """Kill the server, as a crash would; restart() brings it back at the same address, with its data."""
+        if self._child is not None:
+            self._child.kill()
+
+    def restart(self) -> None:
+        """Start the server again after kill()."""
+        if self._child is not None:
+            self._child.start(self._answers, timeout_seconds=START_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Return the server's process id, which is its process group's too; it must have been started."""
+        if self._child is None:
+            raise ServiceError("postgres was not started; call start() first")
+        return self._child.pid
+
     def __enter__(self) -> Self:
         """Start the server."""
         return self.start()

@@ -39,6 +39,13 @@ class Valkey:
         """Tell whether the server is alive."""
         return self._child is not None and self._child.running
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the server's process group; it must have been started."""
+        if self._child is None:
+            raise ServiceError("valkey was not started; call start() first")
+        return self._child.pid
+
     def start(self) -> Self:
         """Start the server and return once it answers."""
         if self.running:
