@@ -81,8 +81,9 @@ class Fleet:
         return [*always, self._start, self._start, self._start]
 
     def _add(self, host: str, labels: dict[str, str] | None = None) -> None:
-        key = f"{next(self._numbers):064x}"
-        self._labels[key] = labels or _labels(host, key)
+        # an id of our own, so that it is on record before the container is there
+        key = f"{next(self._numbers):012x}".ljust(64, "f")
+        self._labels[key] = labels or _labels(host, key[:12])
         self.record.note(host, key, "created", "running")
         self.world.simulated[host].add(id=key, labels=self._labels[key])
 

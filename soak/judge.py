@@ -42,10 +42,11 @@ def compare(database: str, record: Record) -> Verdict:
     living = record.living()
     with psycopg.connect(database, connect_timeout=CONNECT_SECONDS) as connection:
         rows = connection.execute(PRESENT).fetchall()
-    return Verdict(faults=list(_differences(living, rows)))
+    return Verdict(faults=list(differences(living, rows)))
 
 
-def _differences(living: dict[str, tuple[str, str]], rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+def differences(living: dict[str, tuple[str, str]], rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Say where present rows (container, host, state) are not as the containers that live (host and state, by ID)."""
     counts = Counter(container_id for container_id, _, _ in rows)
     for container_id, host, state in rows:
         if container_id not in living:
