@@ -26,7 +26,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 LEAST_COVERED = $(if $(CI),95.5,93)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint lock pin-images release format bench screenshots sample sample-clean clean
+.PHONY: help up test test-core test-sqlite test-postgres test-pythons lint lock pin-images release format bench soak screenshots sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ format: $(STAMP) ## Format the code and mend what ruff can
 
 bench: $(STAMP) ## Measure passes, a fleet, the API, the pages and the stream, beside something to compare with
 	@$(BIN)/python -m bench
+
+soak: $(STAMP) ## Let faults storm upon everything and judge what the index says: MINUTES=5 SEED=1
+	@$(BIN)/python -m dev.packages
+	@$(BIN)/python -m soak $(or $(MINUTES),5) $(or $(SEED),1)
 
 screenshots: $(STAMP) ## Make the pictures of README and docs anew
 	@$(BIN)/python -m dev.packages
