@@ -1,10 +1,8 @@
 """axe-core, which finds what keeps people from using a page. It comes from npm, pinned, and never ships."""
 
-import subprocess
-
 from dev.packages import find_program
 from dev.place import VAR
-from dev.process import ServiceError
+from dev.process import ServiceError, run_quietly
 
 VERSION = "4.14.1"
 INSTALL_SECONDS = 300.0
@@ -30,16 +28,6 @@ def _install() -> None:
         raise ServiceError("no npm here, from which axe-core comes; python -m dev.packages installs it")
     FOLDER.mkdir(parents=True, exist_ok=True)
     where = ["--prefix", str(FOLDER), "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]
-    _run([npm, "install", *where, f"axe-core@{VERSION}"])
-
-
-def _run(command: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"`{' '.join(command)}` did not end within {INSTALL_SECONDS:g} s") from error
-    if done.returncode or not _SCRIPT.exists():
-        last_words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise ServiceError(f"`{' '.join(command)}` failed with {done.returncode}:\n{last_words}")
+    run_quietly([npm, "install", *where, f"axe-core@{VERSION}"], timeout_seconds=INSTALL_SECONDS)
+    if not _is_installed():
+        raise ServiceError(f"npm has installed axe-core {VERSION}, but {_SCRIPT} is not there")

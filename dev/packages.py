@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from dev.dormant import dormant
-from dev.process import ServiceError
+from dev.process import run_quietly
 
 INSTALL_SECONDS = 900.0
 DOCKER_PACKAGES = ("docker.io", "busybox-static")
@@ -101,20 +100,11 @@ def install(packages: Sequence[str], *, why: str) -> None:
     """Install Debian packages, but start none of their services; raise with apt's last words if that fails."""
     print(f"==> {why}: installing {' '.join(packages)} with apt-get, this takes a minute", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run(["apt-get", "update", "-q"], env, packages)
+    advice = f"install {' '.join(packages)} yourself"
+    run_quietly(["apt-get", "update", "-q"], env=env, timeout_seconds=INSTALL_SECONDS, advice=advice)
     with dormant():
-        _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env, packages)
-
-
-def _run(command: list[str], env: dict[str, str], packages: Sequence[str]) -> None:
-    done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-    )
-    if done.returncode:
-        last_words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise ServiceError(
-            f"`{' '.join(command)}` failed with {done.returncode}; install {' '.join(packages)} yourself.\n{last_words}"
-        )
+        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]
+        run_quietly(command, env=env, timeout_seconds=INSTALL_SECONDS, advice=advice)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 TAIL_LINES = 30
+LAST_WORDS = 15
 LARGEST_LOG_BYTES = 5_000_000
 POLL_SECONDS = 0.05
 
@@ -120,3 +121,30 @@ def wait_until(condition: Callable[[], bool], *, timeout_seconds: float) -> None
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(POLL_SECONDS)
+
+
+def run_quietly(
+    command: Sequence[str], *, timeout_seconds: float, env: Mapping[str, str] | None = None, advice: str = ""
+) -> None:
+    """Run a command to its end and keep what it says to ourselves; raise ServiceError with its last lines if it fails.
+
+    `advice` tells a person what to do then.
+    """
+    shown = f"`{' '.join(command)}`"
+    advised = f"; {advice}" if advice else ""
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ServiceError(f"{shown} did not end within {timeout_seconds:g} s and was killed{advised}") from error
+    if done.returncode:
+        last_words = "\n".join((done.stdout + done.stderr).splitlines()[-LAST_WORDS:])
+        raise ServiceError(f"{shown} failed with {done.returncode}{advised}. Its last lines:\n{last_words}")

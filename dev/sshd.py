@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Mapping
 from getpass import getuser
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Self
 
 from dev.packages import find_program
 from dev.ports import free_port
-from dev.process import Child, ServiceError
+from dev.process import Child, ServiceError, run_quietly
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
+KEY_SECONDS = 60.0
 # where Debian's sshd wants an empty folder to lock itself into
 PRIVILEGE_FOLDER = Path("/run/sshd")
 
@@ -96,6 +96,4 @@ class Sshd:
 def make_key(path: Path) -> None:
     """Make a key pair without a passphrase: PATH and PATH.pub."""
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "made for tests", "-f", str(path)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ServiceError(f"`{' '.join(command)}` failed with {done.returncode}: {done.stderr.strip()}")
+    run_quietly(command, timeout_seconds=KEY_SECONDS)
