@@ -32,6 +32,7 @@ PAGES = {
     "login": "/login",
 }
 SCREENS = PROJECT / "var" / "screens"
+STATUS = "return performance.getEntriesByType('navigation')[0].responseStatus"
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -145,8 +146,10 @@ class Window:
         self.cdp("Network.setBlockedURLs", urls=list(addresses))
 
     def open(self, path: str) -> None:
-        """Go to a page."""
+        """Go to a page, which has to be there."""
         self._driver.get(f"{self.url}{path}")
+        status = self.js(STATUS)
+        assert 200 <= status < 400, f"{path} was answered with {status}"
 
     def find(self, selector: str) -> WebElement:
         """Return an element."""
