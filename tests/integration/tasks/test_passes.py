@@ -1,8 +1,8 @@
 """The task that makes one host's pass: when it makes one, and what it leaves to be done."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,11 +168,12 @@ def test_a_holder_that_has_flown_for_long_hands_over_to_another_worker(
     fake: FakeEngine, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I12, I15, I19: the passes of a host that answers late would hold a worker up for an hour."""
-    monkeypatch.setattr(single_flight, "LONGEST_FLIGHT_SECONDS", 0.2)
+    clock = SimpleNamespace(seconds=0.0, monotonic=lambda: clock.seconds)
+    monkeypatch.setattr(single_flight, "time", clock)
 
     def answer_late() -> None:
         lock_of("local").request(PassRequest(Trigger.EVENT))
-        time.sleep(0.3)
+        clock.seconds += single_flight.LONGEST_FLIGHT_SECONDS
 
     fake.meanwhile = answer_late
     tasks.reconcile_host("local", "tick")
