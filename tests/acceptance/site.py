@@ -25,7 +25,7 @@ class Web:
         self._processes = processes
         self._process: Any = None
 
-    def start(self, workers: int = 2, **environment: str) -> None:
+    def start(self, workers: int = 1, **environment: str) -> None:
         """Start it, and wait until it answers."""
         options = ("-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", f"--workers={workers}")
         self._process = self._processes.start("web", "gunicorn", *options, DATABASE_POOL="8", **environment)

@@ -114,6 +114,7 @@ def test_a_hung_host_costs_nobody_elses_freshness(
     hung.heal()
 
 
+@pytest.mark.slow
 def test_a_failing_host_is_left_alone_for_longer_and_longer(
     processes: Processes, simulator: Server, local: Host
 ) -> None:

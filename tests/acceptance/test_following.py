@@ -20,11 +20,12 @@ from web.models import Scope, Token
 HOSTS = [f"h{number}" for number in range(8)]
 
 
+@pytest.mark.slow
 def test_every_reader_ends_with_the_table_whoever_is_killed(processes: Processes) -> None:
     """I16."""
     Host.objects.bulk_create(Host(name=name) for name in HOSTS)
     web = Web(processes)
-    web.start()
+    web.start(workers=2)
     with all_following(web):
         writers = [processes.start(f"writers-{n}", "tests.acceptance.writers", "1", *HOSTS[n::2]) for n in range(2)]
         eventually(lambda: Transition.objects.count() > 50, what="the writers write")
@@ -32,7 +33,7 @@ def test_every_reader_ends_with_the_table_whoever_is_killed(processes: Processes
         writers[0].kill()
         eventually(lambda: Transition.objects.count() > 150, what="the other writers write")
         web.kill()
-        web.start()
+        web.start(workers=2)
         again = processes.start("writers-2", "tests.acceptance.writers", "2", *HOSTS[0::2])
         for writer in (writers[1], again):
             assert writer.wait(WAIT_SECONDS) == 0
@@ -90,7 +91,7 @@ def test_every_reader_ends_with_the_table_though_workers_are_killed_in_their_pas
 def with_one_place(processes: Processes) -> tuple[Web, Reader]:
     """A site at which one may follow, and somebody who may read."""
     web = Web(processes)
-    web.start(workers=1, FOLLOWERS_MOST="1")
+    web.start(FOLLOWERS_MOST="1")
     return web, Reader(web, Token.objects.issue("reader", Scope.READ)[1], 0)
 
 

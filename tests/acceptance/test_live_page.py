@@ -102,6 +102,7 @@ def test_the_page_follows_a_container_through_its_life(page: Page, index: Proces
     assert Container.objects.get().state == "missing"
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_with_0_is_no_trouble(page: Page, index: Processes, containers: Containers) -> None:
     containers.run(JOB, command=["/bin/true"])
     shows(page, job="done")
@@ -122,6 +123,7 @@ def test_what_is_being_deployed_may_die_without_being_wrong(
     says(page, "1 thing wants you. 0 containers are as they should be.")
 
 
+@pytest.mark.slow
 def test_without_a_stream_the_page_asks_and_shows_the_same(
     page: Page, index: Processes, containers: Containers
 ) -> None:
@@ -165,6 +167,7 @@ def test_a_page_that_has_lost_its_server_says_so_and_comes_back_by_itself(page: 
     assert not banner.is_displayed()
 
 
+@pytest.mark.slow
 def test_a_server_that_only_hangs_is_lost_too(page: Page, web: Web) -> None:
     """I17."""
     web.pause()

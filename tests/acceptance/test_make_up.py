@@ -86,6 +86,7 @@ def test_make_up_says_where_the_page_is_and_keeps_all_to_its_owner(up: Up) -> No
     assert not wait_ended(family, timeout_seconds=END_SECONDS)
 
 
+@pytest.mark.slow
 def test_make_up_ends_also_what_does_not_react(up: Up) -> None:
     family = up.family()
     for name in ("beat", "worker", "watch"):
@@ -97,6 +98,7 @@ def test_make_up_ends_also_what_does_not_react(up: Up) -> None:
     assert not wait_ended(family, timeout_seconds=END_SECONDS)
 
 
+@pytest.mark.slow
 def test_nothing_of_make_up_outlives_it_when_it_is_killed(up: Up) -> None:
     family = up.family()
     assert up.end(signal.SIGKILL) == -signal.SIGKILL

@@ -18,14 +18,20 @@ from tests.waiting import eventually
 from web.pages.live import RENDERINGS
 
 SIZES = {"laptop": LAPTOP, "phone": PHONE}
+# each scheme and each size once, and in CI each with each
+SCHEMES_AND_SIZES = [
+    ("light", "laptop"),
+    ("dark", "phone"),
+    pytest.param("light", "phone", marks=pytest.mark.slow),
+    pytest.param("dark", "laptop", marks=pytest.mark.slow),
+]
 WIDER_THAN_SCREEN = """return [...document.querySelectorAll('body, body *')]
     .filter(box => box.checkVisibility() && !box.closest('.sr, .skip, dialog'))
     .filter(box => box.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
     .map(box => `${box.localName}.${box.className}: ${box.innerText}`.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), SCHEMES_AND_SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_the_screen_and_its_picture_is_kept(window: Window, name: str, scheme: str, size: str) -> None:
     window.cdp("Emulation.setDeviceMetricsOverride", **SIZES[size])
@@ -59,8 +65,7 @@ def axe() -> str:
         unavailable(str(error))
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), SCHEMES_AND_SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_that_keeps_anybody_from_using_a_page(
     window: Window, axe: str, name: str, scheme: str, size: str

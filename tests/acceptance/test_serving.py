@@ -17,7 +17,7 @@ CLIENTS = 30
 @pytest.fixture
 def web(processes: Processes) -> Web:
     web = Web(processes)
-    web.start(workers=1)
+    web.start()
     return web
 
 

@@ -182,6 +182,7 @@ def test_a_stuck_inspect_costs_its_time_once_and_no_row(world: World, settings: 
     assert (first.inspected, second.inspected) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_hundred_changes_among_ten_thousand_are_right_whatever_becomes_of_their_inspects(
     simulator: Server, local: Host
 ) -> None:
