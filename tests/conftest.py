@@ -37,6 +37,12 @@ def unavailable(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more at what was imported: the fixture `simulator` collects after each test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Keep SQLite's test database in a file, because threads and processes share it.
@@ -46,6 +52,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     default = settings.DATABASES["default"]
     if default["ENGINE"].endswith("sqlite3"):
         default["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> None:
+    """Hash passwords quickly, because none is secret here: the real way takes a quarter of a second for each user."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ PostgreSQL server of the run. Whatever else a worker needs is its own: a folder,
 
 import atexit
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def _database_url() -> str:
     return server.url
 
 
+# a run starts hundreds of processes, and each of them would compile the whole project
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 DIRECTORY = _own_directory()
 (DIRECTORY / "static").mkdir()
 for name in [name for name in os.environ if name.startswith("DOCKER_")]:

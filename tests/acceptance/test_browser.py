@@ -91,8 +91,7 @@ def hue(colour: str) -> str:
 
 
 @pytest.fixture
-def browser(chromium: webdriver.Chrome, live_server: Any, settings: Any) -> Iterator[Browser]:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def browser(chromium: webdriver.Chrome, live_server: Any) -> Iterator[Browser]:
     browser = Browser(chromium, live_server.url)
     yield browser
     browser.forget()

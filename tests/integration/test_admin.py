@@ -37,10 +37,9 @@ LogIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_alone(settings: Settings, tmp_path: Path) -> None:
-    """Hash passwords quickly, because none is secret here, and do not depend on what collectstatic has left."""
+def _alone(settings: Settings, tmp_path: Path) -> None:
+    """Do not depend on what collectstatic has left."""
     settings.STATIC_ROOT = tmp_path
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.holds import age_holds
 
 pytestmark = pytest.mark.django_db
 
-FEW, MANY = 10, 5_000
+FEW, MANY = 10, 2_000
 TABLES = {"workloads": Workload, "instances": Instance, "stacks": Stack}
 STEADY = "steady"
 DUE = "steady, sightings due"
