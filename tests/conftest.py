@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,6 +41,20 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector look no more at what was imported: the fixture `simulator` collects after each test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test that is marked real fail in CI if anything has skipped it."""
+    return insist_on_real((yield))
+
+
+def insist_on_real(report: pytest.TestReport) -> pytest.TestReport:
+    """Return the report of a failure if a test that is marked real was skipped in CI, and any other as it is."""
+    if report.skipped and "real" in report.keywords and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"in CI nothing real may be skipped: {report.longreprtext}"
+    return report
 
 
 @pytest.fixture(scope="session")

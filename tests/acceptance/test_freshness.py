@@ -152,7 +152,7 @@ def test_changes_that_events_announced_are_no_drift(watched: Processes, engine: 
     assert host().drift_found == 0
 
 
-@pytest.mark.slow
+@pytest.mark.real
 def test_a_storm_leaves_the_table_equal_to_the_daemon_and_no_pass_overlaps(
     processes: Processes, docker_engine: DockerEngine, containers: Containers
 ) -> None:

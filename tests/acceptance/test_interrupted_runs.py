@@ -18,7 +18,7 @@ from dev.place import PROJECT
 from tests.conftest import unavailable
 from tests.waiting import WAIT_SECONDS, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.real
 OF_THIS_RUN = ("PYTEST_XDIST_WORKER", "TEST_DIRECTORY", "TEST_POSTGRES_URL")
 
 
