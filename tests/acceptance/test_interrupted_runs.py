@@ -19,6 +19,7 @@ from tests.conftest import unavailable
 from tests.waiting import WAIT_SECONDS, eventually
 
 pytestmark = pytest.mark.real
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "tests/acceptance/endless.py")
 OF_THIS_RUN = ("PYTEST_XDIST_WORKER", "TEST_DIRECTORY", "TEST_POSTGRES_URL")
 
 
@@ -34,7 +35,8 @@ class Run:
         marks = {STARTED_BY: f"{inherited.get(STARTED_BY, '')} {self.mark}", "ENDLESS_READY": str(self._ready)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/acceptance/endless.py", *options],
+                # a run in the background would ignore SIGINT, and so would all that it starts
+                ["env", "--default-signal=INT", sys.executable, *PYTEST, *options],
                 cwd=PROJECT,
                 env=inherited | marks | environment,
                 stdout=log,
