@@ -168,12 +168,12 @@ def test_a_holder_that_has_flown_for_long_hands_over_to_another_worker(
     fake: FakeEngine, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I12, I15, I19: the passes of a host that answers late would hold a worker up for an hour."""
-    clock = SimpleNamespace(seconds=0.0, monotonic=lambda: clock.seconds)
-    monkeypatch.setattr(single_flight, "time", clock)
+    now = [0.0]
+    monkeypatch.setattr(single_flight, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def answer_late() -> None:
         lock_of("local").request(PassRequest(Trigger.EVENT))
-        clock.seconds += single_flight.LONGEST_FLIGHT_SECONDS
+        now[0] += single_flight.LONGEST_FLIGHT_SECONDS
 
     fake.meanwhile = answer_late
     tasks.reconcile_host("local", "tick")
