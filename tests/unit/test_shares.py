@@ -59,7 +59,7 @@ def test_watchers_that_act_one_after_the_other_come_to_fair_shares_in_any_order(
 ) -> None:
     """Each takes what nobody living has, and hands over what it has too much of, as it sees the hosts in its turn."""
     hosts = dict(owners)
-    for _ in range(2):
+    for _ in range(4):
         turns = sorted(living)
         random.shuffle(turns)
         for me in turns:
