@@ -20,7 +20,7 @@ ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/
 	acceptance/test_make_up.py acceptance/test_interrupted_runs.py integration/test_system_checks.py \
 	integration/test_engine.py integration/test_engine_bounds.py integration/test_ssh_bounds.py \
 	integration/test_lock_conformance.py acceptance/test_screens.py acceptance/test_oidc.py integration/test_supply_chain.py \
-	integration/test_release.py)
+	integration/test_release.py acceptance/test_browser.py acceptance/test_preferences.py acceptance/test_serving.py)
 
 # Percent of the lines and branches outside the core that the tests on SQLite must reach in CI. They reach almost one
 # percent more, because chance decides about a few.
