@@ -19,6 +19,7 @@ from selenium import webdriver
 from dev.engine import DockerEngine
 from dev.index import Processes
 from dev.process import ServiceError
+from reconciler.core.labels import ROLE, WORKLOAD_ID
 from reconciler.models import Host
 from tests.acceptance.browser import Window, start_chromium
 from tests.acceptance.fleet import make_fleet, make_history
@@ -72,6 +73,11 @@ class Containers:
         made = self.create(*label_maps, name=name, **options)
         made.start()
         return made
+
+    def states(self) -> dict[str, str]:
+        """Return what the Engine says now of every container with a role: its state, by the id of its row."""
+        listed = [(each["Labels"], each["State"]) for each in self._client.api.containers(all=True)]
+        return {f"{has[WORKLOAD_ID]}:{has[ROLE]}": state for has, state in listed if has.get(ROLE)}
 
     def remove_all(self) -> None:
         """Remove every container made here."""

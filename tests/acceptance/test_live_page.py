@@ -77,6 +77,30 @@ def shows(page: Page, **expected: str) -> None:
     eventually(lambda: page.marks() == wanted, what=f"the page shows {wanted}")
 
 
+def all_agree(page: Page, containers: Containers) -> None:
+    """Wait until the screen is as the table, and this as the Engine."""
+
+    def agree() -> bool:
+        shown, real = page.marks(), containers.states()
+        rows = dict(Container.objects.values_list("id", "state"))
+        return (
+            shown.keys() == rows.keys() >= real.keys()
+            and all(STORED.get(real.get(row, "")) == state for row, state in rows.items())
+            and all(shown[row] in SHOWN[state] for row, state in rows.items())
+        )
+
+    eventually(agree, what="screen, table and Engine say the same")
+
+
+STORED = {"running": "running", "paused": "paused", "exited": "stopped", "": "missing"}
+SHOWN = {
+    "running": ("running",),
+    "paused": ("is paused",),
+    "stopped": ("done", "has ended with an error"),
+    "missing": ("is gone from its host", "missing"),
+}
+
+
 def says(page: Page, sentence: str) -> None:
     """Wait until the verdict is this."""
     eventually(lambda: page.verdict() == sentence, what=sentence)
@@ -96,10 +120,11 @@ def test_the_page_follows_a_container_through_its_life(page: Page, index: Proces
     }.items():
         act()
         shows(page, web=told)
+        all_agree(page, containers)
     web.remove(force=True)
     shows(page, web="is gone from its host")
     says(page, "1 thing wants you. 0 containers are as they should be.")
-    assert Container.objects.get().state == "missing"
+    all_agree(page, containers)
 
 
 @pytest.mark.slow
@@ -107,6 +132,7 @@ def test_a_job_that_ends_with_0_is_no_trouble(page: Page, index: Processes, cont
     containers.run(JOB, command=["/bin/true"])
     shows(page, job="done")
     says(page, "The only container on 1 host is as it should be.")
+    all_agree(page, containers)
 
 
 def test_what_is_being_deployed_may_die_without_being_wrong(
@@ -118,9 +144,11 @@ def test_what_is_being_deployed_may_die_without_being_wrong(
     web.remove(force=True)
     shows(page, web="missing")
     says(page, "1 is being deployed.")
+    all_agree(page, containers)
     end_deployment(workload="shop")
     shows(page, web="is gone from its host")
     says(page, "1 thing wants you. 0 containers are as they should be.")
+    all_agree(page, containers)
 
 
 @pytest.mark.slow
@@ -134,6 +162,7 @@ def test_without_a_stream_the_page_asks_and_shows_the_same(
     web.kill()
     shows(page, web="has ended with an error")
     assert not page.is_streaming()
+    all_agree(page, containers)
 
 
 def test_a_host_that_stops_answering_is_said_to_and_comes_back(
@@ -144,27 +173,38 @@ def test_a_host_that_stops_answering_is_said_to_and_comes_back(
         processes.worker(DOCKER_HOST=engine.url)
         processes.beat()
         made = Containers(engine)
-        made.run(WEB)
+        web = made.run(WEB, restart_policy={"Name": "no"})
         shows(page, web="running")
         engine.stop()
         shows(page, web="is not known, because its host cannot be asked")
         says(page, "1 thing wants you. 1 is not known.")
         engine.start()
         eventually(lambda: page.marks()["shop:web"] != "is not known, because its host cannot be asked")
+        all_agree(page, made)
+        web.start()
+        shows(page, web="running")
+        all_agree(page, made)
         made.close()
 
 
-def test_a_page_that_has_lost_its_server_says_so_and_comes_back_by_itself(page: Page, web: Web) -> None:
+def test_a_page_that_has_lost_its_server_says_so_and_comes_back_by_itself(
+    page: Page, web: Web, index: Processes, containers: Containers
+) -> None:
     """I17."""
+    shop = containers.run(WEB)
+    shows(page, web="running")
     web.kill()
     eventually(page.is_lost, what="the page says that it has lost its server", seconds=10 + LATE_SECONDS)
     banner = page.find("#lost")
     assert banner.is_displayed()
     assert "The server does not answer. What you see was true at" in banner.text
     assert banner.size["width"] >= page.js("return document.documentElement.clientWidth") - 1
+    shop.kill()
     web.start()
     eventually(lambda: not page.is_lost(), what="the page is alive again")
     assert not banner.is_displayed()
+    shows(page, web="has ended with an error")
+    all_agree(page, containers)
 
 
 @pytest.mark.slow
@@ -178,12 +218,19 @@ def test_a_server_that_only_hangs_is_lost_too(page: Page, web: Web) -> None:
     eventually(lambda: not page.is_lost(), what="the page is alive again")
 
 
-def test_a_stream_that_is_cut_is_followed_again(page: Page, web: Web) -> None:
+def test_a_stream_that_is_cut_is_followed_again_and_nothing_is_missed(
+    page: Page, web: Web, index: Processes, containers: Containers
+) -> None:
+    shop = containers.run(WEB)
+    shows(page, web="running")
     eventually(page.is_streaming, what="the page follows the stream")
     page.js("opened = 0; first = live.stream; first.addEventListener('open', () => opened++)")
     web.kill_every_process()
+    shop.kill()
     follows_again = "return live.stream?.readyState === 1 && (opened > 0 || live.stream !== first)"
     eventually(lambda: page.js(follows_again), what="the page follows a stream again")
+    shows(page, web="has ended with an error")
+    all_agree(page, containers)
 
 
 def test_somebody_who_is_logged_out_is_told_so(page: Page) -> None:
