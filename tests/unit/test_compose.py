@@ -45,6 +45,18 @@ def test_cannot_gain_rights_or_write_its_file_system(name: str) -> None:
 
 
 @each_service
+def test_has_a_bound_of_memory_and_of_processes_which_the_docs_tell(name: str) -> None:
+    service = SERVICES[name]
+    memory = str(service["mem_limit"])
+    shown = memory.removeprefix("${WORKER_MEMORY:-").removesuffix("}")
+    assert re.fullmatch(r"[1-9]\d*[mg]", shown)
+    assert service["pids_limit"] > 0
+    rows = (ROOT / "docs" / "production.md").read_text().splitlines()
+    row = next(row for row in rows if row.startswith(f"| {name} |"))
+    assert row.endswith(f"| {shown} | {service['pids_limit']} |")
+
+
+@each_service
 def test_uses_an_image_of_a_fixed_version_or_the_one_built_here(name: str) -> None:
     image = SERVICES[name]["image"]
     assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?(@sha256:\w+)?$", image) or image == SERVICES["worker"]["image"]
