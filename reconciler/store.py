@@ -129,20 +129,25 @@ def database_now() -> datetime | None:
     return now
 
 
-_IS_OWED = Q(details_state__in=(DetailsState.OWED, DetailsState.YOUNG)) | ~Q(details_of=F("container_id"))
+_IS_YOUNG = Q(details_state=DetailsState.YOUNG)
+_IS_OWED = _IS_YOUNG | Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
 
 
 def rows_on(host: str) -> HostRows:
     """Return the host's rows, and which of their details are owed. Call this before its daemon is asked (I2)."""
     rows: list[Row] = []
     owed: dict[str, str] = {}
-    found = Container.objects.on(host).order_by()
-    for *columns, details_of in found.values_list(*ROW_COLUMNS, Case(When(_IS_OWED, then=F("details_of")))):
+    young: set[str] = set()
+    of_owed, state_of_young = Case(When(_IS_OWED, then=F("details_of"))), Case(When(_IS_YOUNG, then=F("details_state")))
+    found = Container.objects.on(host).order_by().values_list(*ROW_COLUMNS, of_owed, state_of_young)
+    for *columns, details_of, is_young in found:
         row = Row(*columns)
         rows.append(row)
         if details_of is not None:
             owed[row.id] = details_of
-    return HostRows(rows, owed)
+        if is_young is not None:
+            young.add(row.id)
+    return HostRows(rows, owed, young)
 
 
 def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, RowElsewhere]:

@@ -81,15 +81,15 @@ class Look:
 
     def _host_rows(self) -> HostRows:
         said = self._known()
-        return HostRows(
-            self.rows,
-            {
-                row.id: said[row.id].details_of
-                for row in self.rows
-                if said[row.id].details_state in (DetailsState.OWED, DetailsState.YOUNG)
-                or said[row.id].details_of != row.container_id
-            },
-        )
+        young = {row_id for row_id, each in said.items() if each.details_state == DetailsState.YOUNG}
+        owed = {
+            row.id: said[row.id].details_of
+            for row in self.rows
+            if row.id in young
+            or said[row.id].details_state == DetailsState.OWED
+            or said[row.id].details_of != row.container_id
+        }
+        return HostRows(self.rows, owed, young)
 
 
 RUNNING_WEB = row("shop:web", "web")

@@ -4,7 +4,7 @@ Pure: imports no framework, reads no clock, does no I/O.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -37,10 +37,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HostRows:
-    """A host's rows. `owed` holds, by row id, those whose details are owed: the container that the details describe."""
+    """A host's rows. `owed` holds, by row id, those whose details are owed: the container that the details describe.
+
+    `young` are the ids of rows whose details were told soon after a start or an end; these are in `owed`, too.
+    """
 
     rows: Sequence[Row]
     owed: Mapping[str, str]
+    young: Collection[str]
 
 
 def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most: int, turn: int) -> list[Change]:
@@ -55,7 +59,7 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     rows = {row.id: row for row in table.rows}
     found: dict[Inspect, list[Sighting]] = defaultdict(list)
     for sighting in sightings:
-        inspect = _inspect_of(sighting, table.owed.get(sighting.row.id), rows.get(sighting.row.id))
+        inspect = _inspect_of(sighting, table, rows.get(sighting.row.id))
         if inspect is not Inspect.NOTHING and _has_its_row(sighting, changes, rows):
             found[inspect].append(sighting)
     changed = [change for change in changes.values() if change.inspect is Inspect.CHANGED]
@@ -68,12 +72,15 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     ]
 
 
-def _inspect_of(sighting: Sighting, details_of: str | None, row: Row | None) -> Inspect:
-    """Return what an inspect of this container is for, apart from the plan; `details_of` is None if none is owed."""
-    if details_of is not None:
-        return Inspect.OWED if details_of in ("", sighting.row.container_id) else Inspect.CHANGED
-    observation = sighting.observation
+def _inspect_of(sighting: Sighting, table: HostRows, row: Row | None) -> Inspect:
+    """Return what an inspect of this container is for, apart from the plan."""
+    observation, details_of = sighting.observation, table.owed.get(sighting.row.id)
     is_young = observation.up_seconds is not None or observation.ended_seconds is not None
+    if details_of not in (None, "", sighting.row.container_id):
+        return Inspect.CHANGED
+    # who is too young for its second inspect takes no place of those whose details are owed
+    if details_of is not None and not (is_young and sighting.row.id in table.young):
+        return Inspect.OWED
     has_check = observation.hides_health and row is not None and bool(row.health)
     return Inspect.SUSPECTED if is_young or has_check or sighting.row.state == RESTARTING else Inspect.NOTHING
 
@@ -125,9 +132,9 @@ def worth_asking(
 
 def _is_worth_asking(change: Change, answered_at: datetime | None) -> bool:
     """Tell whether an inspect may tell something new."""
-    is_young = change.known is not None and change.known.details_state == DetailsState.YOUNG
-    if change.inspect is Inspect.CHANGED or (change.inspect is Inspect.OWED and not is_young):
+    if change.inspect is not Inspect.SUSPECTED:
         return True
+    is_young = change.known is not None and change.known.details_state == DetailsState.YOUNG
     is_due = is_young and _is_ripe(change)
     return is_due or _may_have_restarted(change, answered_at) or _may_have_other_health(change)
 

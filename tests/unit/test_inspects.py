@@ -193,6 +193,16 @@ def test_a_container_that_had_just_started_is_inspected_at_once_if_a_listing_sho
     assert asked([RUNNING_WEB], [container("web", WEB, up_seconds=0)], web=began) == ["web"]
 
 
+def test_containers_that_have_just_started_take_no_place_of_those_whose_details_are_owed() -> None:
+    """I15: a hundred may start at every look, and none of them is worth an inspect yet."""
+    names = [f"new-{number}" for number in range(100)]
+    rows = [RUNNING_WEB, *(row(f"shop:{name}", name) for name in names)]
+    containers = [container("web", WEB), *(container(n, workload("shop", role=n), up_seconds=1) for n in names)]
+    began = {f"shop:{name}": known(name, details_state=DetailsState.YOUNG, started_at=ANSWERED) for name in names}
+    look = Look(rows, containers, {"shop:web": owed(), **began})
+    assert all(look.asked(most=10, turn=turn) == ["shop:web"] for turn in range(20))
+
+
 # health that listings do not tell
 
 
@@ -294,5 +304,5 @@ def test_a_row_that_went_away_meanwhile_is_not_suspected_of_a_restart() -> None:
 
 
 def test_a_young_container_of_which_nothing_was_seen_is_asked_about() -> None:
-    owed_once_more = Change(Kind.DETAIL, RUNNING_WEB, RUNNING_WEB, False, "", None, Inspect.OWED)
-    assert len(worth_asking([owed_once_more], {"shop:web": young()}, ANSWERED)) == 1
+    asked_once_more = Change(Kind.DETAIL, RUNNING_WEB, RUNNING_WEB, False, "", None, Inspect.SUSPECTED)
+    assert len(worth_asking([asked_once_more], {"shop:web": young()}, ANSWERED)) == 1
