@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from bench.pages import fill_world
+from bench.pages import fill_world, see_all_hosts
 from bench.uptime import HOSTS, ROWS
 from bench.web import Site
 from bench.world import database, django_in, end_in_order, short_directory
@@ -25,6 +25,8 @@ from dev.valkey import Valkey
 
 PAGES, CHANGES_A_SECOND, SECONDS = 200, 10, 20
 SETTLE_SECONDS = 15.0
+SEEN_EVERY = 50
+"""After so many changes, all hosts are seen."""
 ASKERS = 8
 ALLOWED_CORES = 0.5
 # as in web/static/web/pages.js
@@ -81,6 +83,8 @@ def change(ended: threading.Event) -> None:
     for number in itertools.count():
         if ended.wait(1 / CHANGES_A_SECOND):
             break
+        if not number % SEEN_EVERY:
+            see_all_hosts()
         row_id, state = f"shop-{number % 50}:web@host-{number % 50 % HOSTS}", ("stopped", "running")[number // 50 % 2]
         entry = Transition(row_id=row_id, host_id=f"host-{number % 50 % HOSTS}", to_state=state, at=timezone.now())
         with transaction.atomic():

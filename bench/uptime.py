@@ -17,27 +17,6 @@ ALLOWED_MS, ALLOWED_RATIO = 2_000, 7
 
 _FILL = (
     """
-    INSERT INTO reconciler_host (
-        name, url, tls_ca, tls_cert, tls_key, enabled, created_at, fence_minted, fence_applied, fence_failed,
-        last_success_at, last_error, failures, held_reason, held, swept, skips, condition_told, events_seen,
-        passes_asked, drift_found
-    )
-    SELECT
-        'host-' || n, '', '', '', '', true, %(until)s, 0, 0, 0, %(until)s, '', 0, '', '[]', '[]', '[]', 'fresh', 0,
-        0, 0
-    FROM generate_series(0, %(hosts)s - 1) n
-    """,
-    """
-    INSERT INTO reconciler_container (
-        id, workload_id, workload_kind, role, container_id, image_ref, image_tag, host_id, state, port, subdomain,
-        proxy_route_id, npm_proxy_id, health, details_of, details_state, created_at, updated_at
-    )
-    SELECT
-        'shop-' || n || ':web@host-' || n %% %(hosts)s, 'shop-' || n, 'project', 'web', md5(n::text), 'shop:1', '',
-        'host-' || n %% %(hosts)s, 'running', 0, '', '', 0, '', '', 'told', %(until)s, %(until)s
-    FROM generate_series(0, %(rows)s - 1) n
-    """,
-    """
     INSERT INTO reconciler_transition (
         row_id, host_id, workload_id, kind, is_step, from_state, to_state, from_health, to_health, container_id, at,
         cause, trigger, restarts
@@ -100,12 +79,37 @@ def fill(since: datetime, until: datetime, *, rows: int = ROWS, hosts: int = HOS
     from django.db import connection
 
     values: dict[str, Any] = {"since": since, "until": until, "hosts": hosts, "rows": rows, "outages": OUTAGES}
+    _fill_rows(until, rows, hosts)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         for statement in _FILL:
             cursor.execute(statement, values | {"transitions": TRANSITIONS})
         # as autovacuum does in the course of 30 days
         cursor.execute("VACUUM ANALYZE")
+
+
+def _fill_rows(until: datetime, rows: int, hosts: int) -> None:
+    from reconciler.models import Condition, Container, Host
+
+    names = [f"host-{number}" for number in range(hosts)]
+    Host.objects.bulk_create(Host(name=name, last_success_at=until, condition_told=Condition.FRESH) for name in names)
+    Container.objects.bulk_create(
+        (
+            Container(
+                id=f"shop-{number}:web@host-{number % hosts}",
+                workload_id=f"shop-{number}",
+                workload_kind="project",
+                role="web",
+                container_id=f"{number:064x}",
+                image_ref="shop:1",
+                host_id=f"host-{number % hosts}",
+                state="running",
+                details_state="told",
+            )
+            for number in range(rows)
+        ),
+        batch_size=5_000,
+    )
 
 
 def _ms(act: Callable[[], object]) -> float:
