@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from dev.place import PROJECT
 
-PACKAGES = ("reconciler", "tinyforge", "web")
+PACKAGES = ("alerts", "reconciler", "tinyforge", "web")
 NOT_SHIPPED = ("bench", "dev", "simulator", "tests", "var", ".venv")
 IN_ARCHIVE = (
     "CHANGELOG.md",

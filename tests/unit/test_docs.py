@@ -174,9 +174,17 @@ MODULES_OF_WEB = [
 ]
 
 
+ALERTS = PROJECT / "alerts"
+MODULES_OF_ALERTS = [
+    path.relative_to(ALERTS)
+    for path in sorted(ALERTS.rglob("*.py"))
+    if path.name != "__init__.py" and path.relative_to(ALERTS).parts[0] not in FOLDERS_ON_ONE_LINE
+]
+
+
 def test_the_architecture_page_names_every_module_of_the_house() -> None:
     page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert [path for path in [*MODULES, *MODULES_OF_WEB] if f"`{path}`" not in page] == []
+    assert [path for path in [*MODULES, *MODULES_OF_ALERTS, *MODULES_OF_WEB] if f"`{path}`" not in page] == []
 
 
 @each_page

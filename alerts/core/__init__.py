@@ -1,0 +1,1 @@
+"""What decides about incidents. Pure: imports no framework, does no I/O, reads no clock, throws no dice."""

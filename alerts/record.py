@@ -1,0 +1,28 @@
+"""I/O: writes changes of phase, and with them what is to be sent, in one transaction. Nothing else writes phases."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from alerts import outbox
+from alerts.models import Change, Incident
+
+WRITTEN = [
+    *("severity", "host", "workload_id", "phase", "ordinal", "since", "fires_at", "fired_at", "clears_at"),
+    *("resolved_at", "is_muted", "is_flapping", "state", "container_id", "cause", "exit_code", "oom_killed"),
+]
+"""What the judge may change on an incident that is open. Who has acknowledged it is written by others."""
+CHUNK_ROWS = 500
+
+
+def record(changes: Sequence[Change]) -> None:
+    """Write incidents that were opened or have changed their phase, and what is to be sent about them.
+
+    The caller has raised `ordinal` of each by one. All is written in one transaction, or nothing (I18).
+    """
+    with transaction.atomic():
+        opened = [change.incident for change in changes if change.incident.pk is None]
+        known = [change.incident for change in changes if change.incident.pk is not None]
+        Incident.objects.bulk_create(opened, batch_size=CHUNK_ROWS)
+        Incident.objects.bulk_update(known, WRITTEN, batch_size=CHUNK_ROWS)
+        outbox.enqueue(changes)
