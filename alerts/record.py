@@ -21,8 +21,8 @@ def record(changes: Sequence[Change]) -> None:
     The caller has raised `ordinal` of each by one. All is written in one transaction, or nothing (I18).
     """
     with transaction.atomic():
-        opened = [change.incident for change in changes if change.incident.pk is None]
-        known = [change.incident for change in changes if change.incident.pk is not None]
+        opened = [change.incident for change in changes if change.before is None]
+        known = [change.incident for change in changes if change.before]
         Incident.objects.bulk_create(opened, batch_size=CHUNK_ROWS)
         Incident.objects.bulk_update(known, WRITTEN, batch_size=CHUNK_ROWS)
         outbox.enqueue(changes)
