@@ -1,6 +1,7 @@
 """A private Docker Engine on a unix socket: its own data, its own containerd, its own network namespace."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ import requests
 from docker.tls import TLSConfig
 
 from dev.busybox import import_busybox
+from dev.debian import Programs, unpacked
 from dev.engine_leftovers import end_containerd, end_leftovers, unmount_leftovers
-from dev.packages import SYSTEM_FOLDERS, find_program
+from dev.packages import SYSTEM_FOLDERS
 from dev.place import PROJECT
 from dev.process import Child, ServiceError
 
@@ -41,10 +43,12 @@ class DockerEngine:
         extra_args: Sequence[str] = (),
         hosts: Sequence[str] = (),
         data_root: Path | None = None,
+        programs: Programs | None = None,
     ) -> None:
         """Describe the daemon; all it has lies in `directory`; images and containers may lie in `data_root`.
 
-        Besides its socket it may serve `hosts`, each `tcp://ADDRESS:PORT`.
+        Besides its socket it may serve `hosts`, each `tcp://ADDRESS:PORT`. Its `programs` are those of this machine,
+        or of another Debian release; runc is always this machine's.
         """
         self.directory = directory.resolve()
         self.socket = self.directory / "docker.sock"
@@ -52,6 +56,7 @@ class DockerEngine:
         self.data_root = (data_root or self.directory / "data").resolve()
         self._addresses = [host.removeprefix("tcp://") for host in hosts]
         self._arguments = [*(["--host=fd://"] if hosts else []), *extra_args]
+        self._programs = programs
         self._child: Child | None = None
 
     @property
@@ -75,13 +80,15 @@ class DockerEngine:
         """Start the daemon and return once it answers; again at the same address after stop() or kill()."""
         if self.running:
             raise ServiceError(f"the engine at {self.url} already runs; stop() it first")
-        command = self._command(_require_dockerd(self.directory))
+        _require_root(self.directory)
+        folders = _folders(self._programs)
+        command = self._command(_require_dockerd(folders))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._child = Child(
             "dockerd",
             command,
             directory=self.directory,
-            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}"},
+            env={**os.environ, "PATH": folders},
         )
         # A killed daemon's pid file would stop its successor while that id is in use, and so would its containerd.
         (self.directory / "pid").unlink(missing_ok=True)
@@ -121,6 +128,9 @@ class DockerEngine:
             return import_busybox(client.api, tag)
         finally:
             client.close()
+
+    def check_health(self, container_id: str) -> None:
+        """Do nothing: the daemon checks the health of its containers by itself."""
 
     def _command(self, dockerd: str) -> list[str]:
         listen = [sys.executable, str(PROJECT / "dev" / "listen.py"), *self._addresses, "--"]
@@ -173,15 +183,28 @@ def _unix_silence_reason(path: str) -> str | None:
     return None
 
 
-def _require_dockerd(directory: Path) -> str:
-    if os.geteuid() != 0:
-        raise ServiceError(
-            "a private Docker Engine needs root; run as root, or set DOCKER_HOST to an engine you may use"
-        )
-    dockerd = find_program("dockerd")
+def _folders(programs: Programs | None) -> str:
+    """Return where the daemon finds its programs: those of another release before this machine's."""
+    machine = f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}"
+    if programs is None:
+        return machine
+    root = unpacked(programs)
+    return f"{root / 'usr' / 'sbin'}:{root / 'usr' / 'bin'}:{machine}"
+
+
+def _require_dockerd(folders: str) -> str:
+    dockerd = shutil.which("dockerd", path=folders)
     if dockerd is None:
         raise ServiceError(
             "dockerd is not installed; `apt-get install docker.io`, or call dev.services.install_docker()"
+        )
+    return dockerd
+
+
+def _require_root(directory: Path) -> None:
+    if os.geteuid() != 0:
+        raise ServiceError(
+            "a private Docker Engine needs root; run as root, or set DOCKER_HOST to an engine you may use"
         )
     longest = directory / LONGEST_SOCKET_BELOW
     if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
@@ -189,4 +212,3 @@ def _require_dockerd(directory: Path) -> str:
             f"{directory} is too long a path for a Docker Engine, whose socket paths have {LONGEST_SOCKET_PATH} bytes; "
             "use a short directory, such as one made by tempfile.mkdtemp(dir='/tmp')"
         )
-    return dockerd

@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import pytest
@@ -17,6 +17,7 @@ from docker.models.containers import Container as DockerContainer
 from selenium import webdriver
 
 from dev.engine import DockerEngine
+from dev.engine_kinds import PrivateEngine
 from dev.index import Processes
 from dev.process import ServiceError
 from reconciler.core.labels import ROLE, WORKLOAD_ID
@@ -26,6 +27,8 @@ from tests.acceptance.fleet import make_fleet, make_history
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
 from web.pages.live import RENDERINGS
+
+SomeEngine = TypeVar("SomeEngine", bound=PrivateEngine)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +41,13 @@ def docker_engine() -> Iterator[DockerEngine]:
 @contextlib.contextmanager
 def running_engine(directory: Path, **options: Any) -> Iterator[DockerEngine]:
     """Start a private dockerd with an image of busybox, and end it whatever happens."""
-    engine = DockerEngine(directory, **options)
+    with running(DockerEngine(directory, **options)) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def running(engine: SomeEngine) -> Iterator[SomeEngine]:
+    """Start a private Engine with an image of busybox, and end it whatever happens."""
     try:
         engine.start()
         engine.import_busybox()
@@ -54,7 +63,7 @@ def running_engine(directory: Path, **options: Any) -> Iterator[DockerEngine]:
 class Containers:
     """Starts containers on a real Engine, and removes them in the end."""
 
-    def __init__(self, engine: DockerEngine) -> None:
+    def __init__(self, engine: PrivateEngine) -> None:
         self._client = engine.client()
         self._made: list[DockerContainer] = []
 

@@ -1,9 +1,7 @@
 """Worker and watcher as real processes: what happens on an Engine is in the table before anyone asks."""
 
-import contextlib
 import re
 import threading
-import time
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -13,25 +11,17 @@ from dev.engine import DockerEngine
 from dev.index import Processes
 from dev.valkey import Valkey
 from reconciler.models import Container, Host
-from reconciler.watch.schedule import SETTLED_SECONDS
 from simulator import Engine as SimulatedEngine
 from simulator import Failure, Server
-from tests.acceptance.conftest import Containers, running_engine
+from tests.acceptance.conftest import Containers
 from tests.builders import workload
-from tests.environment import DIRECTORY
 from tests.waiting import eventually
 
 WEB = workload("shop", role="web")
-QUIET_SECONDS = SETTLED_SECONDS + 0.3
-"""After this long without an event, no look of the watcher is due any more."""
 
 
 def state() -> str | None:
     return Container.objects.filter(id="shop:web").values_list("state", flat=True).first()
-
-
-def health() -> str | None:
-    return Container.objects.filter(id="shop:web").values_list("health", flat=True).first()
 
 
 def host() -> Host:
@@ -56,74 +46,6 @@ def watched(processes: Processes, engine: SimulatedEngine, simulator: Server) ->
     eventually(is_watched, what="the host is watched")
     eventually(lambda: host().last_success_at, what="a first pass")
     return processes
-
-
-def test_a_containers_life_is_in_the_table_without_a_tick(
-    processes: Processes, docker_engine: DockerEngine, containers: Containers
-) -> None:
-    processes.worker(DOCKER_HOST=docker_engine.url)
-    processes.watcher(DOCKER_HOST=docker_engine.url)
-    eventually(is_watched, what="the host is watched")
-    made = containers.create(WEB)
-    eventually(lambda: state() == "created")
-    made.start()
-    eventually(lambda: state() == "running")
-    made.pause()
-    eventually(lambda: state() == "paused")
-    made.unpause()
-    eventually(lambda: state() == "running")
-    made.kill()
-    assert made.wait()["StatusCode"] == 137
-    eventually(lambda: state() == "stopped")
-    made.remove()
-    eventually(lambda: state() == "missing")
-
-
-def test_every_death_on_a_quiet_host_is_in_the_table_without_a_tick(
-    processes: Processes, docker_engine: DockerEngine, containers: Containers
-) -> None:
-    """Docker 20.10 announces a death before its listing shows it, so a single look at once would miss it."""
-    made = containers.run(WEB)
-    processes.worker(DOCKER_HOST=docker_engine.url)
-    processes.watcher(DOCKER_HOST=docker_engine.url)
-    eventually(is_watched, what="the host is watched")
-    for _ in range(4):
-        eventually(lambda: state() == "running")
-        time.sleep(QUIET_SECONDS)
-        made.kill()
-        eventually(lambda: state() == "stopped")
-        time.sleep(QUIET_SECONDS)
-        made.start()
-
-
-def test_a_health_change_is_in_the_table_without_a_tick(
-    processes: Processes, docker_engine: DockerEngine, containers: Containers
-) -> None:
-    processes.worker(DOCKER_HOST=docker_engine.url)
-    processes.watcher(DOCKER_HOST=docker_engine.url)
-    eventually(is_watched, what="the host is watched")
-    check = {"test": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 500_000_000, "retries": 1}
-    made = containers.run(WEB, command=["sh", "-c", "mkdir -p /tmp; sleep 3600"], healthcheck=check)
-    eventually(lambda: health() == "healthy", what="healthy")
-    assert made.exec_run(["sh", "-c", "echo > /tmp/sick"]).exit_code == 0
-    eventually(lambda: health() == "unhealthy", what="unhealthy")
-
-
-def test_a_daemon_stopped_and_started_makes_nothing_missing_and_is_caught_up_with(processes: Processes) -> None:
-    """I1, with the socket replaced; there are no ticks, so what is caught up with is so by watching again."""
-    with running_engine(DIRECTORY / "e") as engine, contextlib.closing(Containers(engine)) as containers:
-        containers.run(WEB)
-        containers.run(workload("shop", role="db"))
-        processes.worker(DOCKER_HOST=engine.url)
-        processes.watcher(DOCKER_HOST=engine.url)
-        eventually(lambda: Container.objects.filter(state="running").count() == 2, what="both run")
-        eventually(is_watched, what="the host is watched")
-        engine.stop()
-        eventually(lambda: not is_watched(), what="the host is not watched")
-        assert not Container.objects.missing().exists()
-        engine.start()
-        eventually(is_watched, what="the host is watched again")
-        eventually(lambda: Container.objects.filter(state="stopped").count() == 2, what="both are stopped")
 
 
 def test_events_that_were_skipped_are_found_by_a_tick_and_counted(watched: Processes, engine: SimulatedEngine) -> None:

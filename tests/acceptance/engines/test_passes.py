@@ -1,10 +1,10 @@
-"""A real Docker Engine: what becomes of containers is right in the table after each pass."""
+"""What becomes of containers on a real Engine is right in the table after each pass."""
 
 from collections.abc import Callable
 
 import pytest
 
-from dev.engine import DockerEngine
+from dev.engine_kinds import PrivateEngine
 from reconciler.core.report import Report, Trigger
 from reconciler.engine import Engine
 from reconciler.models import Container, Host, Instance, Stack, Workload
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def look(docker_engine: DockerEngine, local: Host) -> "Look":
-    return Look(docker_engine, local)
+def look(real_engine: PrivateEngine, local: Host) -> "Look":
+    return Look(real_engine, local)
 
 
 class Look:
     """One pass, and the table after it."""
 
-    def __init__(self, engine: DockerEngine, host: Host) -> None:
+    def __init__(self, engine: PrivateEngine, host: Host) -> None:
         self._engine = Engine(host="local", url=engine.url, timeout_seconds=10)
         self._host = host
 
@@ -80,11 +80,3 @@ def test_an_unchanged_engine_changes_nothing(look: Look, containers: Containers)
     containers.run(workload("shop", role="web"))
     look()
     assert look().changes == ()
-
-
-def test_a_daemon_that_is_stopped_makes_nothing_missing(containers: Containers, local: Host) -> None:
-    """I1: while the daemon is down, every container is unknown and none is gone."""
-    Container.objects.create(id="shop:web", workload_id="shop", container_id="c" * 64, state="running")
-    gone = Engine(host="local", url="unix:///tmp/no-engine-here.sock", timeout_seconds=2)
-    assert reconcile(local, gone, trigger=Trigger.MANUAL).outcome == "failed"
-    assert Container.objects.get().state == "running"
