@@ -4,10 +4,9 @@ The tests of tests/acceptance/engines leave a record of what has passed; `make t
 """
 
 import ast
-import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dev.engine_kinds import KINDS, EngineKind
@@ -15,7 +14,7 @@ from dev.place import PROJECT, VAR
 
 PAGE = PROJECT / "docs" / "engines.md"
 TESTS = PROJECT / "tests" / "acceptance" / "engines"
-RECORD = VAR / "engines.jsonl"
+RECORD = VAR / "engines"
 SHOWN, DIFFERS = "shown", "differs"
 
 _TABLE = re.compile(r"(?<=<!-- what was shown -->\n).*?(?=^<!-- end -->$)", re.DOTALL | re.MULTILINE)
@@ -31,9 +30,9 @@ def engine_tests(folder: Path = TESTS) -> list[str]:
     return [function.name for function in functions if function.name.startswith("test_")]
 
 
-def not_shown(names: Iterable[str], passed: Mapping[tuple[str, str], bool]) -> list[str]:
+def not_shown(names: Iterable[str], passed: Collection[tuple[str, str]]) -> list[str]:
     """Return what the record does not show, as `test on kind`."""
-    return [f"{name} on {kind.name}" for name in names for kind in KINDS if not passed.get((name, kind.name))]
+    return [f"{name} on {kind.name}" for name in names for kind in KINDS if (name, kind.name) not in passed]
 
 
 def with_tables(page: str, names: Iterable[str]) -> str:
@@ -43,11 +42,19 @@ def with_tables(page: str, names: Iterable[str]) -> str:
     return _DIFFERENCES.sub(lambda _: "\n" + _differences(names) + "\n", page)
 
 
-def read_record(path: Path = RECORD) -> dict[tuple[str, str], bool]:
-    """Return by test and kind whether the last run of it has passed."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    read = [json.loads(line) for line in lines]
-    return {(line["test"], line["kind"]): line["passed"] for line in read}
+def record(name: str, kind: str, *, passed: bool, folder: Path = RECORD) -> None:
+    """Keep whether the last run of a test on a kind of Engine has passed."""
+    kept = folder / kind / name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if passed:
+        kept.touch()
+    else:
+        kept.unlink(missing_ok=True)
+
+
+def read_record(folder: Path = RECORD) -> set[tuple[str, str]]:
+    """Return which tests have passed when they last ran, each with the kind of Engine."""
+    return {(path.name, path.parent.name) for path in folder.glob("*/*")}
 
 
 def _table(names: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ MOST_WORKERS = 16
 TOGETHER = frozenset(
     f"tests/acceptance/test_{name}.py" for name in ("browser", "live_page", "preferences", "screens", "ssh", "tls")
 )
+# Their tests share an Engine of each kind, which is in brackets.
+BY_KIND = "tests/acceptance/engines/"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,10 +26,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
-    """Gives the tests of some modules, and of every class, to one worker, and any other to whoever is free."""
+    """Gives the tests of some modules, of every class and of a kind of Engine to one worker, others to any."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return what a test shares with those that have to go to the same worker."""
+        if nodeid.startswith(BY_KIND):
+            return BY_KIND + nodeid.partition("[")[2]
         module, *classes, _ = nodeid.partition("[")[0].split("::")
         return module if module in TOGETHER else "::".join([module, *classes]) if classes else nodeid
 

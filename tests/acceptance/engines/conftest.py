@@ -1,6 +1,5 @@
 """Every test here runs on every kind of Engine: on the first in `make test`, on the others in `make test-real`."""
 
-import json
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from pluggy import Result
 
 from dev.engine_kinds import KINDS, EngineKind, PrivateEngine
-from dev.engines_page import RECORD
+from dev.engines_page import record
 from tests.acceptance.conftest import Containers, running
 from tests.environment import DIRECTORY
 
@@ -46,9 +45,6 @@ def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo[Any])
     report = outcome.get_result()
     if report.when != "call":
         return
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
     kind = item.callspec.params["kind"]
     assert isinstance(kind, EngineKind)
-    line = {"test": item.originalname, "kind": kind.name, "passed": report.passed}
-    with RECORD.open("a") as record:
-        record.write(f"{json.dumps(line)}\n")
+    record(item.originalname, kind.name, passed=report.passed)

@@ -27,7 +27,7 @@ def is_watched() -> bool:
     return Host.objects.get(name="local").watching_since is not None
 
 
-def test_a_containers_life_is_in_the_table_without_a_tick(
+def test_the_life_of_a_container_is_in_the_table_without_a_tick(
     processes: Processes, real_engine: PrivateEngine, containers: Containers
 ) -> None:
     processes.worker(DOCKER_HOST=real_engine.url)
