@@ -15,6 +15,7 @@ from dev.process import ServiceError
 # The file, and what it holds beside what runs everywhere. The later files agree with the first one.
 FILES = {
     "requirements.txt": (),
+    "requirements-apprise.txt": ("--extra=apprise",),
     "requirements-oidc.txt": ("--extra=oidc",),
     "requirements-ssh.txt": ("--extra=ssh",),
     "requirements-dev.txt": ("--all-extras", "--group=dev"),

@@ -1,6 +1,5 @@
 """Settings, all from the environment; docs/settings.md has the tables."""
 
-import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from django.core.management.utils import get_random_secret_key
 
 from reconciler.core.engine_url import engine_url_problem, shown_url
 from reconciler.core.labels import MAX_VALUE_CHARS
-from tinyforge import broker_address
+from tinyforge.alerting import alerting, site_of
 from tinyforge.database import database
 from tinyforge.env import Env, followers_most, wrong
 from tinyforge.logs import logging_of
 from tinyforge.oidc import oidc
-from tinyforge.schedule import schedule
+from tinyforge.queues import celery
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -203,37 +202,18 @@ if TLS_ROOT and not TLS_ROOT.is_absolute():
 # Celery, and the Redis it shares with the locks
 
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ["redis", "rediss", "unix"])
-CELERY_BROKER_URL = broker_address.broker_url(REDIS_URL)
-if REDIS_URL.startswith("rediss:"):
-    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-CELERY_BROKER_TRANSPORT_OPTIONS = broker_address.TRANSPORT_OPTIONS
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_SERIALIZER = "json"
-CELERY_TASK_ACKS_LATE = False
-# the last resort against a call that hangs although it has a timeout of its own
-CELERY_TASK_TIME_LIMIT = 600
-# a pass has to fail by its own time limits before; the check reconciler.E003 insists on that
-CELERY_TASK_ANNOTATIONS = {"reconcile_host": {"time_limit": 600 + 10 * ENGINE_TIMEOUT}}
-CELERY_TASK_DEFAULT_QUEUE = "reconcile"
-CELERY_TASK_PUBLISH_RETRY = False
-# a pass mostly waits, and a host that hangs holds a process for its timeout
-CELERY_WORKER_CONCURRENCY = env.whole("WORKER_CONCURRENCY", 4, least=1, most=256)
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Celery would close the database connection around every task: a third of what a small pass costs. It is
-# checked before each instead, in tinyforge/celery.py
-CELERY_DB_REUSE_MAX = 1_000_000_000
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 5
-# nobody is to end a worker by a message
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
-CELERY_BEAT_SCHEDULE = schedule(RECONCILE_INTERVAL)
+CELERY_TASK_DEFAULT_QUEUE: str
+CELERY_TASK_TIME_LIMIT: int
+CELERY_WORKER_CONCURRENCY: int
+globals().update(celery(env, REDIS_URL, interval=RECONCILE_INTERVAL, engine_timeout=ENGINE_TIMEOUT))
+
+# Who is told
+
+CHANNEL_KEYS: list[str]
+WEBHOOK_NETWORKS: list[str]
+HEARTBEAT_URL: str
+SITE_URL: str
+globals().update(alerting(env, site=site_of(ALLOWED_HOSTS, https=HTTPS)))
 
 # Who follows the feed: each long poll and each stream takes a thread of its web process
 

@@ -173,7 +173,9 @@ DECIDED = {
 
 
 def test_every_setting_of_the_index_can_be_set_in_the_env_file() -> None:
-    sources = [(ROOT / "tinyforge" / name).read_text() for name in ("settings.py", "oidc.py")]
+    sources = [
+        (ROOT / "tinyforge" / name).read_text() for name in ("settings.py", "alerting.py", "oidc.py", "queues.py")
+    ]
     read = {name for source in sources for name in re.findall(r'(?:env\.\w+|_address)\(\s*(?:env, )?"(\w+)"', source)}
     read |= set(ENDPOINTS.values())
     given = SERVICES["worker"]["environment"]

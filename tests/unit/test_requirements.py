@@ -14,6 +14,7 @@ PROJECT = Path(__file__).parents[2]
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 RANGES = {
     "requirements.txt": DECLARED["project"]["dependencies"],
+    "requirements-apprise.txt": DECLARED["project"]["optional-dependencies"]["apprise"],
     "requirements-oidc.txt": DECLARED["project"]["optional-dependencies"]["oidc"],
     "requirements-ssh.txt": DECLARED["project"]["optional-dependencies"]["ssh"],
     "requirements-dev.txt": DECLARED["dependency-groups"]["dev"],
