@@ -7,9 +7,10 @@ from django.db import transaction
 from alerts import outbox
 from alerts.models import Change, Incident
 
+CLOCKS = ["fires_at", "clears_at", "is_muted", "is_flapping"]
 WRITTEN = [
-    *("severity", "host", "workload_id", "phase", "ordinal", "since", "fires_at", "fired_at", "clears_at"),
-    *("resolved_at", "is_muted", "is_flapping", "state", "container_id", "cause", "exit_code", "oom_killed"),
+    *("host", "workload_id", "phase", "ordinal", "since", "fired_at", "resolved_at", *CLOCKS),
+    *("state_before", "state", "container_id", "image_ref", "cause", "exit_code", "oom_killed"),
 ]
 """What the judge may change on an incident that is open. Who has acknowledged it is written by others."""
 CHUNK_ROWS = 500
@@ -20,9 +21,16 @@ def record(changes: Sequence[Change]) -> None:
 
     The caller has raised `ordinal` of each by one. All is written in one transaction, or nothing (I18).
     """
+    if not changes:
+        return
     with transaction.atomic():
         opened = [change.incident for change in changes if change.before is None]
         known = [change.incident for change in changes if change.before]
         Incident.objects.bulk_create(opened, batch_size=CHUNK_ROWS)
         Incident.objects.bulk_update(known, WRITTEN, batch_size=CHUNK_ROWS)
         outbox.enqueue(changes)
+
+
+def save_clocks(incidents: Sequence[Incident]) -> None:
+    """Write clocks of incidents whose phase has not changed, and of which there is nothing to tell."""
+    Incident.objects.bulk_update(incidents, CLOCKS, batch_size=CHUNK_ROWS)

@@ -78,7 +78,7 @@ def _start(stack: ExitStack) -> Processes:
     _show_samples(choice, environment)
     processes = Processes(environment, port=_port())
     stack.callback(processes.stop)
-    say("web, worker, beat and watcher: starting")
+    say("web, workers, beat and watcher: starting")
     processes.start()
     _greet(processes.url, password, choice)
     return processes

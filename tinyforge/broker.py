@@ -13,6 +13,8 @@ import msgspec
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from tinyforge.schedule import ALERTS_QUEUE
+
 logger = logging.getLogger(__name__)
 
 Argument = str | int | float | bool | None
@@ -93,7 +95,8 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message: object, queue: str) -> None:
-        super()._deliver(accepted(message) if queue == settings.CELERY_TASK_DEFAULT_QUEUE else message, queue)
+        is_ours = queue in (settings.CELERY_TASK_DEFAULT_QUEUE, ALERTS_QUEUE)
+        super()._deliver(accepted(message) if is_ours else message, queue)
 
 
 def use() -> None:

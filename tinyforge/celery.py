@@ -1,14 +1,22 @@
 """The Celery application: worker, beat and the boot pass."""
 
+import contextlib
 import os
 import signal
+import threading
+import time
 from typing import Any, NoReturn
 
 from celery import Celery
 from celery.signals import beat_init, task_prerun, worker_ready
+from django.conf import settings
 from django.db import close_old_connections
+from kombu.exceptions import OperationalError
 
 from tinyforge import broker
+from tinyforge.schedule import ALERTS_QUEUE
+
+JUDGE_ANYHOW_SECONDS = 30.0
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tinyforge.settings")
 
@@ -25,9 +33,26 @@ def check_connections(**_: Any) -> None:
 
 
 @worker_ready.connect
-def fire_boot_pass(**_: Any) -> None:
+def fire_boot_pass(sender: Any, **_: Any) -> None:
     """Ask for the boot pass as soon as a worker can make it; the signal is sent once for each worker."""
-    app.send_task("reconcile", kwargs={"trigger": "boot"})
+    if settings.CELERY_TASK_DEFAULT_QUEUE in sender.app.amqp.queues.consume_from:
+        app.send_task("reconcile", kwargs={"trigger": "boot"})
+
+
+@worker_ready.connect
+def judge_without_beat(sender: Any, **_: Any) -> None:
+    """Let the worker of alerts ask for looks of the judge by itself as well, so that it notices if beat does not."""
+    if ALERTS_QUEUE in sender.app.amqp.queues.consume_from:
+        threading.Thread(target=_ask_the_judge, daemon=True).start()
+
+
+def _ask_the_judge() -> NoReturn:
+    while True:
+        time.sleep(JUDGE_ANYHOW_SECONDS)
+        # the next one is the next try
+        with contextlib.suppress(OperationalError):
+            of_it = {"queue": ALERTS_QUEUE, "expires": JUDGE_ANYHOW_SECONDS}
+            app.send_task("judge_incidents", kwargs={"by": "worker"}, **of_it)
 
 
 @beat_init.connect

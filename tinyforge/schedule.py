@@ -4,6 +4,10 @@ from typing import Any
 
 from celery.schedules import crontab
 
+ALERTS_QUEUE = "alerts"
+"""What judges and tells has a queue and workers of its own, so that it never takes a pass's place."""
+JUDGE_SECONDS = 10.0
+
 
 def schedule(interval_seconds: float) -> dict[str, dict[str, Any]]:
     """Return Celery's beat schedule, with a tick every interval."""
@@ -14,6 +18,11 @@ def schedule(interval_seconds: float) -> dict[str, dict[str, Any]]:
             "kwargs": {"trigger": "tick"},
             # a tick that is not consumed before the next one is of no use
             "options": {"expires": interval_seconds},
+        },
+        "judge_incidents": {
+            "task": "judge_incidents",
+            "schedule": JUDGE_SECONDS,
+            "options": {"queue": ALERTS_QUEUE, "expires": JUDGE_SECONDS},
         },
         # at a time of day: an interval would begin again whenever beat is restarted
         "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},

@@ -9,6 +9,7 @@ from django.core.management.utils import get_random_secret_key
 
 from reconciler.core.engine_url import engine_url_problem, shown_url
 from reconciler.core.labels import MAX_VALUE_CHARS
+from tinyforge.alert_rules import alert_rules
 from tinyforge.alerting import alerting, site_of
 from tinyforge.database import database
 from tinyforge.env import Env, followers_most, wrong
@@ -176,6 +177,9 @@ INSPECT_SECONDS = env.number("INSPECT_SECONDS", 2, above=0, most=60)
 
 RESTART_LOOP_COUNT = env.whole("RESTART_LOOP_COUNT", 3, least=1, most=1_000)
 RESTART_LOOP_SECONDS = env.number("RESTART_LOOP_SECONDS", 600, above=0, most=86_400)
+
+# when incidents are told, and when they are over
+ALERT_RULES = alert_rules(env, RECONCILE_INTERVAL)
 
 # retention in days; 0 keeps everything
 TRANSITION_DAYS = env.whole("TRANSITION_DAYS", 90, least=0, most=36_500)

@@ -17,7 +17,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROXY = "socket-proxy"
-INDEX = {"migrate", "web", "worker", "watch", "beat"}
+INDEX = {"migrate", "web", "worker", "alerts", "watch", "beat"}
 # The volumes that images declare. Unless something is mounted there, each container gets a new volume without a name.
 VOLUMES_OF_IMAGES = {"valkey/valkey": "/data", "postgres": "/var/lib/postgresql/data"}
 
@@ -115,8 +115,9 @@ def test_the_number_of_workers_and_of_watchers_outlives_an_update() -> None:
 def test_workers_listen_to_no_other_workers() -> None:
     """What one says to all, anybody could say."""
     procfile = yaml.safe_load((ROOT / "Procfile").read_text())
-    for command in (SERVICES["worker"]["command"], procfile["worker"].split()):
-        assert {"--without-gossip", "--without-mingle"} <= set(command)
+    for name in ("worker", "alerts"):
+        for command in (SERVICES[name]["command"], procfile[name].split()):
+            assert {"--without-gossip", "--without-mingle"} <= set(command)
 
 
 def test_the_health_check_asks_for_a_page_that_is_there() -> None:
@@ -173,9 +174,8 @@ DECIDED = {
 
 
 def test_every_setting_of_the_index_can_be_set_in_the_env_file() -> None:
-    sources = [
-        (ROOT / "tinyforge" / name).read_text() for name in ("settings.py", "alerting.py", "oidc.py", "queues.py")
-    ]
+    names = ("settings.py", "alert_rules.py", "alerting.py", "oidc.py", "queues.py")
+    sources = [(ROOT / "tinyforge" / name).read_text() for name in names]
     read = {name for source in sources for name in re.findall(r'(?:env\.\w+|_address)\(\s*(?:env, )?"(\w+)"', source)}
     read |= set(ENDPOINTS.values())
     given = SERVICES["worker"]["environment"]
