@@ -75,9 +75,14 @@ def _rows(keys: Collection[Key], ooms: Collection[str], at: datetime) -> dict[st
     rows = Container.objects.filter(in_a_bad_state | placeholder | named).with_deploying(at).order_by("id")
     found = {}
     for row_id, is_deploying, *values in rows.values_list("id", "is_deploying", *COLUMNS):
-        told = dict(zip(("host", *COLUMNS[1:]), values, strict=True))
-        of_it = {"is_looping": row_id in looping, "is_orphan": row_id in orphans, "restarts": restarts.get(row_id, 0)}
-        found[row_id] = RowFact(row_id, **told, is_deploying=bool(is_deploying), **of_it)
+        found[row_id] = RowFact(
+            row_id,
+            **dict(zip(("host", *COLUMNS[1:]), values, strict=True)),
+            is_deploying=bool(is_deploying),
+            is_looping=row_id in looping,
+            is_orphan=row_id in orphans,
+            restarts=restarts.get(row_id, 0),
+        )
     return found
 
 

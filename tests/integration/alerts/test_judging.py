@@ -1,6 +1,7 @@
 """The judge on a real database: what it reads, and what it writes of each incident."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -66,7 +67,7 @@ def test_what_came_to_nothing_leaves_nothing_behind() -> None:
         ({"workload_id": "nobody"}, "orphan"),
     ],
 )
-def test_finds_each_row_that_is_in_trouble(columns: dict[str, object], condition: str) -> None:
+def test_finds_each_row_that_is_in_trouble(columns: dict[str, Any], condition: str) -> None:
     world = World()
     world.row("fine:web")
     world.row(**columns)
