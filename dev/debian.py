@@ -90,7 +90,7 @@ def _apt_options(programs: Programs, work: Path) -> list[str]:
     (work / "archives" / "partial").mkdir(parents=True)
     (work / "lists" / "partial").mkdir(parents=True)
     (work / "status").touch()
-    source = f"deb [signed-by={KEYRING}] {_mirror()} {programs.release} main\n"
+    source = f"deb [signed-by={KEYRING}] {mirror()} {programs.release} main\n"
     (work / "sources.list").write_text(source)
     given = {
         "Dir::Etc::sourcelist": work / "sources.list",
@@ -106,8 +106,8 @@ def _apt_options(programs: Programs, work: Path) -> list[str]:
     return [part for name, value in given.items() for part in ("-o", f"{name}={value}")]
 
 
-def _mirror() -> str:
-    """Return the mirror from which this machine has its own packages."""
+def mirror() -> str:
+    """Return the mirror from which this machine has its own packages. Raises ServiceError."""
     said = _run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Origin: Debian"], UNPACK_SECONDS)
     for line in said.splitlines():
         uri, _, codename = line.partition(" ")

@@ -16,6 +16,8 @@ BROWSER_PACKAGES = ("chromium", "chromium-driver")
 NPM_PACKAGES = ("npm",)
 PROMETHEUS_PACKAGES = ("prometheus",)
 FAKETIME_PACKAGES = ("faketime",)
+SLIRP_PACKAGES = ("slirp4netns",)
+MMDEBSTRAP_PACKAGES = ("mmdebstrap",)
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -124,9 +124,14 @@ def wait_until(condition: Callable[[], bool], *, timeout_seconds: float) -> None
 
 
 def run_quietly(
-    command: Sequence[str], *, timeout_seconds: float, env: Mapping[str, str] | None = None, advice: str = ""
-) -> None:
-    """Run a command to its end and keep what it says to ourselves; raise ServiceError with its last lines if it fails.
+    command: Sequence[str],
+    *,
+    timeout_seconds: float,
+    env: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    advice: str = "",
+) -> str:
+    """Run a command to its end and return what it prints; raise ServiceError with its last lines if it fails.
 
     `advice` tells a person what to do then.
     """
@@ -136,6 +141,7 @@ def run_quietly(
         done = subprocess.run(
             command,
             env=env,
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -148,3 +154,4 @@ def run_quietly(
     if done.returncode:
         last_words = "\n".join((done.stdout + done.stderr).splitlines()[-LAST_WORDS:])
         raise ServiceError(f"{shown} failed with {done.returncode}{advised}. Its last lines:\n{last_words}")
+    return done.stdout

@@ -1,0 +1,6 @@
+# What the image `wollomatic/socket-proxy` offers here: the same flags, obeyed by a small program.
+FROM tinyforge-trixie
+COPY socket_proxy.py /socket_proxy.py
+COPY healthcheck /healthcheck
+WORKDIR /
+ENTRYPOINT ["python3.13", "-u", "/socket_proxy.py"]
