@@ -57,6 +57,8 @@ class DockerEngine:
         self._addresses = [host.removeprefix("tcp://") for host in hosts]
         self._arguments = [*(["--host=fd://"] if hosts else []), *extra_args]
         self._programs = programs
+        self.enter_network: Sequence[str] = ("unshare", "--net")
+        """What puts the daemon into its network, which leads nowhere; another one may be set before start()."""
         self._child: Child | None = None
 
     @property
@@ -136,7 +138,7 @@ class DockerEngine:
         listen = [sys.executable, str(PROJECT / "dev" / "listen.py"), *self._addresses, "--"]
         return [
             *(listen if self._addresses else []),
-            *("unshare", "--net", dockerd),
+            *(*self.enter_network, dockerd),
             *(f"--data-root={self.data_root}", f"--exec-root={self.exec_root}"),
             *(f"--host={self.url}", f"--pidfile={self.directory / 'pid'}"),
             *("--bridge=none", "--iptables=false", *self._arguments),
