@@ -17,6 +17,8 @@ TOGETHER = frozenset(
 )
 # Their tests share an Engine of each kind, which is in brackets.
 BY_KIND = "tests/acceptance/engines/"
+# Their tests share one run of the Compose file.
+COMPOSE = "tests/acceptance/compose/"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,12 +28,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
-    """Gives the tests of some modules, of every class and of a kind of Engine to one worker, others to any."""
+    """Gives the tests of some modules, of classes, of a kind of Engine and of Compose to one worker, others to any."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return what a test shares with those that have to go to the same worker."""
         if nodeid.startswith(BY_KIND):
             return BY_KIND + nodeid.partition("[")[2]
+        if nodeid.startswith(COMPOSE):
+            return COMPOSE
         module, *classes, _ = nodeid.partition("[")[0].split("::")
         return module if module in TOGETHER else "::".join([module, *classes]) if classes else nodeid
 
