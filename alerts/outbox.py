@@ -1,14 +1,81 @@
 """I/O: what is to be sent about incidents, as rows that are made in the transaction that changes the incidents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from alerts.models import Change
+from alerts.core.conditions import Phase
+from alerts.core.routing import Rule, Subject, channels_of
+from alerts.models import Change, Channel, Delivery, Incident, Message, Route
+from reconciler.models import Workload
+
+CHUNK_ROWS = 500
+TOLD_FROM = (None, Phase.PENDING, Phase.FIRING)
+"""Whoever comes to fire from one of these is told of; from CLEARING it goes on as was told before."""
 
 
 def enqueue(changes: Sequence[Change]) -> None:
     """Note what is to be sent about these changes of phase, within the caller's transaction (I18)."""
+    begun = [change for change in changes if change.incident.phase == Phase.FIRING and change.before in TOLD_FROM]
+    over = [change for change in changes if change.incident.phase == Phase.RESOLVED]
+    made = [*_of_begun(begun), *_of_over(over)] if begun or over else []
+    Delivery.objects.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
 
 
 def trouble() -> str:
     """Return in words why messages cannot be delivered; empty if they can."""
+    if dead := Message.objects.dead().count():
+        return f"{dead} messages were given up; look at them in the admin, mend the channel, and send them again"
     return ""
+
+
+def _of_begun(changes: Sequence[Change]) -> Iterable[Delivery]:
+    """Yield what is to be sent of incidents that fire: to whom the routes lead."""
+    channels = list(Channel.objects.enabled().values_list("pk", flat=True)) if changes else []
+    if not channels:
+        return
+    rules = [route.rule() for route in Route.objects.prefetch_related("channels")]
+    kinds = _kinds([change.incident for change in changes], rules)
+    for incident, _, at in changes:
+        subject = Subject(
+            severity=incident.severity,
+            condition=incident.condition,
+            host=incident.host,
+            workload=incident.workload_id,
+            kind=kinds.get(incident.workload_id, ""),
+        )
+        for channel in channels_of(subject, rules, channels):
+            yield Delivery(
+                incident=incident,
+                phase=Phase.FIRING,
+                channel_id=channel,
+                ordinal=incident.ordinal,
+                severity=incident.severity,
+                host=incident.host,
+                made_at=at,
+            )
+
+
+def _of_over(changes: Sequence[Change]) -> Iterable[Delivery]:
+    """Yield what is to be sent of incidents that are over: to those who were to be told that they began."""
+    by_incident = {change.incident.pk: change for change in changes}
+    begun = Delivery.objects.filter(incident__in=list(by_incident), phase=Phase.FIRING, channel__is_enabled=True)
+    told = begun.order_by("incident", "channel", "ordinal").values_list("incident", "channel", "severity", "host")
+    last = {(incident, channel): group for incident, channel, *group in told}
+    for (pk, channel), (severity, host) in last.items():
+        incident, _, at = by_incident[pk]
+        yield Delivery(
+            incident=incident,
+            phase=Phase.RESOLVED,
+            channel_id=channel,
+            ordinal=incident.ordinal,
+            severity=severity,
+            host=host,
+            made_at=at,
+        )
+
+
+def _kinds(incidents: Sequence[Incident], rules: Sequence[Rule]) -> dict[str, str]:
+    """Return the kinds of workloads, if any route asks for one."""
+    if not any(rule.kind for rule in rules):
+        return {}
+    names = list({incident.workload_id for incident in incidents if incident.workload_id})
+    return dict(Workload.objects.filter(id__among=names).values_list("id", "kind"))

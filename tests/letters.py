@@ -12,7 +12,7 @@ def entry(what: str = "shop:web", **more: object) -> Entry:
     given: dict[str, object] = {
         "incident": 7,
         "short": "missing",
-        "sentence": "is gone from its host",
+        "sentence": "gone from its host",
         "since": NOW - timedelta(minutes=12),
         "condition": "missing",
         "where": "berlin",

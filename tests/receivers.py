@@ -49,7 +49,7 @@ def webhook_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.got.append(Got(self.path, headers, body))
             receiver.meanwhile()
@@ -58,6 +58,8 @@ def webhook_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             for name, value in {"content-length": "0", **answered}.items():
                 self.send_header(name, value)
             self.end_headers()
+
+        do_GET = do_POST  # noqa: N815
 
         def handle(self) -> None:
             with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ class Entry:
     """One incident.
 
     `what` it is about, `short` what is wrong in a word or two, and `sentence` in a few more. `why` has what is known of
-    its cause, `others` what else is wrong there, and `mute` how to hear no more of it.
+    its cause.
     """
 
     incident: int
@@ -24,8 +24,6 @@ class Entry:
     condition: str = ""
     where: str = ""
     why: Sequence[str] = ()
-    others: Sequence[str] = ()
-    mute: str = ""
     link: str = ""
     over_at: datetime | None = None
 
@@ -50,9 +48,9 @@ class Entries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message: what has begun, what is over, and what still stands of what was told before.
+    """A message: what has begun, what is over, and what else is wrong there.
 
-    `id` stays the same however often the message is sent.
+    `mute` says how to hear no more of it, and `id` stays the same however often the message is sent.
     """
 
     id: str
@@ -63,4 +61,5 @@ class Letter:
     over: Entries = field(default_factory=Entries)
     stands: Entries = field(default_factory=Entries)
     is_test: bool = False
+    mute: str = ""
     link: str = ""

@@ -32,7 +32,7 @@ class Refused(OSError):
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], networks: Sequence[str] | None) -> None:
-    """Send a body to an address. Raises NotSent.
+    """Send a body to an address; an empty one is sent with GET. Raises NotSent.
 
     Private addresses have to be in one of the `networks`. None stands for an address that is trusted whatever it is.
     """
@@ -42,7 +42,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], networks: Sequence[s
     with contextlib.closing(connection), _cut_off(connection) as is_cut_off:
         _connect(connection, is_cut_off)
         try:
-            connection.request("POST", path, body, {"user-agent": "tinyforge-container-index", **headers})
+            with_agent = {"user-agent": "tinyforge-container-index", **headers}
+            connection.request("POST" if body else "GET", path, body or None, with_agent)
             with connection.getresponse() as answer:
                 _judge(answer)
         except (OSError, http.client.HTTPException) as error:

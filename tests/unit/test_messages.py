@@ -40,19 +40,24 @@ FULL = letter(
     begun=entries(
         entry(
             why=["exit 1", "it ran for 3 days"],
-            others=["shop:db is unhealthy"],
-            mute="Mute it by the label tinyforge.alerts=off.",
             link="https://index.example.org/containers/shop:web",
         ),
         left_out=3_000,
     ),
     over=entries(entry("shop:cache", over_at=NOW)),
     stands=entries(entry("shop:db", short="unhealthy")),
+    mute="give its container the label tinyforge.alerts=off",
     link="https://index.example.org/",
 )
 SAID = [
-    *("shop:web", "is gone from its host", "berlin", "2026-11-25 14:18 UTC", "exit 1", "it ran for 3 days"),
-    *("shop:db is unhealthy", "Mute it by the label", "https://index.example.org/containers/shop:web", "3,000 more"),
+    *("shop:web", "gone from its host", "berlin", "2026-11-25 14:18 UTC", "exit 1", "it ran for 3 days"),
+    *(
+        "Also wrong there",
+        "shop:db",
+        "the label tinyforge.alerts=off",
+        "https://index.example.org/containers/shop:web",
+        "3,000 more",
+    ),
     *("shop:cache", "it took 12 min", "0192-id", "https://index.example.org/", "2026-11-25 14:30 UTC"),
 ]
 

@@ -1,0 +1,41 @@
+"""I/O: tells somebody outside that the index works, so that he notices when it does not.
+
+Beat asks for it, and a worker of alerts does it. So no word goes out if either of them has stopped.
+"""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+
+from alerts.sending.errors import NotSent
+from alerts.sending.webhook import post
+from reconciler.models import Host
+from reconciler.readiness import neglected_hosts
+
+logger = logging.getLogger(__name__)
+
+
+def tell_outside(at: datetime) -> bool:
+    """Ask for HEARTBEAT_URL, unless something of the index does not do its work; return whether that was done."""
+    if not settings.HEARTBEAT_URL:
+        return False
+    if problem := what_stands_still(at):
+        logger.warning("no heartbeat is sent: %s", problem, extra={"action": "heartbeat_withheld"})
+        return False
+    try:
+        post(settings.HEARTBEAT_URL, b"", {}, None)
+    except NotSent as error:
+        logger.warning("the heartbeat was not taken: %s", error, extra={"action": "heartbeat_failed"})
+        return False
+    return True
+
+
+def what_stands_still(at: datetime) -> str:
+    """Return in words what of the index does not do its work; empty if all does."""
+    if neglected := neglected_hosts(at):
+        return f"no worker looks at {len(neglected)} of the hosts"
+    answering = [host for host in Host.objects.filter(enabled=True) if host.can_be_asked(at)]
+    if answering and not any(host.is_watched(at) for host in answering):
+        return "no watcher follows the events of the hosts"
+    return ""

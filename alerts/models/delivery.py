@@ -1,0 +1,170 @@
+"""The outbox: what is to be told, to which channel, and the messages in which it is told."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db import models, transaction
+from django.db.models import Case, F, Q, When
+
+from alerts.core.conditions import Phase
+from alerts.core.retries import LONGEST_RETRY_AFTER
+from alerts.models.channel import Channel
+from alerts.models.incident import Incident
+
+LEASE = timedelta(minutes=2)
+"""How long a worker has a message for itself. One that takes longer has died, and another may send the message."""
+
+
+class DeliveryState(models.TextChoices):
+    """How far a delivery is."""
+
+    WAITING = "waiting", "waiting"
+    SENT = "sent", "sent"
+    DROPPED = "dropped", "resolved before it was sent"
+    DEAD = "dead", "given up"
+
+
+class MessageState(models.TextChoices):
+    """How far a message is."""
+
+    PENDING = "pending", "to be sent"
+    SENT = "sent", "sent"
+    DROPPED = "dropped", "resolved before it was sent"
+    DEAD = "dead", "given up"
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """The questions people ask of messages."""
+
+    def pending(self) -> "MessageQuerySet":
+        """Messages that are still to be sent, by channels that send."""
+        return self.filter(state=MessageState.PENDING, channel__is_enabled=True, is_test=False)
+
+    def dead(self) -> "MessageQuerySet":
+        """Messages that were given up."""
+        return self.filter(state=MessageState.DEAD)
+
+    def due(self, at: datetime) -> "MessageQuerySet":
+        """Pending messages whose time has come, and which nobody is sending. Moments too far ahead are errors."""
+        is_time = Q(next_attempt_at__lte=at) | Q(next_attempt_at__gt=at + LONGEST_RETRY_AFTER + LEASE)
+        is_free = Q(claimed_until=None) | Q(claimed_until__lte=at) | Q(claimed_until__gt=at + LEASE)
+        return self.filter(is_time, is_free, state=MessageState.PENDING)
+
+    def claim(self, pk: uuid.UUID, at: datetime) -> "Message | None":
+        """Claim a message for sending; None if it is not due, or if somebody else was faster.
+
+        Whoever claimed it before and has not told what came of it may have sent it, or may not.
+        """
+        was_left = When(claimed_until__isnull=False, then=True)
+        is_ours = self.due(at).filter(pk=pk)
+        claimed = is_ours.update(
+            claimed_until=at + LEASE, attempts=F("attempts") + 1, is_unsure=Case(was_left, default=F("is_unsure"))
+        )
+        return self.select_related("channel").get(pk=pk) if claimed else None
+
+    def send_again(self, at: datetime) -> int:
+        """Let messages that were given up be sent again, under the ids that they have; return how many.
+
+        Of each group that is the oldest one, and only while no other message of it is to be sent.
+        """
+        again: dict[tuple[int, str, str], uuid.UUID] = {}
+        group = {name: models.OuterRef(name) for name in ("channel", "severity", "host")}
+        nothing_under_way = ~models.Exists(Message.objects.pending().filter(**group))
+        for message in self.dead().filter(nothing_under_way).order_by("made_at"):
+            again.setdefault((message.channel_id, message.severity, message.host), message.pk)
+        pks = list(again.values())
+        with transaction.atomic():
+            Delivery.objects.filter(message__in=pks).update(state=DeliveryState.WAITING)
+            return self.filter(pk__in=pks, state=MessageState.DEAD).update(
+                state=MessageState.PENDING, next_attempt_at=at, made_at=at, attempts=0, claimed_until=None
+            )
+
+
+class Message(models.Model):
+    """What one channel is told at once of one host and one severity. Its id stays the same however often it is sent.
+
+    While one message of a group is to be sent, there is no other, so that nothing is told out of order. `is_unsure`
+    tells that it may have been sent already: then nothing is left out of it any more.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages")
+    severity = models.CharField(max_length=8, blank=True, default="")
+    host = models.CharField(max_length=128, blank=True, default="")
+    is_test = models.BooleanField("test", default=False)
+    is_repeat = models.BooleanField("repeat", default=False, help_text="Nothing is new, but something still stands.")
+    state = models.CharField(max_length=8, choices=MessageState, default=MessageState.PENDING)
+    made_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True, default=None)
+    attempts = models.PositiveIntegerField(default=0)
+    is_unsure = models.BooleanField("may have arrived", default=False)
+    problem = models.CharField(max_length=500, blank=True, default="", help_text="Why it was not sent last.")
+    sent_at = models.DateTimeField(null=True, default=None)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-made_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["next_attempt_at"], condition=Q(state="pending"), name="message_due"),
+            models.Index(fields=["channel", "severity", "host", "sent_at"], name="message_group"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["channel", "severity", "host"],
+                condition=Q(state="pending", is_test=False),
+                name="message_one_pending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        about = "test" if self.is_test else f"{self.severity} {self.host or 'the index'}"
+        return f"{self.channel}: {about} ({self.pk})"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """The questions people ask of deliveries."""
+
+    def waiting(self) -> "DeliveryQuerySet":
+        """Deliveries that are still to be told, by channels that send."""
+        return self.filter(state=DeliveryState.WAITING, channel__is_enabled=True)
+
+    def dead(self) -> "DeliveryQuerySet":
+        """Deliveries that were given up."""
+        return self.filter(state=DeliveryState.DEAD)
+
+    def of_group(self, message: Message) -> "DeliveryQuerySet":
+        """Deliveries of the group that a message is of."""
+        return self.filter(channel=message.channel_id, severity=message.severity, host=message.host)
+
+
+class Delivery(models.Model):
+    """One change of one incident, as it is to be told to one channel: made once, and told at least once."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="deliveries")
+    phase = models.CharField(
+        max_length=8, choices=[(each.value, each.value) for each in (Phase.FIRING, Phase.RESOLVED)]
+    )
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
+    ordinal = models.PositiveIntegerField()
+    severity = models.CharField(max_length=8)
+    host = models.CharField(max_length=128, blank=True, default="")
+    state = models.CharField(max_length=8, choices=DeliveryState, default=DeliveryState.WAITING)
+    made_at = models.DateTimeField()
+    message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, default=None, related_name="deliveries")
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["channel", "severity", "host"], condition=Q(state="waiting"), name="delivery_waiting")
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "phase", "channel", "ordinal"], name="delivery_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.incident} {self.phase}"
