@@ -1,6 +1,9 @@
 """I/O: what is to be sent about incidents, as rows that are made in the transaction that changes the incidents."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from django.utils import timezone
 
 from alerts.core.conditions import Phase
 from alerts.core.routing import Rule, Subject, channels_of
@@ -8,6 +11,7 @@ from alerts.models import Change, Channel, Delivery, Incident, Message, Route
 from reconciler.models import Workload
 
 CHUNK_ROWS = 500
+NOBODY_SENDS_AFTER = timedelta(minutes=10)
 TOLD_FROM = (None, Phase.PENDING, Phase.FIRING)
 """Whoever comes to fire from one of these is told of; from CLEARING it goes on as was told before."""
 
@@ -23,7 +27,10 @@ def enqueue(changes: Sequence[Change]) -> None:
 def trouble() -> str:
     """Return in words why messages cannot be delivered; empty if they can."""
     if dead := Message.objects.dead().count():
-        return f"{dead} messages were given up; look at them in the admin, mend the channel, and send them again"
+        return f"{dead} messages were given up: mend the channel, and send them again, in the admin"
+    due = Message.objects.pending().filter(next_attempt_at__lte=timezone.now() - NOBODY_SENDS_AFTER, claimed_until=None)
+    if late := due.count():
+        return f"{late} messages are due and nobody sends them: do workers of the queues alerts and apprise run?"
     return ""
 
 

@@ -3,11 +3,20 @@
 import logging
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
+from alerts.heartbeat import tell_outside
 from alerts.judging import judge_now
+from alerts.models import ChannelKind
+from alerts.sending.bundling import bundle
+from alerts.sending.turns import channels_with_work, take_turn
+from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE, TELL_SECONDS
 
 logger = logging.getLogger(__name__)
+
+LONGEST_SECONDS = 120
+"""A turn ends by itself long before; this ends one that hangs although every step has a bound."""
 
 
 @shared_task(name="judge_incidents")
@@ -16,3 +25,28 @@ def judge_incidents(by: str = "beat") -> None:
     judged = judge_now(timezone.now(), by_beat=by == "beat")
     is_news = judged.fired or judged.resolved
     logger.log(logging.INFO if is_news else logging.DEBUG, "incidents: %s", judged, extra={"action": "judged"})
+
+
+@shared_task(name="tell_people")
+def tell_people() -> None:
+    """Put into messages what is to be told now, and let workers send what is due."""
+    now = timezone.now()
+    bundle(now)
+    for pk, kind in channels_with_work(now).values_list("pk", "kind"):
+        queue = APPRISE_QUEUE if kind == ChannelKind.APPRISE else ALERTS_QUEUE
+        send_in_channel.apply_async((pk,), queue=queue, expires=TELL_SECONDS)
+
+
+@shared_task(name="send_in_channel", soft_time_limit=LONGEST_SECONDS, time_limit=LONGEST_SECONDS + 30)
+def send_in_channel(channel: int) -> None:
+    """Send what is due in one channel. What is under way when the time is up is sent again after its lease."""
+    try:
+        take_turn(channel, timezone.now)
+    except SoftTimeLimitExceeded:
+        logger.warning("sending in channel %d took too long", channel, extra={"action": "alert_hung"})
+
+
+@shared_task(name="heartbeat")
+def heartbeat() -> None:
+    """Tell somebody outside that the index works, if it does."""
+    tell_outside(timezone.now())

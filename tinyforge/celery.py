@@ -41,7 +41,7 @@ def fire_boot_pass(sender: Any, **_: Any) -> None:
 
 @worker_ready.connect
 def judge_without_beat(sender: Any, **_: Any) -> None:
-    """Let the worker of alerts ask for looks of the judge by itself as well, so that it notices if beat does not."""
+    """Let the worker of alerts judge and tell without beat as well, so that people hear of it if beat has stopped."""
     if ALERTS_QUEUE in sender.app.amqp.queues.consume_from:
         threading.Thread(target=_ask_the_judge, daemon=True).start()
 
@@ -53,6 +53,7 @@ def _ask_the_judge() -> NoReturn:
         with contextlib.suppress(OperationalError):
             of_it = {"queue": ALERTS_QUEUE, "expires": JUDGE_ANYHOW_SECONDS}
             app.send_task("judge_incidents", kwargs={"by": "worker"}, **of_it)
+            app.send_task("tell_people", **of_it)
 
 
 @beat_init.connect

@@ -13,6 +13,7 @@ from django.db import transaction
 from alerts.core.conditions import Phase
 from alerts.core.retries import is_dead, pause
 from alerts.models import Channel, DeliveryState, Message, MessageState
+from alerts.models.channel import ChannelQuerySet
 from alerts.sealing import CannotOpen
 from alerts.sending.bundling import attach, drop_what_nobody_was_told, standing
 from alerts.sending.composing import compose
@@ -25,6 +26,11 @@ logger = logging.getLogger(__name__)
 MOST_IN_A_TURN = 20
 LONGEST_TURN = timedelta(seconds=45)
 """After this nothing more is begun, so that a turn ends well within Channel's TURN."""
+
+
+def channels_with_work(at: datetime) -> ChannelQuerySet:
+    """Return the channels in which a message is due, and nobody sends now."""
+    return Channel.objects.free(at).filter(pk__in=Message.objects.due(at).values("channel"))
 
 
 def take_turn(channel: int, clock: Callable[[], datetime]) -> None:

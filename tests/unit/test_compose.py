@@ -17,7 +17,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROXY = "socket-proxy"
-INDEX = {"migrate", "web", "worker", "alerts", "watch", "beat"}
+INDEX = {"migrate", "web", "worker", "alerts", "apprise", "watch", "beat"}
 # The volumes that images declare. Unless something is mounted there, each container gets a new volume without a name.
 VOLUMES_OF_IMAGES = {"valkey/valkey": "/data", "postgres": "/var/lib/postgresql/data"}
 
@@ -115,9 +115,11 @@ def test_the_number_of_workers_and_of_watchers_outlives_an_update() -> None:
 def test_workers_listen_to_no_other_workers() -> None:
     """What one says to all, anybody could say."""
     procfile = yaml.safe_load((ROOT / "Procfile").read_text())
-    for name in ("worker", "alerts"):
-        for command in (SERVICES[name]["command"], procfile[name].split()):
-            assert {"--without-gossip", "--without-mingle"} <= set(command)
+    for command in (
+        *(SERVICES[name]["command"] for name in ("worker", "alerts", "apprise")),
+        *(procfile[name].split() for name in ("worker", "alerts")),
+    ):
+        assert {"--without-gossip", "--without-mingle"} <= set(command)
 
 
 def test_the_health_check_asks_for_a_page_that_is_there() -> None:
@@ -214,10 +216,10 @@ def ways_out(services: dict[str, dict[str, Any]]) -> set[str]:
     return {name for name, service in services.items() if set(service["networks"]) & leading_out}
 
 
-def test_nothing_but_web_has_a_way_out_unless_something_is_remote() -> None:
-    assert ways_out(SERVICES) == {"web"}
+def test_nothing_but_web_and_what_tells_people_has_a_way_out_unless_something_is_remote() -> None:
+    assert ways_out(SERVICES) == {"web", "alerts", "apprise"}
     assert ways_out(override("remote-hosts.yml")) == {"worker", "watch"}
-    assert ways_out(override("remote-services.yml")) | {"web"} == INDEX
+    assert ways_out(override("remote-services.yml")) | ways_out(SERVICES) == INDEX
 
 
 def test_files_that_hosts_name_are_read_only_and_where_engines_are_asked() -> None:
