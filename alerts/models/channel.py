@@ -1,6 +1,7 @@
 """Channels, by which people are told, and the routes that lead to them."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -34,7 +35,11 @@ _PROBLEM_OF = {
     ChannelKind.WEBHOOK: webhook_problem,
     ChannelKind.APPRISE: apprise_problem,
 }
-_SHOWN = {ChannelKind.EMAIL: str, ChannelKind.WEBHOOK: shown_webhook, ChannelKind.APPRISE: shown_apprise}
+_SHOWN: dict[ChannelKind, Callable[[str], str]] = {
+    ChannelKind.EMAIL: str,
+    ChannelKind.WEBHOOK: shown_webhook,
+    ChannelKind.APPRISE: shown_apprise,
+}
 
 
 class ChannelQuerySet(models.QuerySet["Channel"]):

@@ -25,7 +25,7 @@ def after(**length: float) -> datetime:
 
 def subjects() -> list[str]:
     """Return the subjects of the mails that were sent."""
-    return [sent.subject for sent in mail.outbox]
+    return [str(sent.subject) for sent in mail.outbox]
 
 
 def test_an_incident_is_told_after_thirty_seconds() -> None:
