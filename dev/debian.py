@@ -6,6 +6,7 @@ Nothing is installed, and nothing outside the cache is written. apt checks the s
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,11 @@ def unpacked(programs: Programs) -> Path:
 def _make(programs: Programs, folder: Path) -> None:
     """Fetch and unpack; what is under the final name is always complete."""
     print(f"==> fetching {' '.join(programs.packages)} of Debian {programs.release}, this takes a minute", flush=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as made:
+    prefix = f".new-{programs.name}-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        # somebody was killed at this
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as made:
         work, tree = Path(made), Path(made) / "tree"
         tree.mkdir()
         for package in _fetch(programs, work):
@@ -108,12 +113,23 @@ def _apt_options(programs: Programs, work: Path) -> list[str]:
 
 def mirror() -> str:
     """Return the mirror from which this machine has its own packages. Raises ServiceError."""
+    found = _known_mirror()
+    if found is None:
+        # apt tells of nothing whose lists it does not have
+        _run(["apt-get", "update", "-q"], FETCH_SECONDS)
+        found = _known_mirror()
+    if found is None:
+        raise ServiceError("apt knows no mirror of Debian here: name one in /etc/apt/sources.list")
+    return found
+
+
+def _known_mirror() -> str | None:
     said = _run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Origin: Debian"], UNPACK_SECONDS)
     for line in said.splitlines():
         uri, _, codename = line.partition(" ")
         if codename and "-" not in codename:
             return uri
-    raise ServiceError("apt knows no mirror of Debian here; run `apt-get update`")
+    return None
 
 
 def _name_users(tree: Path) -> None:
@@ -141,7 +157,7 @@ def _run(command: Sequence[str], seconds: float, *, directory: Path | None = Non
         raise ServiceError(f"`{command[0]}` has not ended within {seconds:g} s") from error
     if done.returncode:
         last_words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise ServiceError(f"`{' '.join(command)}` failed with {done.returncode}:\n{last_words}")
+        raise ServiceError(f"`{command[0]}` failed with {done.returncode}:\n{last_words}")
     return done.stdout
 
 

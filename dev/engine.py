@@ -15,7 +15,7 @@ from docker.tls import TLSConfig
 
 from dev.busybox import import_busybox
 from dev.debian import Programs, unpacked
-from dev.engine_leftovers import end_containerd, end_leftovers, unmount_leftovers
+from dev.engine_leftovers import end_containerd, end_leftovers, remove_control_groups, unmount_leftovers
 from dev.packages import SYSTEM_FOLDERS
 from dev.place import PROJECT
 from dev.process import Child, ServiceError
@@ -114,8 +114,9 @@ class DockerEngine:
             self._child.kill()
 
     def clear(self) -> None:
-        """End what a dead daemon left running, and unmount what it left mounted."""
+        """End what a dead daemon left running, and clear away its mounts and control groups."""
         end_leftovers(self.exec_root)
+        remove_control_groups(self.data_root)
         unmount_leftovers(self.exec_root)
         unmount_leftovers(self.data_root)
 

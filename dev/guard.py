@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dev.engine_leftovers import unmount_leftovers
+from dev.engine_leftovers import remove_control_groups, unmount_leftovers
 from dev.leftovers import STARTED_BY, end_started_by, mark_what_follows
 from dev.place import PROJECT
 from dev.terminal import ignore_stop_signals
@@ -51,6 +51,7 @@ def main(mark: str) -> None:
         if what == "unmount":
             unmount_leftovers(Path(folder))
         else:
+            remove_control_groups(Path(folder))
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ import docker
 from dev.busybox import import_busybox
 from dev.debian import Programs, unpacked
 from dev.engine import silence_reason
+from dev.engine_leftovers import remove_control_groups
 from dev.packages import find_program
 from dev.place import PROJECT
 from dev.process import Child, ServiceError
@@ -71,6 +72,7 @@ class PodmanEngine:
         """End the service with its containers: the first process takes its whole namespace with it."""
         if self._child is not None:
             self._child.kill()
+            remove_control_groups(self.directory)
 
     def client(self, *, timeout_seconds: int = 30) -> docker.DockerClient:
         """Return a client of this service; close it after use."""

@@ -1,12 +1,17 @@
 """Tests that start real processes and do not end, for runs that are interrupted. pytest runs them only by name."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
+import pytest
+
+from dev.engine_kinds import KINDS, EngineKind
 from dev.index import Processes
-from tests.acceptance.conftest import Containers
+from tests.acceptance.conftest import Containers, running
 from tests.builders import workload
+from tests.environment import DIRECTORY
 from tests.waiting import WAIT_SECONDS, eventually
 
 
@@ -21,6 +26,13 @@ def test_the_index_runs(processes: Processes) -> None:
 def test_an_engine_runs(containers: Containers) -> None:
     containers.run(workload("shop", role="web"))
     stay("engine")
+
+
+@pytest.mark.parametrize("kind", KINDS[1:], ids=lambda kind: kind.name)
+def test_a_kind_runs(kind: EngineKind) -> None:
+    with running(kind.make(DIRECTORY / kind.name)) as engine, contextlib.closing(Containers(engine)) as containers:
+        containers.run(workload("shop", role="web"))
+        stay(kind.name)
 
 
 def stay(name: str) -> None:

@@ -12,6 +12,8 @@ from typing import Self
 import psutil
 import pytest
 
+from dev.engine_kinds import KINDS
+from dev.engine_leftovers import container_ids, control_groups
 from dev.leftovers import STARTED_BY, end_started_by, started_by, wait_ended, with_descendants
 from dev.packages import install_docker
 from dev.place import PROJECT
@@ -87,7 +89,7 @@ def test_nothing_of_the_index_outlives_an_interrupted_run(tmp_path: Path, number
 def test_nothing_outlives_an_interrupted_run_with_several_workers(tmp_path: Path, number: signal.Signals) -> None:
     if os.geteuid() != 0 or not install_docker():
         unavailable("a private Docker Engine needs root, dockerd and a static busybox")
-    with Run(tmp_path, "--numprocesses=2", TEST_DATABASE="postgres") as run:
+    with Run(tmp_path, "--numprocesses=2", "-k", "index or engine", TEST_DATABASE="postgres") as run:
         family, folders = run.family("index", "engine"), run.folders()
         names = {process.name() for process in family}
         assert names >= {"postgres", "valkey-server", "dockerd", "containerd", "sleep"}
@@ -95,5 +97,27 @@ def test_nothing_outlives_an_interrupted_run_with_several_workers(tmp_path: Path
         assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
         assert not started_by(run.mark)
         eventually(lambda: not any(map(os.path.exists, folders)), what="its folders are gone")
-        mounted = Path("/proc/self/mountinfo").read_text()
-        assert not [folder for folder in folders if folder in mounted]
+        assert not mounted_below(folders)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_of_any_kind_of_engine_outlives_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
+    """Podman's namespaces have no life of their own: they go with the last process in them."""
+    kinds = [kind.name for kind in KINDS[1:]]
+    with Run(tmp_path, f"--numprocesses={len(kinds)}", "-k", "kind") as run:
+        family, folders = run.family(*kinds), run.folders()
+        assert {process.name() for process in family} >= {"dockerd", "podman", "conmon", "sleep"}
+        ids = container_ids(Path(folders[0]))
+        assert len(ids) == len(kinds)
+        assert control_groups(ids)
+        run.interrupt(number)
+        assert not wait_ended(family, timeout_seconds=WAIT_SECONDS)
+        assert not started_by(run.mark)
+        eventually(lambda: not any(map(os.path.exists, folders)), what="its folders are gone")
+        assert not mounted_below(folders)
+        assert not control_groups(ids)
+
+
+def mounted_below(folders: list[str]) -> list[str]:
+    mounted = Path("/proc/self/mountinfo").read_text()
+    return [folder for folder in folders if folder in mounted]

@@ -88,3 +88,16 @@ def test_an_unchanged_engine_changes_nothing(look: Look, containers: Containers)
     containers.run(workload("shop", role="web"))
     look()
     assert look().changes == ()
+
+
+def test_a_compose_container_without_a_service_label_moves_to_another_row_when_it_is_renamed(
+    look: Look, containers: Containers
+) -> None:
+    """I3: its name is all that tells it, so one container has one row."""
+    Workload.objects.create(id="mail", kind="stack", ref_id="st1")
+    Stack.objects.create(id="st1", compose_project_name="tinyforge-mail")
+    made = containers.run(compose("tinyforge-mail"), name="smtp")
+    look.until("mail:smtp", "running")
+    made.rename("post")
+    look.until("mail:post", "running")
+    assert look.states() == {"mail:post": "running", "mail:smtp": "moved"}
