@@ -51,6 +51,11 @@ def test_what_is_lacking_after_an_upgrade_is_held_until_a_second_listing_agrees(
         finally:
             client.close()
         assert (look(local, new).held, states()) == (1, {"shop:kept": "created", "shop:lost": "created"})
-        eventually(lambda: look(local, new) and states()["shop:lost"] == "missing", what="a second listing agrees")
+
+        def is_missing() -> bool:
+            look(local, new)
+            return states()["shop:lost"] == "missing"
+
+        eventually(is_missing, what="a second listing agrees")
         assert Host.objects.get(name="local").engine_id != before
         assert Container.objects.values_list("state", "container_id").get(id="shop:kept") == ("created", kept.id)
