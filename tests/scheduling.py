@@ -13,7 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 MOST_WORKERS = 16
 # Their tests share what takes long to start: daemons, an ssh server, a browser.
 TOGETHER = frozenset(
-    f"tests/acceptance/test_{name}.py" for name in ("browser", "live_page", "preferences", "screens", "ssh", "tls")
+    f"tests/acceptance/test_{name}.py"
+    for name in ("browser", "live_page", "podman", "preferences", "screens", "ssh", "tls")
 )
 # Their tests share an Engine of each kind, which is in brackets.
 BY_KIND = "tests/acceptance/engines/"
