@@ -113,11 +113,14 @@ def _apt_options(programs: Programs, work: Path) -> list[str]:
 
 def mirror() -> str:
     """Return the mirror from which this machine has its own packages. Raises ServiceError."""
-    found = _known_mirror()
-    if found is None:
-        # apt tells of nothing whose lists it does not have
-        _run(["apt-get", "update", "-q"], FETCH_SECONDS)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    # apt refuses a second update at the same time
+    with _alone(cache_folder() / "mirror.lock"):
         found = _known_mirror()
+        if found is None:
+            # apt tells of nothing whose lists it does not have
+            _run(["apt-get", "update", "-q"], FETCH_SECONDS)
+            found = _known_mirror()
     if found is None:
         raise ServiceError("apt knows no mirror of Debian here: name one in /etc/apt/sources.list")
     return found

@@ -21,7 +21,7 @@ APT_GET = """\
 echo "$@" >> "$CALLS"
 case "$*" in
   *indextargets*) test -e "$NO_LISTS" || echo 'http://mirror.invalid/debian bookworm' ;;
-  *update*) rm -f "$NO_LISTS" ;;
+  *update*) sleep 0.1; rm -f "$NO_LISTS" ;;
   *download*)
     sleep 0.1; for name in podman crun; do echo > "$name.deb"; done ;;
 esac
@@ -82,13 +82,25 @@ def test_what_is_cached_is_fetched_once(machine: Machine) -> None:
     assert len(machine.asked("download")) == 1
 
 
-def test_two_that_want_the_same_at_once_fetch_it_once(machine: Machine) -> None:
-    both = [threading.Thread(target=unpacked, args=[PODMAN]) for _ in range(2)]
-    for each in both:
+def unpack_at_once(*wanted: Programs) -> None:
+    threads = [threading.Thread(target=unpacked, args=[programs]) for programs in wanted]
+    for each in threads:
         each.start()
-    for each in both:
+    for each in threads:
         each.join()
+
+
+def test_two_that_want_the_same_at_once_fetch_it_once(machine: Machine) -> None:
+    unpack_at_once(PODMAN, PODMAN)
     assert len(machine.asked("download")) == 1
+
+
+def test_two_that_want_other_programs_at_once_get_the_lists_of_packages_once(machine: Machine) -> None:
+    """A second update at the same time would fail."""
+    machine.no_lists.touch()
+    unpack_at_once(PODMAN, Programs(release="bookworm", packages=("podman",)))
+    assert machine.calls.read_text().splitlines().count("update -q") == 1
+    assert len(machine.asked("download")) == 2
 
 
 def test_a_fetch_that_fails_says_what_apt_said_and_leaves_nothing(machine: Machine) -> None:
