@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,11 +14,13 @@ from django.test import Client
 from reconciler.models import Feed, Host, Transition
 from tests.api import ROOT, ApiClient, followers
 from tests.integration.test_api_changes import RUNNING, STOPPED, look
-from tests.waiting import within
+from tests.waiting import eventually, within
 from web.api import streams
 from web.api.events import Events
+from web.api.feed import page_after
+from web.api.types import ChangePage
 from web.models import Token
-from web.newest import NEWEST
+from web.newest import NEWEST, Newest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,6 +96,42 @@ def test_a_stream_tells_what_has_changed_and_then_what_changes(api: ApiClient) -
     with within(10):
         assert follower.next_change() == ("shop:web", "stopped")
     follower.leave()
+
+
+def test_a_stream_tells_many_changes_part_by_part(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I16."""
+    monkeypatch.setattr(streams, "MOST_ITEMS", 2)
+    cursor = cursor_now(api)
+    for _ in range(3):
+        look(RUNNING)
+        look(STOPPED)
+    follower = Follower(api, after=cursor)
+    monkeypatch.setattr(NEWEST, "wait_for_another", lambda *_: pytest.fail("it waits, although it has not told all"))
+    told = [follower.next_change()[1] for _ in range(6)]
+    assert told == ["running", "stopped"] * 3
+    follower.leave()
+
+
+def test_a_stream_reads_once_for_what_it_tells(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, entries = [], Newest()
+    monkeypatch.setattr(streams, "NEWEST", entries)
+
+    def read(feed: Feed, cursor: str, limit: int) -> ChangePage:
+        reads.append(cursor)
+        return page_after(feed, cursor, limit)
+
+    monkeypatch.setattr(streams, "page_after", read)
+    cursor = cursor_now(api)
+    look(RUNNING)
+    entries._look()
+    follower = Follower(api, after=cursor)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(follower.names)
+        eventually(lambda: entries._waiting)
+        entries.is_ending = lambda: True
+    assert reads == [cursor]
+    follower.leave()
+    eventually(lambda: not entries._runs)
 
 
 def test_a_stream_begins_with_the_place_it_has_come_to(api: ApiClient) -> None:

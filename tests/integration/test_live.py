@@ -1,6 +1,7 @@
 """Pages in parts: only what has changed is sent, and a rendering is shared for a moment and no longer."""
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -149,6 +150,16 @@ def test_a_page_that_takes_long_is_shown_a_while_longer_and_says_when_to_ask_aga
     title, again = world.look()
     assert title == "1"
     assert 0 < again <= 5
+
+
+def test_while_changes_come_one_after_the_other_a_page_is_made_more_rarely() -> None:
+    world, kept = World(), []
+    for _ in range(4):
+        rendering, _ = world.renderings.get("page", timezone.now(), world._render)
+        kept.append(rendering.kept_seconds() / rendering.took)
+        time.sleep(rendering.kept_seconds())
+        add_an_entry()
+    assert kept == pytest.approx([5, 5, 20, 20])
 
 
 def test_after_some_seconds_a_page_is_made_anew_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:

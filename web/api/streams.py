@@ -25,10 +25,14 @@ STREAM_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What all streams tell that have come to the same place: changes, or a bookmark if there are none."""
+    """What all streams tell that have come to the same place: changes, or a bookmark if there are none.
+
+    `is_all`: nothing else had changed when this was read.
+    """
 
     cursor: str
     is_news: bool
+    is_all: bool
     events: bytes
 
 
@@ -48,11 +52,11 @@ def _events(feed: Feed, cursor: str, may_go_on: Callable[[], bool]) -> Generator
     began = time.monotonic()
     end = began + STREAM_SECONDS * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
     bookmark_at, check_at = 0.0, began + BOOKMARK_SECONDS
+    # whoever waits for another's reading must not hold the connection that the other waits for
+    let_connections_go()
     yield b"retry: %d\n\n" % RETRY_MS
     while (now := time.monotonic()) < end and not NEWEST.is_ending():
         known = NEWEST.known
-        # whoever waits for another's reading must not hold the connection that the other waits for
-        let_connections_go()
         try:
             if now >= check_at:
                 _refuse_unless(may_go_on)
@@ -68,7 +72,7 @@ def _events(feed: Feed, cursor: str, may_go_on: Callable[[], bool]) -> Generator
         if told.is_news or now >= bookmark_at:
             yield told.events
             cursor, bookmark_at = told.cursor, now + BOOKMARK_SECONDS
-        else:
+        if told.is_all:
             NEWEST.wait_for_another(known, min(bookmark_at, check_at, end) - now)
 
 
@@ -88,5 +92,6 @@ def _read_on(feed: Feed, cursor: str) -> Told:
     finally:
         let_connections_go()
     if not page.items:
-        return Told(cursor, False, event("bookmark", cursor, Bookmark(cursor, page.as_of)))
-    return Told(page.cursor, True, b"".join(event("change", change.cursor, change) for change in page.items))
+        return Told(cursor, False, True, event("bookmark", cursor, Bookmark(cursor, page.as_of)))
+    events = b"".join(event("change", change.cursor, change) for change in page.items)
+    return Told(page.cursor, True, page.next is None, events)

@@ -1,7 +1,8 @@
 """Pages in parts: served whole to whoever opens one, and part by part, as far as they changed, to whoever follows it.
 
-Many look at the same page, so a rendering is shared for a moment: the longer it took, the longer it is kept, so that a
-page that is looked at all the time keeps a process busy for a tenth of its time at most.
+Many look at the same page, so a rendering is shared for a moment: the longer it took, the longer it is kept. So a page
+that is looked at all the time keeps a process busy for a fifth of its time at most, and for a twentieth while changes
+come one after the other.
 """
 
 import hashlib
@@ -10,14 +11,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from web.newest import newest_entry
 from web.pages.verdict import Level
 
-KEPT_FACTOR = 10
+KEPT_FACTOR = 5
 """A rendering is kept for so many times the time that it took."""
+CROWDED_FACTOR = 4
+"""And for so many times that, from the second on of those that were made because of changes without a rest between."""
 KEPT_SECONDS = 5.0
 """How long a rendering is kept at most. Nothing need have happened in the feed: rows become unknown as time passes."""
 MOST_KEPT = 64
@@ -44,6 +47,8 @@ class Rendering:
     begun: float
     took: float
     tags: Mapping[str, str]
+    in_a_row: int = 0
+    """How many renderings in a row, this one included, were made because of changes."""
 
     @property
     def etag(self) -> str:
@@ -57,7 +62,8 @@ class Rendering:
 
     def kept_seconds(self) -> float:
         """Return how long it may be shown although something has changed."""
-        return min(KEPT_SECONDS, KEPT_FACTOR * self.took)
+        factor = KEPT_FACTOR * (CROWDED_FACTOR if self.in_a_row > 1 else 1)
+        return min(KEPT_SECONDS, factor * self.took)
 
     def changed_since(self, etag: str) -> dict[str, str]:
         """Return the parts that are others than those that a tag names.
@@ -94,12 +100,13 @@ class Renderings:
         place = self._place(key)
         with place.lock:
             newest = newest_entry()
-            kept = place.rendering
+            kept, in_a_row = place.rendering, 0
             if kept is not None:
                 age = time.monotonic() - kept.begun
                 if age < (KEPT_SECONDS if polls and kept.position == newest else kept.kept_seconds()):
                     return kept, max(0.05, kept.kept_seconds() - age) if kept.position != newest else 0.0
-            place.rendering = rendered(newest, at, make)
+                in_a_row = kept.in_a_row + 1 if kept.position != newest and age < KEPT_SECONDS else 0
+            place.rendering = replace(rendered(newest, at, make), in_a_row=in_a_row)
             return place.rendering, 0.0
 
     def forget(self) -> None:

@@ -12,7 +12,9 @@ const FAILURES = 3; // or after so many requests in vain
 const STREAM_AGAIN_MS = 30000; // a stream that was refused is tried again after so long
 const GATHER_MS = 40; // changes that come together are asked for together
 const CALM_MS = 1500; // while changes come without such a pause, the page is asked for less and less often
-const SLOWEST_MS = 4000;
+const FIRST_PACE_MS = 100;
+const SLOWER = 3;
+const SLOWEST_MS = BEAT_MS;
 
 const root = document.documentElement;
 const live = {
@@ -190,7 +192,7 @@ async function ask() {
     live.failures += 1;
     judge();
   }
-  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * 2 || 100);
+  if (because) live.paceMs = Math.min(SLOWEST_MS, live.paceMs * SLOWER || FIRST_PACE_MS);
   live.asking = false;
   schedule(live.hasNews ? untilNews() : next);
 }
