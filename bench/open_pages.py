@@ -116,7 +116,7 @@ def measure(site: Site, cookie: str) -> bool:
     print(f"{PAGES} open pages, {CHANGES_A_SECOND} changes a second over {ROWS:,} rows, for {SECONDS} s")
     print(f"requests a second           {asked / SECONDS:>8.1f}")
     print(f"cores that the server needs {cores:>8.2f}   allowed: {ALLOWED_CORES:g}")
-    print(f"as much as so many bare requests a second, of {bare_seconds * 1000:.1f} ms each: {cores / bare_seconds:.0f}")
+    print(f"as bare requests a second   {cores / bare_seconds:>8.0f}   of {bare_seconds * 1000:.1f} ms each")
     print(f"pages that are right at the end {right} of {PAGES}")
     return cores <= max(ALLOWED_CORES, ALLOWED_BARE * bare_seconds) and right == PAGES
 
