@@ -9,3 +9,6 @@ class AlertsConfig(AppConfig):
     name = "alerts"
     verbose_name = "Alerts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from alerts import incident_admin  # noqa: F401 - registers with the admin

@@ -4,6 +4,7 @@ from alerts.models.channel import Channel, ChannelKind, Route
 from alerts.models.delivery import Delivery, DeliveryState, Message, MessageState
 from alerts.models.incident import Change, Incident
 from alerts.models.judge import Judge
+from alerts.models.silence import Silence
 
 __all__ = [
     "Change",
@@ -16,4 +17,5 @@ __all__ = [
     "Message",
     "MessageState",
     "Route",
+    "Silence",
 ]

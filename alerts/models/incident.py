@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from alerts.core.conditions import CONDITION_WORDS, Condition, Phase, Severity, SubjectKind, subject_kind
 
@@ -21,6 +21,15 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def standing(self) -> "IncidentQuerySet":
         """Incidents that people have been told of, or are about to be, and that are not over."""
         return self.filter(phase__in=(Phase.FIRING, Phase.CLEARING))
+
+    def silenced(self, at: datetime) -> "IncidentQuerySet":
+        """Incidents of which nobody is to be told at a moment, because a silence fits them."""
+        from alerts.models.silence import Silence
+
+        fits = Silence.objects.active(at).order_by()
+        for name in ("host", "workload_id", "condition"):
+            fits = fits.filter(Q(**{name: ""}) | Q(**{name: OuterRef(name)}))
+        return self.filter(Exists(fits))
 
 
 class Incident(models.Model):

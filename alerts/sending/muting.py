@@ -7,4 +7,4 @@ from alerts.models.incident import Incident, IncidentQuerySet
 
 def muted(at: datetime) -> IncidentQuerySet:
     """Return the incidents that a silence mutes at a moment."""
-    return Incident.objects.none()
+    return Incident.objects.silenced(at)
