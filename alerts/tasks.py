@@ -9,6 +9,7 @@ from django.utils import timezone
 from alerts.heartbeat import tell_outside
 from alerts.judging import judge_now
 from alerts.models import ChannelKind
+from alerts.pruning import prune_told
 from alerts.sending.bundling import bundle
 from alerts.sending.turns import channels_with_work, take_turn
 from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE, TELL_SECONDS
@@ -50,3 +51,10 @@ def send_in_channel(channel: int) -> None:
 def heartbeat() -> None:
     """Tell somebody outside that the index works, if it does."""
     tell_outside(timezone.now())
+
+
+@shared_task(name="prune_told")
+def prune_old() -> None:
+    """Delete what was told and is over for longer than history is kept."""
+    deleted = prune_told(timezone.now())
+    logger.info("pruned: %d incidents and messages", deleted, extra={"action": "pruned"})

@@ -39,5 +39,10 @@ def schedule(interval_seconds: float) -> dict[str, dict[str, Any]]:
             "options": {"queue": ALERTS_QUEUE, "expires": HEARTBEAT_SECONDS},
         },
         # at a time of day: an interval would begin again whenever beat is restarted
+        "prune_told": {
+            "task": "prune_told",
+            "schedule": crontab(hour=3, minute=40),
+            "options": {"queue": ALERTS_QUEUE, "expires": 3600},
+        },
         "prune": {"task": "prune", "schedule": crontab(hour=3, minute=30), "options": {"expires": 3600}},
     }

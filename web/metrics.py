@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from alerts.models import Delivery
 from reconciler.models import UNKNOWN, Condition, Container, State
 from reconciler.readiness import neglected_hosts
 from reconciler.status import HostStatus, pass_outcomes, statuses
@@ -55,6 +56,7 @@ class IndexCollector(Collector):
         hosts = statuses(self._at)
         yield from _host_families(hosts, set(neglected_hosts(self._at)))
         yield from _own_families(hosts)
+        yield from _delivery_families()
         count = Container.objects.count()
         truncated = count > settings.METRICS_MOST_ROWS
         yield _gauge("metrics_truncated", "1 if there are too many rows for series of their own", (), [((), truncated)])
@@ -109,6 +111,12 @@ def _own_families(hosts: list[HostStatus]) -> Iterator[Metric]:
     yield _gauge("event_latency_seconds", text, ("host", "percentile"), latencies)
     outcomes = [((outcome,), count) for outcome, count in pass_outcomes().items()]
     yield _counter("passes", "Passes by how they ended", ("outcome",), outcomes)
+
+
+def _delivery_families() -> Iterator[Metric]:
+    pending, dead = Delivery.objects.waiting().count(), Delivery.objects.dead().count()
+    yield _gauge("deliveries_pending", "Deliveries of alerts that are to be sent", (), [((), pending)])
+    yield _gauge("deliveries_dead", "Deliveries of alerts that were given up", (), [((), dead)])
 
 
 def _is_looping(row: Container) -> bool:

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from alerts.models import Delivery, DeliveryState
 from dev.packages import find_program
 from reconciler.api import begin_deployment
 from reconciler.conf import lock_of
@@ -22,6 +23,7 @@ from reconciler.models import Container, Host, Transition, Workload
 from reconciler.single_flight import reconcile_in_turn
 from simulator import Engine, Failure, Server
 from tests.builders import cid
+from tests.channels import channel, fire_all
 from tests.conftest import unavailable
 from web.models import Scope, Token
 
@@ -184,13 +186,21 @@ def test_no_label_changes_with_every_container_or_error(scrape: Scrape) -> None:
     assert "refused" not in text
 
 
+def test_deliveries_that_wait_and_that_were_given_up_are_counted(scrape: Scrape) -> None:
+    channel()
+    fire_all(["shop:web", "shop:db"], at=timezone.now())
+    assert (scrape()[("deliveries_pending",)], scrape()[("deliveries_dead",)]) == (2, 0)
+    Delivery.objects.update(state=DeliveryState.DEAD)
+    assert (scrape()[("deliveries_pending",)], scrape()[("deliveries_dead",)]) == (0, 2)
+
+
 def test_the_number_of_queries_does_not_grow(
     scrape: Scrape, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(20):
         Host.objects.create(name=f"h{number}")
         seen(f"shop:{number}@h{number}", host_id=f"h{number}")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         scrape()
 
 

@@ -42,7 +42,6 @@ FULL = letter(
             why=["exit 1", "it ran for 3 days"],
             link="https://index.example.org/containers/shop:web",
         ),
-        left_out=3_000,
     ),
     over=entries(entry("shop:cache", over_at=NOW)),
     stands=entries(entry("shop:db", short="unhealthy")),
@@ -56,10 +55,15 @@ SAID = [
         "shop:db",
         "the label tinyforge.alerts=off",
         "https://index.example.org/containers/shop:web",
-        "3,000 more",
     ),
     *("shop:cache", "it took 12 min", "0192-id", "https://index.example.org/", "2026-11-25 14:30 UTC"),
 ]
+
+
+def test_a_message_about_many_tells_each_in_a_line_and_how_many_more_there_are() -> None:
+    mail = rendered(letter(begun=entries(*(entry(f"shop:{n}", why=["exit 1"]) for n in range(20)), left_out=4_980)))
+    assert ("shop:19" in mail.html, "exit 1" in mail.html, "4,980 more" in mail.html) == (True, True, True)
+    assert mail.html.count("Since") == 0
 
 
 @pytest.mark.parametrize("form", ["text", "html"])
@@ -90,7 +94,7 @@ def test_a_webhook_says_what_has_begun_and_what_is_over() -> None:
     assert told["type"] == "tinyforge.incidents"
     data = told["data"]
     assert (data["id"], data["host"], data["severity"]) == ("0192-id", "berlin", "page")
-    assert (data["begun"]["count"], data["begun"]["told"][0]["what"]) == (3_001, "shop:web")
+    assert (data["begun"]["count"], data["begun"]["told"][0]["what"]) == (1, "shop:web")
     assert data["begun"]["told"][0]["over_at"] is None
     assert data["over"]["told"][0]["lasted_seconds"] == 720
     assert data["stands"]["count"] == 1

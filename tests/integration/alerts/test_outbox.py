@@ -7,10 +7,13 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from alerts.core.conditions import Condition, Phase, Severity
 from alerts.models import Change, Channel, Delivery, DeliveryState, Incident, Message, MessageState, Route
 from alerts.outbox import enqueue, trouble
+from alerts.pruning import prune_told
 from alerts.sending.bundling import bundle
 from reconciler.models import Workload
 from tests.channels import channel, fire, fire_all, look, message, resolve, states
@@ -231,3 +234,25 @@ def test_two_workers_make_one_message_of_a_group() -> None:
     fire(at=NOW)
     made: list[Any] = [*bundle(after(seconds=30)), *bundle(after(seconds=30))]
     assert [each.pk for each in made] == [message().pk]
+
+
+def test_messages_that_nobody_sends_are_a_trouble_of_the_index() -> None:
+    channel()
+    long_ago = timezone.now() - timedelta(minutes=11)
+    fire(at=long_ago - timedelta(minutes=1))
+    bundle(long_ago)
+    assert "1 messages are due and nobody sends them" in trouble()
+
+
+def test_what_is_over_and_told_is_deleted_when_history_is_and_what_stands_is_kept(settings: Settings) -> None:
+    channel()
+    over, _ = fire("shop:web", at=NOW), fire("shop:db", at=NOW)
+    look(after(seconds=30))
+    resolve(over, at=after(minutes=10))
+    look(after(minutes=11))
+    assert prune_told(after(days=settings.TRANSITION_DAYS)) == 0
+    assert prune_told(after(days=settings.TRANSITION_DAYS + 1)) == 3
+    assert [incident.subject for incident in Incident.objects.all()] == ["shop:db"]
+    assert len(states()) == 1
+    settings.TRANSITION_DAYS = 0
+    assert prune_told(after(days=9_999)) == 0
