@@ -125,7 +125,7 @@ class MessageAdmin(ReadOnly):
     list_select_related = ("channel",)
     show_full_result_count = False
     empty_value_display = "—"
-    actions = ("send_again",)
+    actions = ("send_again", "forget")
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Tell whether somebody may have messages sent again: who may change channels."""
@@ -136,6 +136,12 @@ class MessageAdmin(ReadOnly):
         """Let messages that were given up be sent again."""
         again = Message.objects.filter(pk__in=chosen.values("pk")).send_again(timezone.now())
         self.message_user(request, f"{again} messages will be sent again.", messages.SUCCESS)
+
+    @admin.action(description="Forget what was given up", permissions=["send"])
+    def forget(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
+        """Let messages that were given up be no trouble any more."""
+        forgotten = Message.objects.filter(pk__in=chosen.values("pk")).forget()
+        self.message_user(request, f"{forgotten} messages are forgotten.", messages.SUCCESS)
 
 
 @admin.register(Delivery)

@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("pending", "to be sent"),
                             ("sent", "sent"),
-                            ("dropped", "resolved before it was sent"),
+                            ("dropped", "not needed any more"),
                             ("dead", "given up"),
                         ],
                         default="pending",

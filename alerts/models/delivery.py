@@ -30,7 +30,7 @@ class MessageState(models.TextChoices):
 
     PENDING = "pending", "to be sent"
     SENT = "sent", "sent"
-    DROPPED = "dropped", "resolved before it was sent"
+    DROPPED = "dropped", "not needed any more"
     DEAD = "dead", "given up"
 
 
@@ -79,6 +79,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
             return self.filter(pk__in=pks, state=MessageState.DEAD).update(
                 state=MessageState.PENDING, next_attempt_at=at, made_at=at, attempts=0, claimed_until=None
             )
+
+    def forget(self) -> int:
+        """Let nobody care any more for messages that were given up; return how many."""
+        return self.dead().update(state=MessageState.DROPPED)
 
 
 class Message(models.Model):

@@ -14,6 +14,7 @@ from alerts.core.conditions import Phase
 from alerts.core.retries import is_dead, pause
 from alerts.models import Channel, DeliveryState, Message, MessageState
 from alerts.models.channel import ChannelQuerySet
+from alerts.models.delivery import MessageQuerySet
 from alerts.sealing import CannotOpen
 from alerts.sending.bundling import attach, drop_what_nobody_was_told, standing
 from alerts.sending.composing import compose
@@ -53,15 +54,32 @@ def take_turn(channel: int, clock: Callable[[], datetime]) -> None:
 def send(message: Message, clock: Callable[[], datetime]) -> bool:
     """Send a message that was claimed, and note what came of it; return whether the channel works."""
     if not _has_something_to_say(message, clock()):
-        Message.objects.filter(pk=message.pk).update(state=MessageState.DROPPED, claimed_until=None)
+        _ours(message).update(state=MessageState.DROPPED, claimed_until=None)
         return True
-    try:
-        transmit(message.channel, compose(message, clock()), clock())
-    except (NotSent, CannotOpen) as error:
-        _note_failure(message, error if isinstance(error, NotSent) else NotSent(str(error), is_certain=True), clock())
+    if error := _transmitted(message, clock()):
+        _note_failure(message, error, clock())
         return False
     _note_success(message, clock())
     return True
+
+
+def _transmitted(message: Message, at: datetime) -> NotSent | None:
+    """Send a message; return why it was not sent, if it was not."""
+    try:
+        transmit(message.channel, compose(message, at), at)
+    except NotSent as error:
+        return error
+    except CannotOpen as error:
+        return NotSent(str(error), is_certain=True)
+    except Exception as error:  # noqa: BLE001 - one message must not be in the way of all others
+        # its text may hold a secret
+        return NotSent(f"an error of ours: {type(error).__name__}", is_certain=False)
+    return None
+
+
+def _ours(message: Message) -> MessageQuerySet:
+    """Return the message while the claim on it is ours: if it took too long, somebody else may send it now."""
+    return Message.objects.filter(pk=message.pk, state=MessageState.PENDING, claimed_until=message.claimed_until)
 
 
 def _has_something_to_say(message: Message, at: datetime) -> bool:
@@ -83,9 +101,8 @@ def _has_something_to_say(message: Message, at: datetime) -> bool:
 
 def _note_success(message: Message, at: datetime) -> None:
     with transaction.atomic():
-        Message.objects.filter(pk=message.pk).update(
-            state=MessageState.SENT, sent_at=at, claimed_until=None, problem=""
-        )
+        if not _ours(message).update(state=MessageState.SENT, sent_at=at, claimed_until=None, problem=""):
+            return
         message.deliveries.update(state=DeliveryState.SENT)
         Channel.objects.filter(pk=message.channel_id).update(sent_at=at, problem="", not_before=None)
     logger.info("message %s was sent to channel %s", message.pk, message.channel, extra={"action": "alert_sent"})
@@ -96,13 +113,14 @@ def _note_failure(message: Message, error: NotSent, at: datetime) -> None:
     dead = error.is_gone or is_dead(attempts, at - message.made_at, channel.given_up_after)
     again_at = at + pause(attempts, random.random(), error.retry_after)  # noqa: S311 - no secret
     with transaction.atomic():
-        Message.objects.filter(pk=message.pk, state=MessageState.PENDING).update(
+        if not _ours(message).update(
             state=MessageState.DEAD if dead else MessageState.PENDING,
             next_attempt_at=again_at,
             claimed_until=None,
             is_unsure=message.is_unsure or not error.is_certain,
             problem=problem,
-        )
+        ):
+            return
         if dead:
             message.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DEAD)
         waits = {"not_before": again_at} if error.retry_after else {}

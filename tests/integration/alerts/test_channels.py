@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from alerts.heartbeat import tell_outside
 from alerts.models import Channel, ChannelKind, Message, MessageState
+from alerts.outbox import trouble
 from reconciler.models import Host
 from tests.channels import channel, fire, look
 from tests.receivers import Receiver, webhook_receiver
@@ -182,6 +183,15 @@ def test_the_admin_lets_what_was_given_up_be_sent_again(admin_client: Client) ->
     Message.objects.update(state=MessageState.DEAD)
     act(admin_client, "message", "send_again", Message.objects.get().pk)
     assert Message.objects.get().state == MessageState.PENDING
+
+
+def test_the_admin_lets_what_was_given_up_be_forgotten(admin_client: Client) -> None:
+    channel()
+    fire(at=NOW)
+    look(NOW + timedelta(seconds=30))
+    Message.objects.update(state=MessageState.DEAD)
+    act(admin_client, "message", "forget", Message.objects.get().pk)
+    assert trouble() == ""
 
 
 @pytest.mark.parametrize("model", ["channel", "route", "message", "delivery"])

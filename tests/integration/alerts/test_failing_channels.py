@@ -1,4 +1,4 @@
-"""Channels that fail, on a virtual clock with real receivers: what is tried again, given up, and told in the end."""
+"""Channels that fail, on a virtual clock with real receivers: what is tried again, given up and told at last (I18)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django.fixtures import Settings
 
+from alerts.core.letter import Letter
 from alerts.models import Channel, ChannelKind, DeliveryState, Message, MessageState
 from alerts.sending.bundling import bundle
 from alerts.sending.composing import compose
 from alerts.sending.transmitting import transmit
-from alerts.sending.turns import take_turn
+from alerts.sending.turns import send, take_turn
 from tests.builders import certain
 from tests.channels import channel, fire, look, message, resolve, states
 from tests.receivers import MailServer, Receiver, deaf_server, mail_server, webhook_receiver
@@ -248,3 +249,29 @@ def test_apprise_sends_to_a_real_receiver(receiver: Receiver) -> None:
     look(after(seconds=30))
     (got,) = receiver.got
     assert b"shop:web missing" in got.body
+
+
+def test_an_error_of_ours_in_one_message_is_in_the_way_of_no_other(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(message: Message, at: datetime) -> Letter:
+        if message.host == "berlin":
+            raise ValueError("topsecret")
+        return compose(message, at)
+
+    monkeypatch.setattr("alerts.sending.turns.compose", broken)
+    fire("shop:web", at=NOW)
+    fire("blog:web", at=NOW, host="rome")
+    look(after(seconds=30))
+    look(after(seconds=31))
+    assert len(receiver.got) == 1
+    assert Message.objects.get(host="berlin").problem == "an error of ours: ValueError"
+
+
+def test_who_took_too_long_to_send_notes_nothing_over_who_sends_now(receiver: Receiver) -> None:
+    fire(at=NOW)
+    (made,) = bundle(after(seconds=30))
+    slow = certain(Message.objects.claim(made.pk, after(seconds=30)))
+    certain(Message.objects.claim(made.pk, after(minutes=3)))
+    assert send(slow, lambda: after(minutes=3))
+    assert message().state == MessageState.PENDING

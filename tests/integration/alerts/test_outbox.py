@@ -1,4 +1,4 @@
-"""The outbox on a virtual clock: what is told, when, to whom, and what is not."""
+"""The outbox on a virtual clock: what is told, when, to whom, and what is not (I18)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
