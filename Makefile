@@ -28,8 +28,8 @@ LEAST_COVERED = 95.5
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test test-core test-sqlite test-postgres test-real test-pythons lint lock pin-images release format bench \
-	soak screenshots sample sample-clean clean
+.PHONY: help up up-compose test test-core test-sqlite test-postgres test-real test-pythons lint lock pin-images release \
+	format bench soak screenshots sample sample-clean clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ help: ## List the commands
 
 up: $(STAMP) ## Run everything on this machine: http://127.0.0.1:8000/, Ctrl-C stops it
 	@exec $(BIN)/python -m dev.up
+
+up-compose: $(STAMP) ## Build the image and run the Compose file on a private Docker Engine; Ctrl-C stops it
+	@exec $(BIN)/python -m dev.up_compose
 
 test: $(STAMP) ## Run the tests on SQLite and PostgreSQL; with CI=true also the slow ones, on every newer Python here too
 	@$(BIN)/python -m dev.packages

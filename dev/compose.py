@@ -51,11 +51,15 @@ class ComposeEngine:
         self.network = PrivateNetwork(directory)
         self.docker = DockerEngine(directory, programs=ENGINE, data_root=data_root, extra_args=["--iptables=true"])
 
+    @property
+    def program(self) -> Path:
+        """Return the path of the command `docker`, fetching it if it is not there. Raises ServiceError."""
+        return unpacked(CLIENT) / "usr" / "bin" / "docker"
+
     def start(self) -> None:
         """Start it with an image of busybox. Raises ServiceError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._client = unpacked(CLIENT) / "usr"
-        plugins = str(self._client / "libexec" / "docker" / "cli-plugins")
+        plugins = str(unpacked(CLIENT) / "usr" / "libexec" / "docker" / "cli-plugins")
         (self.directory / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [plugins]}))
         self.network.start()
         self.docker.enter_network = self.network.enter
@@ -69,11 +73,12 @@ class ComposeEngine:
 
     def run(self, *command: str, folder: Path = PROJECT) -> str:
         """Run a command of `docker` in a folder, and return what it prints. Raises ServiceError."""
-        program = str(self._client / "bin" / "docker")
         # Of the person's own variables Compose must see none: they would win over those in .env.
         environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         environment |= {"DOCKER_HOST": self.docker.url, "DOCKER_CONFIG": str(self.directory), "HOME": str(folder)}
-        return run_quietly([program, *command], env=environment, directory=folder, timeout_seconds=COMMAND_SECONDS)
+        return run_quietly(
+            [str(self.program), *command], env=environment, directory=folder, timeout_seconds=COMMAND_SECONDS
+        )
 
 
 class ComposeSite:
@@ -90,8 +95,15 @@ class ComposeSite:
 
     def manage(self, *command: str, **environment: str) -> str:
         """Run a command of `manage.py` in the container of web, and return what it prints. Raises ServiceError."""
+        return self._in_web("manage.py", *command, **environment)
+
+    def python(self, script: str, *arguments: str, **environment: str) -> str:
+        """Run a script in the container of web, and return what it prints. Raises ServiceError."""
+        return self._in_web("-c", script, *arguments, **environment)
+
+    def _in_web(self, *command: str, **environment: str) -> str:
         given = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
-        return self.compose("exec", "-T", *given, "web", "python", "manage.py", *command)
+        return self.compose("exec", "-T", *given, "web", "python", *command)
 
     def fetch(self, commit: str | None = None) -> None:
         """Take the files of a commit, or those that lie in the project now; what else is in the folder stays."""

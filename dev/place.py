@@ -18,6 +18,7 @@ DATABASE_FILE = VAR / "db.sqlite3"
 STATIC_FOLDER = VAR / "static"
 DOCKER_DATA_FOLDER = VAR / "docker"
 SIMULATOR_FOLDER = VAR / "simulator"
+COMPOSE_FOLDER = VAR / "compose"
 
 
 def socket_folder() -> Path:
@@ -26,6 +27,11 @@ def socket_folder() -> Path:
     private = Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))
     parent = private if os.access(private, os.W_OK) else Path(tempfile.gettempdir())
     return parent / f"tinyforge-{os.geteuid()}-{digest}"
+
+
+def compose_socket_folder() -> Path:
+    """Return the folder of the sockets of `make up-compose`, which need short paths."""
+    return socket_folder().with_name(f"{socket_folder().name}-c")
 
 
 def valkey_folder() -> Path:

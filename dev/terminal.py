@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+LOOK_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,6 +38,14 @@ def stop_if_hung_up() -> None:
         os.tcgetpgrp(sys.stdin.fileno())
     except OSError:
         raise Stopped from None
+
+
+def wait_for_the_end(*, has_terminal: bool) -> None:
+    """Wait until somebody asks us to end, which raises Stopped."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        if has_terminal:
+            stop_if_hung_up()
 
 
 @contextmanager

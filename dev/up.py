@@ -76,7 +76,7 @@ def _start(stack: ExitStack) -> Processes:
     password = ensure_login(environment)
     save_environment(environment)
     _show_samples(choice, environment)
-    processes = Processes(environment, port=_port())
+    processes = Processes(environment, port=web_port())
     stack.callback(processes.stop)
     say("web, workers, beat and watcher: starting")
     processes.start()
@@ -133,7 +133,8 @@ def _show_samples(choice: EngineChoice, environment: Mapping[str, str]) -> None:
         say("samples: none on your own engine; `make sample` starts some, `make sample-clean` removes them")
 
 
-def _port() -> int:
+def web_port() -> int:
+    """Return the port that PORT names, or the first free one after it. Raises ServiceError."""
     wanted = os.environ.get("PORT") or DEFAULT_PORT
     if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
         raise ServiceError(f"PORT={wanted!r} is not usable; allowed: a number from 1 to 65535")
