@@ -7,6 +7,7 @@ its whole path matches -allowGET and its sender is one of -allowfrom; the path i
 import argparse
 import http.client
 import re
+import signal
 import socket
 import sys
 import threading
@@ -120,6 +121,8 @@ class Health(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve, and end as soon as the daemon behind the socket is another one or none."""
+    # The first process of a container has no other reason to end at SIGTERM.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Proxy.given = flags()
     servers = [ThreadingHTTPServer((Proxy.given.listenip, Proxy.given.proxyport), Proxy)]
     if Proxy.given.allowhealthcheck:
