@@ -82,6 +82,7 @@ def fill(since: datetime, until: datetime, *, rows: int = ROWS, hosts: int = HOS
     _fill_rows(until, rows, hosts)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+        connection.connection.answer_seconds = None
         for statement in _FILL:
             cursor.execute(statement, values | {"transitions": TRANSITIONS})
         # as autovacuum does in the course of 30 days

@@ -21,7 +21,7 @@ POSTGRES_OPTIONS = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
     # a process that is stopped amid a transaction must not keep all others from the feed
-    "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+    "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=20s",
 }
 
 
@@ -35,10 +35,12 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
     if parsed["ENGINE"].endswith("sqlite3"):
         options.update(SQLITE_OPTIONS)
         return parsed
-    parsed.update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+    parsed.update(ENGINE="tinyforge.postgres", CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
     options.update(POSTGRES_OPTIONS)
     if pool:
+        from tinyforge.postgres.connection import BoundedConnection
+
         # many threads share few connections; each is checked before it is lent
         parsed["CONN_MAX_AGE"] = 0
-        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5}
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5, "connection_class": BoundedConnection}
     return parsed
