@@ -113,6 +113,10 @@ class DockerEngine:
         if self._child is not None:
             self._child.kill()
 
+    def restart(self) -> Self:
+        """Start the daemon again after kill()."""
+        return self.start()
+
     def clear(self) -> None:
         """End what a dead daemon left running, and clear away its mounts and control groups."""
         end_leftovers(self.exec_root)

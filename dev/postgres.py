@@ -24,9 +24,10 @@ SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_
 class Postgres:
     """A PostgreSQL server for tests, with an empty cluster; its superuser is `postgres`, without a password."""
 
-    def __init__(self, directory: Path) -> None:
-        """Describe the server; its log goes to `directory`."""
+    def __init__(self, directory: Path, *, parent: Path | None = None) -> None:
+        """Describe the server; its log goes to `directory`, and its cluster to a folder below `parent`, if given."""
         self.directory = directory
+        self._parent = parent
         self._given_url = os.environ.get("TEST_POSTGRES_URL", "")
         self.home: Path | None = None
         self._child: Child | None = None
@@ -39,6 +40,18 @@ class Postgres:
         if self.home is None:
             raise ServiceError("postgres was not started; call start() before asking for its url")
         return f"postgres://postgres@{quote(str(self.home / 'socket'), safe='')}/postgres"
+
+    @property
+    def socket(self) -> Path:
+        """Return the path of the unix socket; it is a server of our own that must have been started."""
+        if self.home is None:
+            raise ServiceError("postgres was not started; call start() before asking for its socket")
+        return self.home / "socket" / ".s.PGSQL.5432"
+
+    @property
+    def running(self) -> bool:
+        """Tell whether a server of our own is alive."""
+        return self._child is not None and self._child.running
 
     def start(self) -> Self:
         """Start the server and return once it accepts connections; nothing to do for TEST_POSTGRES_URL."""
@@ -95,7 +108,7 @@ class Postgres:
         # PostgreSQL refuses to be root, and its unprivileged owner cannot enter root's or pytest's directories;
         # a socket path must be short, too. So the cluster lives in a short directory of its own.
         owner = _owner()
-        self.home = home = Path(tempfile.mkdtemp(prefix="tinyforge-pg-"))
+        self.home = home = Path(tempfile.mkdtemp(prefix="tinyforge-pg-", dir=self._parent))
         sockets = home / "socket"
         sockets.mkdir()
         if owner is not None:

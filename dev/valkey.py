@@ -63,9 +63,13 @@ class Valkey:
             self._child.stop(timeout_seconds=STOP_SECONDS)
 
     def kill(self) -> None:
-        """Kill the server, as a crash would; start() brings it back, empty, at the same address."""
+        """Kill the server, as a crash would; restart() brings it back, empty, at the same address."""
         if self._child is not None:
             self._child.kill()
+
+    def restart(self) -> Self:
+        """Start the server again after kill()."""
+        return self.start()
 
     def __enter__(self) -> Self:
         """Start the server."""

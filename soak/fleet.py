@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import requests
 
 from dev.engine import DockerEngine
 from simulator import Engine
-from soak.record import GONE, Record
+from soak.record import GONE, Record, Span
 from soak.world import IMAGE, World, client_of, states_of
 
 AT_FIRST = 20
@@ -58,12 +59,15 @@ class Fleet:
             # it is being killed by the storm; what has become of the container is read in settle()
             return
 
-    def settle(self) -> None:
-        """Note what has become of the containers of real hosts: their Engines were killed, and requests with them."""
+    def settle(self, began: float) -> None:
+        """Note what has become of the containers of real hosts since a moment: some may have ended with it."""
         for host, engine in self.world.engines.items():
-            self._settle(host, engine)
+            if self._settle(host, engine):
+                # nobody knows when it happened
+                self.record.note_unseen(Span(began, time.time()), host)
 
-    def _settle(self, host: str, engine: DockerEngine) -> None:
+    def _settle(self, host: str, engine: DockerEngine) -> bool:
+        acts = self.record.acts
         real = {key: WORDS.get(state, state) for key, state in states_of(engine).items()}
         known = {key: state for key, (where, state) in self.record.living().items() if where == host}
         for key, state in real.items():
@@ -71,6 +75,7 @@ class Fleet:
                 self.record.note(host, key, state)
         for key in known.keys() - real.keys():
             self.record.note(host, key, GONE)
+        return self.record.acts > acts
 
     def _acts(self, state: str) -> list[Callable[[str, Engine, str], None]]:
         always = [self._remove, self._redeploy]

@@ -1,44 +1,43 @@
 """What the storm blows upon: real processes, a real database, Valkey and Engines, and many simulated Engines."""
 
 import contextlib
-import os
 import secrets
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import docker
-import psutil
-import requests
+import psycopg
 
 from dev.engine import DockerEngine
-from dev.index import Processes
 from dev.packages import install_faketime
 from dev.ports import free_port
 from dev.postgres import Postgres
 from dev.process import ServiceError, wait_until
 from dev.valkey import Valkey
-from simulator import Engine, Server
+from simulator import Engine
+from simulator import Server as Simulator
+from soak.crew import LOOPBACK, Crew, run_manage
+from soak.disk import Disk
+from soak.proxy import Proxies, Proxy
+from soak.servers import Server, start_again
 
 SIMULATED = 50
 REAL = ("local", "edge")
-WITH_CLOCKS = ("worker-2", "watcher-2")
+BEHIND_PROXIES = ("edge", "sim-00", "sim-01", "sim-02", "sim-03", "sim-04")
 IMAGE = "tinyforge-busybox"
 READY_SECONDS = 120.0
-SETTINGS = {
-    "DEBUG": "1",
-    "LOG_LEVEL": "WARNING",
-    "RECONCILE_INTERVAL": "5",
-    "ENGINE_TIMEOUT": "5",
-}
-WORKER = ("celery", "-A", "tinyforge", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle")
+INSIST_SECONDS = 120.0
+CONNECT_SECONDS = 5
+# the disk of the database is small
+LITTLE_WAL = ("ALTER SYSTEM SET max_wal_size = '128MB'", "SELECT pg_reload_conf()")
+IS_ENABLED = "SELECT enabled FROM reconciler_host WHERE name = %s"
 HOSTS = """
-import os, sys
+import sys
 from reconciler.models import Host
 for line in sys.stdin:
     name, url = line.split()
@@ -51,23 +50,26 @@ class World:
     """Everything, started by `with`, and gone after it."""
 
     directory: Path
+    disk: Disk = field(init=False)
     postgres: Postgres = field(init=False)
     valkey: Valkey = field(init=False)
     engines: dict[str, DockerEngine] = field(init=False)
     simulated: dict[str, Engine] = field(init=False)
-    processes: Processes = field(init=False)
-    port: int = field(init=False)
+    crew: Crew = field(init=False)
+    proxies: dict[str, Proxy] = field(init=False)
     urls: dict[str, str] = field(init=False)
-    _environment: dict[str, str] = field(init=False)
-    _commands: dict[str, tuple[str, ...]] = field(init=False)
-    _running: dict[str, subprocess.Popen[bytes]] = field(init=False, default_factory=dict)
-    _faketime: Path | None = field(init=False)
+    _commands: dict[str, str] = field(init=False)
+    _errands: list[Future[None]] = field(init=False, default_factory=list)
+    _errand_boy: ThreadPoolExecutor = field(init=False)
     _ends: contextlib.ExitStack = field(init=False, default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Self:
         """Start everything."""
         with self._ends:
-            self._start()
+            self._start_servers()
+            self._open_proxies()
+            self._start_index()
+            self._errand_boy = self._ends.enter_context(ThreadPoolExecutor(max_workers=1))
             self._ends = self._ends.pop_all()
         return self
 
@@ -77,123 +79,108 @@ class World:
         """End everything."""
         self._ends.close()
 
-    @property
-    def names(self) -> Sequence[str]:
-        """Return the names of the index's processes."""
-        return tuple(self._commands)
-
-    def send(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one of the index's processes and to its children."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._running[name].pid, number)
-
-    def kill(self, name: str) -> None:
-        """Kill a process with its children."""
-        self.send(name, signal.SIGKILL)
-        self._running[name].wait()
-
-    def revive(self) -> list[str]:
-        """Start what has ended, as production's supervisor does; return the names."""
-        dead = [name for name in self._commands if name not in self._running or self._running[name].poll() is not None]
-        for name in dead:
-            clock = self._clock(name) if name in WITH_CLOCKS and self._faketime else {}
-            self._running[name] = self.processes.start(name, *self._commands[name], **clock)
-        return dead
-
-    def set_clock(self, name: str, seconds: int) -> None:
-        """Let the clock of a process be wrong by so many seconds, from now on."""
-        (self.directory / f"{name}.clock").write_text(f"{seconds:+}")
-
     def add_host(self, name: str) -> None:
-        """Let the index look at a simulated host."""
-        self._manage("host", "add", name, self.urls[name])
+        """Let the index look at a host."""
+        self._insist("add", name, self.urls[name], until=lambda: self._is_enabled(name) is not None)
 
     def remove_host(self, name: str) -> None:
         """Let the index forget a host and its rows."""
-        self._manage("host", "remove", name, "--with-rows")
+        self._insist("remove", name, "--with-rows", until=lambda: self._is_enabled(name) is None)
 
-    def is_ready(self) -> bool:
-        """Tell whether the page's server says that the index is ready."""
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/livez", timeout=5).ok
-        except requests.RequestException:
-            return False
+    def switch_off(self, name: str) -> None:
+        """Let the index leave a host alone."""
+        self._insist("disable", name, until=lambda: self._is_enabled(name) is False)
 
-    def log_of(self, name: str) -> str:
-        """Return what a process has written."""
-        return self.processes.log(name)
+    def switch_on(self, name: str) -> None:
+        """Let the index look at a host again."""
+        self._insist("enable", name, until=lambda: self._is_enabled(name) is True)
 
-    def _start(self) -> None:
-        self.postgres = self._ends.enter_context(Postgres(self.directory / "pg"))
+    def ask(self, act: Callable[[str], None], name: str) -> None:
+        """Let one of these acts be done after those that were asked for before; nobody waits for it here."""
+        self._errands.append(self._errand_boy.submit(act, name))
+
+    def wait_for_errands(self) -> None:
+        """Wait until all that was asked for is done; raise what went wrong."""
+        for errand in self._errands:
+            errand.result()
+        self._errands.clear()
+
+    def server(self, name: str) -> Server:
+        """Return PostgreSQL, Valkey or a real Engine."""
+        servers: dict[str, Server] = {"PostgreSQL": self.postgres, "Valkey": self.valkey, **self.engines}
+        return servers[name]
+
+    def heal(self) -> None:
+        """Let nothing be wrong any more."""
+        self.crew.revive()
+        servers: list[Server] = [self.postgres, self.valkey, *self.engines.values()]
+        for server in servers:
+            start_again(server)
+        for engine in self.simulated.values():
+            engine.heal()
+
+    def _insist(self, *command: str, until: Callable[[], bool]) -> None:
+        """Try a command on hosts until it is done: the database may be down, or full."""
+        gives_up_at = time.monotonic() + INSIST_SECONDS
+        while True:
+            try:
+                run_manage("host", *command, environment=self._commands)
+            except ServiceError:
+                if time.monotonic() > gives_up_at:
+                    raise
+            with contextlib.suppress(psycopg.Error):
+                if until():
+                    return
+
+    def _is_enabled(self, name: str) -> bool | None:
+        with psycopg.connect(self.postgres.url, connect_timeout=CONNECT_SECONDS) as connection:
+            row = connection.execute(IS_ENABLED, [name]).fetchone()
+        return row[0] if row else None
+
+    def _start_servers(self) -> None:
+        self.disk = self._ends.enter_context(Disk())
+        self.postgres = self._ends.enter_context(Postgres(self.directory / "pg", parent=self.disk.path))
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            for statement in LITTLE_WAL:
+                connection.execute(statement)
         self.valkey = self._ends.enter_context(Valkey(self.directory / "v", port=free_port()))
         self.engines = {name: self._ends.enter_context(DockerEngine(self.directory / name)) for name in REAL}
         for engine in self.engines.values():
             engine.import_busybox()
-        server = self._ends.enter_context(Server())
+        server = self._ends.enter_context(Simulator())
         self.simulated = {f"sim-{number:02}": Engine(api_version="1.47") for number in range(SIMULATED)}
         self.urls = {name: server.serve(engine) for name, engine in self.simulated.items()}
-        self.urls |= {name: engine.url for name, engine in self.engines.items() if name != "local"}
-        self.port = free_port()
-        self._faketime = install_faketime()
-        self._environment = SETTINGS | {
-            "SECRET_KEY": secrets.token_hex(32),
-            "DATABASE_URL": self.postgres.url,
-            "REDIS_URL": self.valkey.url,
-            "DOCKER_HOST": self.engines["local"].url,
+
+    def _open_proxies(self) -> None:
+        """Put proxies before PostgreSQL, Valkey and some of the Engines."""
+        proxies = self._ends.enter_context(Proxies())
+        self.proxies = {
+            "PostgreSQL": proxies.open(self.postgres.socket),
+            "Valkey": proxies.open((LOOPBACK, int(self.valkey.port or 0))),
+            "edge": proxies.open(self.engines["edge"].socket),
         }
-        self._manage("migrate", "--verbosity=0")
+        for name in BEHIND_PROXIES[1:]:
+            address, _, port = self.urls[name].removeprefix("tcp://").rpartition(":")
+            self.proxies[name] = proxies.open((address, int(port)))
+        self.urls |= {name: f"tcp://{LOOPBACK}:{self.proxies[name].port}" for name in BEHIND_PROXIES}
+
+    def _start_index(self) -> None:
+        faketime = install_faketime()
+        if faketime is None:
+            raise ServiceError("no libfaketime here; `apt-get install faketime`, which gives processes wrong clocks")
+        addresses = {"SECRET_KEY": secrets.token_hex(32), "DOCKER_HOST": self.engines["local"].url}
+        self._commands = addresses | {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+        run_manage("migrate", "--verbosity=0", environment=self._commands)
         lines = "".join(f"{name} {url}\n" for name, url in self.urls.items())
-        self._manage("shell", "--no-imports", "-c", HOSTS, given=lines)
-        self.processes = Processes(self.directory, self._environment)
-        for name in WITH_CLOCKS:
-            self.set_clock(name, 0)
-        self._ends.callback(self._end_processes)
-        self._commands = {
-            "worker-1": (*WORKER, "--hostname=one@%h", "--concurrency=3"),
-            "worker-2": (*WORKER, "--hostname=two@%h", "--concurrency=3"),
-            "beat": ("celery", "-A", "tinyforge", "beat", "--loglevel=WARNING"),
-            "watcher-1": ("manage", "watch"),
-            "watcher-2": ("manage", "watch"),
-            "web": ("gunicorn", "-c", "python:tinyforge.server", "--bind", f"127.0.0.1:{self.port}", "--workers", "1"),
+        run_manage("shell", "--no-imports", "-c", HOSTS, environment=self._commands, given=lines)
+        addresses |= {
+            "DATABASE_URL": f"postgres://postgres@{LOOPBACK}:{self.proxies['PostgreSQL'].port}/postgres",
+            "REDIS_URL": f"redis://{LOOPBACK}:{self.proxies['Valkey'].port}/0",
         }
-        self.revive()
-        wait_until(self.is_ready, timeout_seconds=READY_SECONDS)
-
-    def _clock(self, name: str) -> dict[str, str]:
-        """Return the settings that give a process a clock of its own; time that only moves forward stays true."""
-        return {
-            "LD_PRELOAD": str(self._faketime),
-            "FAKETIME_TIMESTAMP_FILE": str(self.directory / f"{name}.clock"),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def _manage(self, *command: str, given: str = "") -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "manage", *command],
-            env=os.environ | self._environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=READY_SECONDS,
-        )
-        if done.returncode:
-            raise ServiceError(f"manage.py {' '.join(command[:2])} failed: {done.stderr.strip()[-500:]}")
-
-    def _end_processes(self) -> None:
-        for name in self._running:
-            self.send(name, signal.SIGCONT)
-        self.processes.stop_all()
-
-
-def freeze(pid: int, number: signal.Signals) -> None:
-    """Send SIGSTOP or SIGCONT to a server and its children; PostgreSQL gives each of them a group of its own."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        for process in (server, *server.children(recursive=True)):
-            process.send_signal(number)
+        self.crew = Crew(self.directory, addresses, faketime, free_port())
+        self._ends.callback(self.crew.end)
+        self.crew.revive()
+        wait_until(self.crew.is_ready, timeout_seconds=READY_SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,47 @@
+"""A small disk in memory that can be full."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dev.process import run_quietly
+
+SIZE = "1g"
+MOUNT_SECONDS = 30.0
+READABLE = 0o755
+
+
+class Disk:
+    """A disk of its own for the database, mounted by `with`; only root can have one."""
+
+    def __init__(self) -> None:
+        """Make the folder at which it is mounted; its path is short, and everybody may enter it."""
+        self.path = Path(tempfile.mkdtemp(prefix="tf-disk-", dir="/tmp"))
+        self._ballast = self.path / "ballast"
+
+    def __enter__(self) -> Self:
+        """Mount it."""
+        options = f"size={SIZE},mode={READABLE:o}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tinyforge-soak", str(self.path)]
+        run_quietly(command, timeout_seconds=MOUNT_SECONDS, advice="run it as root")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Unmount it, with all that is on it."""
+        subprocess.run(["umount", "--lazy", str(self.path)], check=False, timeout=MOUNT_SECONDS)
+        self.path.rmdir()
+
+    def fill(self) -> None:
+        """Leave no room for anything."""
+        with self._ballast.open("wb") as file:
+            disk = os.statvfs(self.path)
+            os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize))
+
+    def free(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink(missing_ok=True)
