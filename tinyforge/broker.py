@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 from django.conf import settings
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE
 
@@ -77,8 +77,32 @@ def accepted(raw: object) -> dict[str, Any]:
     return built
 
 
+class QoS(redis.QoS):
+    """Forgets a message that is done, even if Redis cannot be told.
+
+    Otherwise it would count for ever among those that a worker has at a time. A worker whose Redis went away while it
+    was as busy as it may be would take no message ever again, and not even notice that it has lost its connection.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
 class Channel(redis.Channel):
     """A channel that survives messages that it cannot read."""
+
+    QoS = QoS
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
