@@ -116,6 +116,7 @@ if __name__ == "__main__":
         ("browser", install_browser),
         ("Prometheus", install_prometheus),
         ("npm", install_npm),
+        ("libfaketime", install_faketime),
     ):
         if not install_it():
             print(f"==> no {what} here and none can be installed: tests that need one are skipped, or fail under CI")

@@ -41,6 +41,7 @@ class Proxies:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
+        self._open: list[tuple[Proxy, asyncio.Server]] = []
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -51,10 +52,9 @@ class Proxies:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the thread, and all connections with it."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(ACT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
         self._loop.close()
 
     def open(self, target: Address) -> Proxy:
@@ -66,6 +66,16 @@ class Proxies:
     async def _listen(self, proxy: Proxy) -> None:
         server = await self._loop.create_server(lambda: Entrance(proxy), LOOPBACK, 0)
         proxy.port = server.sockets[0].getsockname()[1]
+        self._open.append((proxy, server))
+
+    async def _close(self) -> None:
+        for proxy, server in self._open:
+            server.close()
+            while proxy.ends:
+                for end in proxy.ends:
+                    end.abort()
+                # a connection that is aborted leaves a moment later, and one that is being made comes
+                await asyncio.sleep(0)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +110,11 @@ class End(asyncio.Protocol):
         elif self.carries:
             self.transport.write(data)
 
+    def abort(self) -> None:
+        """Break the connection off."""
+        if self.transport:
+            self.transport.abort()
+
     def connection_lost(self, _exc: Exception | None) -> None:
         """Close the other end too. A client is not told that the server has gone if its connection is swallowed."""
         self.proxy.ends.discard(self)
@@ -133,7 +148,7 @@ class Entrance(End):
             else:
                 await loop.create_connection(lambda: exit_end, *target)
         except OSError:
-            self.transport.abort()
+            self.abort()
             return
         if self.transport.is_closing() and exit_end.transport:
             exit_end.transport.close()
