@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kombu import Connection, Consumer, Queue
-from kombu.message import Message
 
 from dev.ports import free_port
 from dev.valkey import Valkey
 from tinyforge.celery import app
 
-NAME = "lost"
-Finish = Callable[[Message], None]
+Finish = Callable[[Any], None]
 
 
 @pytest.fixture
@@ -22,11 +20,11 @@ def own_valkey(short: Path) -> Iterator[Valkey]:
         yield server
 
 
-def ack(message: Message) -> None:
+def ack(message: Any) -> None:
     message.ack()
 
 
-def reject(message: Message) -> None:
+def reject(message: Any) -> None:
     message.reject()
 
 
@@ -49,13 +47,9 @@ def test_a_message_that_is_done_while_redis_is_there_takes_nobodys_place(own_val
         assert taken.channel.qos.can_consume()
 
 
-def take_one(connection: Connection) -> Message:
+def take_one(connection: Any) -> Any:
     """Take the only message that may be taken at a time."""
-    taken: list[Message] = []
-    channel = connection.channel()
-    channel.basic_qos(0, 1, False)
-    with connection.Producer() as producer:
-        producer.publish("text", routing_key=NAME, declare=[Queue(NAME, routing_key=NAME)])
-    with Consumer(channel, [Queue(NAME)], callbacks=[lambda _, message: taken.append(message)]):
-        connection.drain_events(timeout=20)
-    return taken[0]
+    queue = connection.SimpleQueue("lost")
+    queue.consumer.qos(prefetch_count=1)
+    queue.put("text")
+    return queue.get(timeout=20)
