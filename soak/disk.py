@@ -1,5 +1,6 @@
 """A small disk in memory that can be full."""
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -9,7 +10,8 @@ from typing import Self
 
 from dev.process import run_quietly
 
-SIZE = "1g"
+SIZE = "512m"
+FIRST_STEP, LAST_STEP = 2**24, 2**12
 MOUNT_SECONDS = 30.0
 READABLE = 0o755
 
@@ -37,10 +39,17 @@ class Disk:
         self.path.rmdir()
 
     def fill(self) -> None:
-        """Leave no room for anything."""
+        """Leave no room for anything; whoever takes some of it meanwhile makes the last steps smaller."""
+        size, step = 0, FIRST_STEP
         with self._ballast.open("wb") as file:
-            disk = os.statvfs(self.path)
-            os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize))
+            while step >= LAST_STEP:
+                try:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    step //= 2
 
     def free(self) -> None:
         """Give the room back."""

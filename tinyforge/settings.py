@@ -161,7 +161,7 @@ ENGINE_TIMEOUT = env.number("ENGINE_TIMEOUT", 10, above=0, most=300)
 # the largest listing that an Engine may send, in mebibytes
 ENGINE_MAX_BODY_MIB = env.whole("ENGINE_MAX_BODY_MIB", 64, least=1, most=1_024)
 EVENT_WINDOW = env.number("EVENT_WINDOW", 0.1, above=0, most=10)
-LOCK_TTL = env.number("LOCK_TTL", 60, above=0, most=3600)
+LOCK_TTL = env.number("LOCK_TTL", 30, above=0, most=3600)
 
 # a failing host is tried again after an interval at first, and every five minutes in the end
 LONGEST_BACKOFF = 300.0
