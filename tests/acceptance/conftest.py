@@ -4,6 +4,7 @@ import contextlib
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from tests.acceptance.browser import Window, start_chromium
 from tests.acceptance.fleet import make_fleet, make_history
 from tests.conftest import unavailable
 from tests.environment import DIRECTORY
+from tests.waiting import eventually
 from web.pages.live import RENDERINGS
 
 SomeEngine = TypeVar("SomeEngine", bound=PrivateEngine)
@@ -89,14 +91,24 @@ class Containers:
         return {f"{has[WORKLOAD_ID]}:{has[ROLE]}": state for has, state in listed if has.get(ROLE)}
 
     def remove_all(self) -> None:
-        """Remove every container made here."""
+        """Remove every container made here, or else the tests that follow on this Engine would see it."""
         for made in self._made:
-            with contextlib.suppress(docker.errors.NotFound):
-                made.remove(force=True)
+            eventually(partial(_is_removed, made), what=f"{made.name} is removed")
 
     def close(self) -> None:
         """Let go of the Engine."""
         self._client.close()
+
+
+def _is_removed(made: DockerContainer) -> bool:
+    """Remove a container; an Engine may refuse that while it starts, restarts or already removes it."""
+    try:
+        made.remove(force=True)
+    except docker.errors.NotFound:
+        return True
+    except docker.errors.APIError:
+        return False
+    return True
 
 
 @pytest.fixture
