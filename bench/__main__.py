@@ -34,6 +34,7 @@ MEASUREMENTS = (
     ("the same", "freshness", "postgres"),
     ("from a death on an Engine to the line of the stream that tells it, beside ticks alone", "stream", "sqlite"),
     ("the same", "stream", "postgres"),
+    ("from a death on an Engine to the screen, over the stream and by asking alone", "screen", "postgres"),
 )
 
 

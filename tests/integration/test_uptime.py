@@ -214,3 +214,20 @@ def test_a_host_is_down_while_passes_fail_and_not_known_while_nobody_looks(local
 
 def test_of_a_host_that_is_not_there_nothing_is_known() -> None:
     assert told(uptime_of_host("nowhere", after(0), after(60))) == (0, 0, 60)
+
+
+# bounds
+
+
+def test_of_a_row_that_changes_all_the_time_only_the_newest_steps_count_and_what_was_before_is_not_known(
+    local: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I19."""
+    monkeypatch.setattr("reconciler.models.steps.MOST_STEPS", 4)
+    for turn in range(5):
+        look(turn * 120, seen("web"), seen("db"))
+        look(turn * 120 + 60, seen("web", "stopped"), seen("db"))
+    both = uptime_of_rows([WEB, DB], after(0), after(540))
+    assert told(both[WEB]) == (120, 60, 360)
+    assert told(both[DB]) == (540, 0, 0)
+    assert told(uptime_of_rows([WEB], after(0), after(540))[WEB]) == (120, 60, 360)
