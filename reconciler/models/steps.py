@@ -10,7 +10,6 @@ from django.db.models import Count, Max, Q, QuerySet
 from reconciler.core.uptime import Step
 from reconciler.models.transition import Transition, TransitionQuerySet
 
-
 _Row = tuple[str, datetime, str, str]
 
 MOST_STEPS = 10_000
