@@ -113,7 +113,6 @@ def _link(incident: Incident) -> str:
 
 def _mute(message: Message) -> str:
     """Return how to hear no more of it."""
-    if not message.host:
-        return "make a silence in the admin"
-    silence = f"make a silence in the admin, for host {message.host} or for one workload"
-    return f"{silence}; or give the container the label tinyforge.alerts=off"
+    named = f"?host={quote(message.host)}" if message.host else ""
+    silence = f"make a silence at {settings.SITE_URL}/admin/alerts/silence/add/{named}"
+    return f"{silence} or give the container the label tinyforge.alerts=off" if message.host else silence

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
-from alerts.models.incident import Incident, IncidentQuerySet
+from alerts.models import Incident, Silence
+from alerts.models.incident import IncidentQuerySet
 
 
 def muted(at: datetime) -> IncidentQuerySet:
-    """Return the incidents that a silence mutes at a moment."""
+    """Return the incidents that a silence mutes at a moment; mostly there is none, and this costs one small query."""
+    if not Silence.objects.active(at).exists():
+        return Incident.objects.none()
     return Incident.objects.silenced(at)

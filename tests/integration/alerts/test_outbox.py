@@ -1,11 +1,13 @@
 """The outbox on a virtual clock: what is told, when, to whom, and what is not (I18)."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.db import connection, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -15,7 +17,7 @@ from alerts.models import Change, Channel, Delivery, DeliveryState, Incident, Me
 from alerts.outbox import enqueue, trouble
 from alerts.pruning import prune_told
 from alerts.sending.bundling import bundle
-from reconciler.models import Workload
+from reconciler.models import Container, Host, Workload
 from tests.channels import channel, fire, fire_all, look, message, resolve, states
 
 pytestmark = pytest.mark.django_db
@@ -256,3 +258,16 @@ def test_what_is_over_and_told_is_deleted_when_history_is_and_what_stands_is_kep
     assert len(states()) == 1
     settings.TRANSITION_DAYS = 0
     assert prune_told(after(days=9_999)) == 0
+
+
+def test_the_links_of_a_message_lead_to_pages_that_are_there(settings: Settings, admin_client: Client) -> None:
+    settings.SITE_URL = "https://index.example.org"
+    channel()
+    Host.objects.create(name="berlin")
+    Container.objects.create(id="shop:web@berlin", workload_id="shop", host_id="berlin")
+    fire("shop:web@berlin", at=NOW)
+    fire("berlin", at=NOW, condition=Condition.HOST, workload_id="")
+    look(after(seconds=30))
+    paths = re.findall(r"https://index\.example\.org(/\S*)", str(mail.outbox[0].body))
+    assert {"/containers/shop:web@berlin", "/hosts/berlin", "/", "/admin/alerts/silence/add/?host=berlin"} == set(paths)
+    assert {path: admin_client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
