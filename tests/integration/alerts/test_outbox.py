@@ -271,3 +271,15 @@ def test_the_links_of_a_message_lead_to_pages_that_are_there(settings: Settings,
     paths = re.findall(r"https://index\.example\.org(/\S*)", str(mail.outbox[0].body))
     assert {"/containers/shop:web@berlin", "/hosts/berlin", "/", "/admin/alerts/silence/add/?host=berlin"} == set(paths)
     assert {path: admin_client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+
+
+def test_what_is_resolved_just_while_messages_are_made_is_not_told_to_be_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel()
+    resolve(fire(at=NOW), at=after(seconds=20))
+    with monkeypatch.context() as patch:
+        # as if the end had come right after what is over was dropped
+        patch.setattr("alerts.sending.bundling.drop_what_nobody_was_told", lambda: None)
+        bundle(after(seconds=60))
+    look(after(seconds=61))
+    assert subjects() == []
+    assert states() == [DeliveryState.DROPPED] * 2
