@@ -1,5 +1,6 @@
 """Channels that fail, on a virtual clock with real receivers: what is tried again, given up and told at last (I18)."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -275,3 +276,38 @@ def test_who_took_too_long_to_send_notes_nothing_over_who_sends_now(receiver: Re
     certain(Message.objects.claim(made.pk, after(minutes=3)))
     assert send(slow, lambda: after(minutes=3))
     assert message().state == MessageState.PENDING
+
+
+def test_a_receiver_that_answers_500_for_an_hour_is_told_all_in_order(receiver: Receiver) -> None:
+    for _ in range(100):
+        receiver.answer(500)
+    first = fire("shop:web", at=NOW)
+    look(after(seconds=30))
+    fire("shop:db", at=after(minutes=10))
+    resolve(first, at=after(minutes=20))
+    for minutes in range(1, 60):
+        look(after(minutes=minutes))
+    assert (len(ids(receiver)), message().state) == (1, MessageState.PENDING)
+    receiver.answers.clear()
+    look(after(hours=3))
+    look(after(hours=3, minutes=6))
+    before, now = (json.loads(got.body)["data"] for got in receiver.got[-2:])
+    assert (before["begun"]["count"], before["over"]["count"]) == (1, 0)
+    assert (now["begun"]["count"], now["over"]["count"]) == (1, 1)
+    assert set(states()) == {DeliveryState.SENT}
+
+
+def test_no_log_holds_a_target_or_what_a_receiver_says(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    channel("secret", ChannelKind.WEBHOOK, f"{receiver.url}/topsecret?token=topsecret")
+    channel("mail", ChannelKind.EMAIL, "topsecret@example.org")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    receiver.answer(500, x_said="topsecret")
+    fire(at=NOW)
+    with caplog.at_level("DEBUG"):
+        look(after(seconds=30))
+        look(after(seconds=40))
+    assert "channel secret" in caplog.text
+    assert "topsecret" not in caplog.text
