@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -14,6 +16,7 @@ from reconciler.core.safeguard import Verdict
 from reconciler.engine import Engine as Client
 from reconciler.models import Container, Host, Outage, OutageKind, Transition
 from simulator import Engine, Failure, Server
+from soak import soak
 from soak.judge import TOLD_AFTER_SECONDS, compare, judge_history, judge_missing, watch_missing
 from soak.record import GONE, Record, Span
 from tests.acceptance.conftest import database_url
@@ -182,6 +185,17 @@ def test_the_judge_sees_an_outage_that_has_not_ended(world: World) -> None:
     now = timezone.now()
     Outage.objects.create(host_id="local", kind=OutageKind.UNREACHABLE, began_at=now, noticed_at=now)
     assert world.faults() == ["host local has not recovered: its outage has not ended"]
+
+
+def test_the_judge_does_not_wait_for_longer_than_it_promised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, "FILL_SECONDS", 0.5)
+    monkeypatch.setattr(soak, "watch_missing", lambda _: None)
+    crew = SimpleNamespace(revive=lambda: None, is_ready=lambda: True)
+    stage: Any = SimpleNamespace(simulated={}, engines={}, crew=crew, postgres=SimpleNamespace(url=world.database))
+    assert soak.Soak(stage, world.record).fill() == []
+    Host.objects.update(last_error="timed out")
+    (fault,) = soak.Soak(stage, world.record).fill()
+    assert fault == "the first fill: not right after 0.5 s: host local has not recovered: timed out"
 
 
 def told(row: Container, from_state: str, to_state: str, **columns: object) -> None:
