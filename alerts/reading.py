@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Q
 
 from alerts import outbox
@@ -13,7 +14,7 @@ from alerts.core.drift import growth, remembered
 from alerts.core.facts import Facts, HostFact, Key, RowFact
 from alerts.core.rules import FLAPPING_WITHIN, HARMLESS_EXITS
 from alerts.models import Incident, Judge
-from reconciler.models import Container, Host, State, Transition
+from reconciler.models import Container, Host, Outage, State, Transition
 from reconciler.readiness import neglected_hosts
 
 BEAT_SILENT_AFTER = timedelta(seconds=60)
@@ -64,7 +65,7 @@ def host_fact(host: Host, drift: int, at: datetime) -> HostFact:
 
 def _rows(keys: Collection[Key], ooms: Collection[str], at: datetime) -> dict[str, RowFact]:
     """Return all rows that may be in trouble, and those that have an open incident, or an end to tell of."""
-    looping = set(Container.objects.looping(at).values_list("id", flat=True))
+    looping = looping_rows(at)
     orphans = set(Container.objects.orphans().values_list("id", flat=True))
     open_rows = {subject for condition, subject in keys if subject_kind(condition) is SubjectKind.ROW}
     ended = Q(state=State.STOPPED, exit_code__isnull=False) & ~Q(exit_code__in=sorted(HARMLESS_EXITS))
@@ -84,6 +85,27 @@ def _rows(keys: Collection[Key], ooms: Collection[str], at: datetime) -> dict[st
             restarts=restarts.get(row_id, 0),
         )
     return found
+
+
+def looping_rows(at: datetime) -> set[str]:
+    """Return the rows in a restart loop, as far as anybody has seen it.
+
+    What was restarted while its host could not be seen may have been so long ago: a pass that ends an outage finds
+    only how often. So these restarts do not count.
+    """
+    rows = {row_id: key for row_id, *key in Container.objects.looping(at).values_list("id", "container_id", "host_id")}
+    if not rows:
+        return set()
+    since = at - timedelta(seconds=settings.RESTART_LOOP_SECONDS)
+    in_the_dark = set(Outage.objects.filter(ended_at__gte=since).values_list("host_id", "ended_at"))
+    entries = Transition.objects.filter(row__id__among=sorted(rows), restarts__gt=0, at__gte=since)
+    counts: Counter[str] = Counter()
+    for row_id, container_id, host, moment, restarts in entries.values_list(
+        "row_id", "container_id", "host_id", "at", "restarts"
+    ):
+        if [container_id, host] == rows[row_id] and (host, moment) not in in_the_dark:
+            counts[row_id] += restarts
+    return {row_id for row_id, count in counts.items() if count >= settings.RESTART_LOOP_COUNT}
 
 
 def _restarts(row_ids: Collection[str], at: datetime) -> dict[str, int]:

@@ -32,6 +32,7 @@ MEASUREMENTS = (
     ("the next page, beside slow clients, logins and those who follow the feed", "web", "postgres"),
     ("from a daemon's event to the committed row, beside ticks alone", "freshness", "sqlite"),
     ("the same", "freshness", "postgres"),
+    ("alerts of a month, judged by an oracle, beside two simple alerters", "alerts", "sqlite"),
     ("from a death on an Engine to the line of the stream that tells it, beside ticks alone", "stream", "sqlite"),
     ("the same", "stream", "postgres"),
     ("from a death on an Engine to the screen, over the stream and by asking alone", "screen", "postgres"),

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from alerts.core.conditions import Condition, Phase, Severity
 from alerts.judging import judge_now
 from alerts.models import Incident, Judge
-from reconciler.models import Container, Deployment, Host, Transition, Workload
+from reconciler.models import Container, Deployment, Host, Outage, Transition, Workload
 from tests.builders import cid
 from tests.integration.alerts.world import START, WEB, World, phases, standing
 
@@ -78,15 +78,34 @@ def test_finds_each_row_that_is_in_trouble(columns: dict[str, Any], condition: s
 def test_a_container_that_restarts_again_and_again_is_in_a_loop_until_its_window_is_empty() -> None:
     world = World()
     world.row()
-    Transition.objects.create(
-        row_id=WEB, host_id="west", container_id=cid(WEB), to_state="running", at=world.at, restarts=3
-    )
+    restart(world, 3)
     world.look()
     assert standing() == ["looping"]
     world.wait(500)
     assert standing() == ["looping"]
     world.wait(120)
     assert phases() == [("looping", WEB, "resolved")]
+
+
+def restart(world: World, times: int) -> None:
+    told = {"row_id": WEB, "host_id": "west", "container_id": cid(WEB), "to_state": "running"}
+    Transition.objects.create(**told, at=world.at, restarts=times)
+
+
+def test_restarts_that_nobody_could_see_are_no_loop_until_they_go_on() -> None:
+    """I18: a pass that ends an outage finds how often a container was restarted, and not when."""
+    world = World()
+    world.row()
+    began = world.at - timedelta(hours=3)
+    outage = {"host_id": "west", "kind": "unreachable", "began_at": began, "noticed_at": began}
+    Outage.objects.create(**outage, ended_at=world.at)
+    restart(world, 40)
+    world.look()
+    assert standing() == []
+    world.wait(10)
+    restart(world, 3)
+    world.look()
+    assert standing() == ["looping"]
 
 
 def test_an_end_for_want_of_memory_is_told_even_if_the_container_runs_again_at_once() -> None:
@@ -132,7 +151,7 @@ def test_the_incident_of_a_host_stands_for_its_rows_and_says_why() -> None:
 def test_drift_is_told_when_three_changes_came_without_events_within_an_hour() -> None:
     world = World()
     for seconds in (0, 4_000, 60, 60):
-        world.wait(seconds)
+        world.at += timedelta(seconds=seconds)
         assert standing() == []
         Host.objects.filter(name="west").update(drift_found=Host.objects.get(name="west").drift_found + 1)
         world.look()
