@@ -19,7 +19,7 @@ from alerts.core.rules import rules
 from bench.alerts_oracle import Told
 from bench.alerts_world import Truth, World, within
 
-INTERVAL, PERIOD, LOST_EVENTS = 30.0, 10.0, 0.05
+INTERVAL, PERIOD, LOST_EVENTS = 30.0, 10.0, 0.2
 HOLD_SECONDS, HOLD_LEAST, LOOP_SECONDS, LOOP_COUNT = 5.0, 5, 600.0, 3
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_ROUND = timedelta(seconds=60)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.alerts_world import HOUR, MINUTE, Span, Truth, World, merged, within
+from bench.alerts_world import HOUR, MINUTE, Span, Truth, World, merged
 
 LOOK = 45.0
 """A look may be so old: a tick every 30 seconds, a judge every ten, and some time for the look itself."""
@@ -22,8 +22,11 @@ DELAYS = {
     "looping": 0.0,
     "oom": 0.0,
     "host": 120.0,
+    "blind": 120.0,
     "no_worker": 210.0,
 }
+OF_LOOKS = ("host", "blind", "no_worker")
+"""Their delay begins with the last look, before anything was wrong."""
 HARMLESS = (0, 130, 137, 143)
 
 
@@ -37,12 +40,17 @@ class Told(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """Something was wrong: over this time, and of this somebody had to be told, from a moment on."""
+    """Something was wrong over a span; when it could not be seen, and when it was muted.
+
+    `due` is from when on somebody had to be told; None if it was over too soon for that.
+    """
 
     condition: str
     subject: str
     span: Span
-    due: float | None
+    unseen: list[Span]
+    muted: list[Span]
+    due: float | None = None
 
 
 @dataclass
@@ -71,7 +79,8 @@ def score(world: World, told: list[Told]) -> Score:
         # that the index cannot see is told once for all its hosts
         known = _open_spans(by_key[key]) + (blind if key[0] == "host" else [])
         _judge_owed([owed for owed in wrongs[key] if owed.due is not None], known, result)
-        _judge_told(by_key[key], [owed.span for owed in wrongs[key]], result)
+        _judge_told(by_key[key], wrongs[key], result)
+    result.doubled += sum(_is_told_by_many(each, world.hosts) for each in told if each.condition == "host")
     return result
 
 
@@ -86,32 +95,54 @@ def _judge_owed(owed: list[Owed], known: list[Span], result: Score) -> None:
         result.late += LATE < late <= MISSED
 
 
-def _judge_told(told: list[Told], spans: list[Span], result: Score) -> None:
+def _judge_told(told: list[Told], wrongs: list[Owed], result: Score) -> None:
     """Count what was told twice, and what was not so: that something is wrong, or that it is over."""
     is_open = False
     for each in told:
         if not each.is_over:
             result.doubled += is_open and each.condition != "oom"
-            result.false += not _is_true(each, spans, DELAYS.get(each.condition, 0.0))
+            result.false += not any(_is_true(each, owed) for owed in wrongs)
         elif each.condition not in ("looping", "oom"):
-            result.false += any(a < each.at - LOOK and b > each.at for a, b in spans)
+            result.false += any(a < each.at - LOOK and b > each.at for a, b in (owed.span for owed in wrongs))
         is_open = not each.is_over
 
 
-def _is_true(told: Told, spans: list[Span], delay: float) -> bool:
-    """Tell whether what was told was so a moment ago, and had been so for its delay."""
-    return any(a <= told.at and b > told.at - LOOK and min(told.at, b) - a >= delay - LOOK for a, b in spans)
+def _is_told_by_many(told: Told, hosts: dict[str, list[Span]]) -> bool:
+    """Tell whether a host is told of by itself that went together with many, of which there is one message."""
+    if told.is_over:
+        return False
+    together = [(begins, ends) for begins, ends in _blind_spans(hosts) if begins + LOOK < told.at < ends]
+    outage = next((a for a, b in hosts[told.subject] if a <= told.at < b), 0.0)
+    return any(begins - LOOK < outage for begins, _ in together)
+
+
+def _is_true(told: Told, owed: Owed) -> bool:
+    """Tell whether what was told was so when somebody last could look, had been seen for its delay, and was not muted.
+
+    That a host cannot be seen any more is noticed some time after it went.
+    """
+    begins, ends = owed.span
+    if not begins <= told.at < ends + LOOK or any(a < told.at - LOOK and told.at < b for a, b in owed.muted):
+        return False
+    until = min(told.at, ends)
+    dark = [min(b, until) - max(a, begins) for a, b in owed.unseen if b > begins and a < until]
+    seen = until - begins - sum(max(0.0, length - LOOK) for length in dark)
+    return seen >= DELAYS[told.condition] - (LOOK if told.condition in OF_LOOKS else 0.0)
 
 
 def _open_spans(told: list[Told]) -> list[Span]:
-    spans, begins = [], None
+    """Return from when to when people thought that it was wrong."""
+    spans: list[Span] = []
+    begins: float | None = None
     for each in told:
         if each.is_over and begins is not None:
             spans.append((begins, each.at))
             begins = None
         elif not each.is_over and begins is None:
             begins = each.at
-    return [*spans, (begins, float("inf"))] if begins is not None else spans
+    if begins is not None:
+        spans.append((begins, float("inf")))
+    return spans
 
 
 def all_wrongs(world: World) -> Iterator[Owed]:
@@ -121,14 +152,17 @@ def all_wrongs(world: World) -> Iterator[Owed]:
         unseen = merged([*blind_index, *world.hosts[truth.host]])
         for condition, span in _of_row(truth, unseen):
             muted = truth.leases if condition in ("missing", "ended", "unhealthy") else []
-            yield Owed(condition, truth.row, span, due(span, DELAYS[condition], unseen, muted))
+            if condition == "in the dark":
+                yield Owed("looping", truth.row, span, unseen, [])
+                continue
+            yield _with_due(Owed(condition, truth.row, span, unseen, muted))
     for span in _blind_spans(world.hosts):
-        yield Owed("blind", "", span, None)
+        yield Owed("blind", "", span, blind_index, [])
     for span in world.workers_down:
-        yield Owed("no_worker", "", span, due(span, DELAYS["no_worker"], world.index_down, []))
+        yield _with_due(Owed("no_worker", "", span, world.index_down, []))
     for host, outages in world.hosts.items():
         for span in outages:
-            yield Owed("host", host, span, due(span, DELAYS["host"], blind_index, []))
+            yield _with_due(Owed("host", host, span, blind_index, []))
 
 
 def _of_row(truth: Truth, unseen: list[Span]) -> Iterator[tuple[str, Span]]:
@@ -141,30 +175,35 @@ def _of_row(truth: Truth, unseen: list[Span]) -> Iterator[tuple[str, Span]]:
             yield "ended", (piece.at, until)
         elif piece.health == "unhealthy":
             yield "unhealthy", (piece.at, until)
-    yield from (("oom", (at, at + HOUR)) for at in truth.ooms)
-    # when restarts were that nobody could see, nobody can tell
-    restarts = [at for at in truth.restarts if not within(unseen, at)]
-    loops = [(c, c + 10 * MINUTE) for a, c in zip(restarts, restarts[2:], strict=False) if c - a <= 10 * MINUTE]
-    yield from (("looping", span) for span in merged(loops))
+    # one that nobody could see is found as soon as somebody can
+    found = [next((ends for begins, ends in unseen if begins <= at < ends), at) for at in truth.ooms]
+    yield from (("oom", (at, seen + HOUR)) for at, seen in zip(truth.ooms, found, strict=True))
+    # of restarts that nobody could see, nobody can tell when they were
+    seen = [at for at in truth.restarts if not any(begins <= at < ends + LOOK for begins, ends in unseen)]
+    yield from (("looping", span) for span in _loops(seen))
+    yield from (("in the dark", span) for span in _loops(truth.restarts))
 
 
-def due(span: Span, delay: float, unseen: list[Span], muted: list[Span]) -> float | None:
-    """Return from when on somebody had to be told; None if it was over too soon for that.
+def _loops(restarts: list[float]) -> list[Span]:
+    """Return from when to when there were three restarts within ten minutes."""
+    pairs = zip(restarts, restarts[2:], strict=False)
+    return merged([(last, last + 10 * MINUTE) for first, last in pairs if last - first <= 10 * MINUTE])
 
-    It was seen for its delay and the time that a look may take, and it was muted no more, and a look was possible.
-    """
-    moment, seen = span[0], 0.0
-    for begins, ends in [*unseen, (float("inf"), float("inf"))]:
+
+def _with_due(owed: Owed) -> Owed:
+    """Return it with when it had been seen for its delay, was muted no more, and a look was possible."""
+    (moment, over), seen, delay = owed.span, 0.0, DELAYS[owed.condition]
+    for begins, ends in [*owed.unseen, (float("inf"), float("inf"))]:
         if ends <= moment:
             continue
         if seen + max(0.0, begins - moment) >= delay + LOOK:
             moment += delay - seen
             break
         seen, moment = seen + max(0.0, begins - moment), max(moment, ends)
-    for begins, ends in [*muted, *unseen]:
+    for begins, ends in [*owed.muted, *owed.unseen]:
         if begins <= moment + LOOK and ends > moment:
             moment = ends
-    return moment if moment + LOOK + LATE < span[1] else None
+    return owed._replace(due=moment) if moment + LOOK + LATE < over else owed
 
 
 def _blind_spans(hosts: dict[str, list[Span]]) -> list[Span]:

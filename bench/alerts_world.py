@@ -78,7 +78,7 @@ class _Life:
     def live(self) -> None:
         kinds = {self.deploy: 30, self.quick_update: 12, self.crash: 14, self.restart: 12, self.stop: 6, self.job: 4}
         kinds |= {self.vanish: 5, self.unhealthy: 9, self.loop: 4, self.out_of_memory: 3, self.failed_deploy: 3}
-        kinds |= {self.flap: 1}
+        kinds |= {self.flap: 1, self.away: 12}
         while self.now < self.seconds - HOUR:
             self.dice.choices(list(kinds), list(kinds.values()))[0]()
             self.be()
@@ -153,6 +153,13 @@ class _Life:
         self.wait(0.2, 5)
         self.truth.restarts.append(self.now)
 
+    def away(self) -> None:
+        """Be away for about as long as it takes until somebody is told."""
+        ways = [("missing", "", None), ("running", "unhealthy", None), ("stopped", "", 1)]
+        state, health, exit_code = self.dice.choice(ways)
+        self.be(state, health, exit_code)
+        self.wait(20, 150)
+
     def flap(self) -> None:
         for _ in range(self.dice.randint(4, 8)):
             self.be("missing")
@@ -187,19 +194,38 @@ def drawn(seed: int, hosts: int, rows: int, days: float) -> World:
         lying = spans(dice, seconds, 4 * DAY, (1, 40))
         world.lies[name] = [Lie(a, b, dice.choice([*named, ""])) for a, b in lying]
     _trouble(world, dice)
+    _bad_luck(world, dice)
     return world
 
 
 def _trouble(world: World, dice: random.Random) -> None:
     """Draw what happens to many hosts at once, and to the index."""
     seconds = world.seconds
-    for begins, ends in spans(dice, seconds, 10 * DAY, (6 * MINUTE, HOUR)):
+    for begins, ends in spans(dice, seconds, 4 * DAY, (6 * MINUTE, HOUR)):
         for name in dice.sample(sorted(world.hosts), round(0.6 * len(world.hosts))):
             world.hosts[name] = merged([*world.hosts[name], (begins, ends + dice.uniform(0, 20))])
     world.index_down = merged(spans(dice, seconds, 2 * DAY, (3, 90)) + spans(dice, seconds, 9 * DAY, (HOUR, 3 * HOUR)))
     world.workers_down = spans(dice, seconds, 12 * DAY, (15 * MINUTE, HOUR))
     moments = spans(dice, seconds, 4 * DAY, (1, 2))
     world.clock_steps = [(at, dice.choice([-5 * HOUR, -120.0, -20.0, 20.0, 90.0, HOUR])) for at, _ in moments]
+
+
+def _bad_luck(world: World, dice: random.Random) -> None:
+    """Let something else happen while containers are away for a moment: that is when alerters tell what is not so."""
+    moments = [(piece.at, truth) for truth in world.truths.values() for piece in truth.pieces[1:]]
+    moments = [(at, truth) for at, truth in moments if truth.at(at).state != "running" or truth.at(at).health]
+    for at, truth in dice.sample(moments, len(moments) // 12):
+        begins = at + dice.uniform(1, 40)
+        kind = dice.randrange(8)
+        if kind == 0:
+            world.clock_steps.append((begins, dice.choice([-5 * HOUR, -90.0, 45.0, 90.0, HOUR])))
+        elif kind == 1:
+            world.index_down.append((begins, begins + dice.uniform(3, 600)))
+        else:
+            world.hosts[truth.host].append((begins, begins + dice.uniform(20, 600)))
+    world.clock_steps.sort()
+    world.index_down = merged(world.index_down)
+    world.hosts = {name: merged(outages) for name, outages in world.hosts.items()}
 
 
 def merged(found: list[Span]) -> list[Span]:

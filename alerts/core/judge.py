@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from alerts.core.conditions import Condition, Phase, SubjectKind, subject_kind
 from alerts.core.facts import Facts, HostFact, Key, RowFact
 from alerts.core.labels import is_off
-from alerts.core.lifecycle import Case, Moment, Outlook, advanced, closed, opened
+from alerts.core.lifecycle import Case, Moment, Outlook, advanced, closed, opened, without_lost_time
 from alerts.core.rules import MASS_LEAST, MASS_SHARE, OOM_TELLS, Rule, Rules
 from alerts.core.verdicts import MOVED, ROW_CONDITIONS, Verdict, of_host, of_row
 
@@ -23,6 +23,10 @@ NEEDS_NO_SIGHT = frozenset({Condition.FAILED, Condition.PLACEHOLDER, Condition.O
 _OF_THE_INDEX = tuple(each for each in Condition if subject_kind(each) is SubjectKind.INDEX)
 _OF_HOSTS = tuple(each for each in Condition if subject_kind(each) is SubjectKind.HOST)
 
+LATE_ROUND = timedelta(seconds=12)
+"""A round that comes later than this after the one before may have come so late because a clock was set."""
+MOST_CREDIT = timedelta(seconds=30)
+"""So much of a host's delay may have gone by when it is noticed that it cannot be seen."""
 Judged = tuple[Key, Case | None]
 """What an incident is known by, and how it goes on."""
 
@@ -50,13 +54,14 @@ def next_round(at: datetime, last: datetime | None, fresh_from: datetime | None,
     """Return the round of the judge at a moment; `last` is when the one before was, and `longest` its usual distance.
 
     After a longer time, or if the clock was set back, nobody was at work or the clock was set: that time counts
-    for nothing, and what was seen before it neither.
+    for nothing, and what was seen before it neither. Of a shorter one, so much counts as a round that is late may take.
     """
     if last is None or fresh_from is None:
         return Round(at, timedelta(), timedelta(), at)
     gap = at - last
     if timedelta() <= gap <= longest:
-        return Round(at, gap, timedelta(), fresh_from)
+        counts = min(gap, LATE_ROUND)
+        return Round(at, counts, gap - counts, fresh_from)
     return Round(at, timedelta(), gap, at)
 
 
@@ -119,8 +124,12 @@ class _Judging:
         if key not in self.cases and verdict is not Verdict.HOLDS:
             return
         if of_sight and key not in self.cases:
-            unseen_since = max(host.success_at or self.now.fresh_from, self.now.fresh_from)
+            unseen_since = max(host.success_at or self.now.fresh_from, self.now.fresh_from, self.now.at - MOST_CREDIT)
             yield key, opened(key, min(unseen_since, self.now.at), rule)
+            return
+        if verdict is Verdict.NEITHER:
+            # nobody has looked at it since the judge is at work again
+            yield key, without_lost_time(self.cases[key], self.now.lost)
             return
         outlook = Outlook(rule, is_mass and of_sight, self.facts.fired.get(key, 0), rule.opens_after)
         yield key, self._advanced(key, verdict, self._moment(None), outlook)

@@ -80,7 +80,7 @@ def opened(key: Key, at: datetime, rule: Rule) -> Case:
 
 def advanced(case: Case, verdict: Verdict, moment: Moment, outlook: Outlook) -> Case | None:
     """Return how an incident goes on; None if it came to nothing before anybody was told."""
-    case = _without_lost_time(case, moment.lost)
+    case = without_lost_time(case, moment.lost)
     if case.phase is Phase.PENDING:
         return _pending(case, moment, outlook) if verdict is Verdict.HOLDS else None
     if verdict is Verdict.OVER:
@@ -93,7 +93,8 @@ def closed(case: Case) -> Case | None:
     return None if case.phase is Phase.PENDING else case.to(Phase.RESOLVED, case.clears_at)
 
 
-def _without_lost_time(case: Case, lost: timedelta) -> Case:
+def without_lost_time(case: Case, lost: timedelta) -> Case:
+    """Return it with its clocks as late as if the time that was lost had not been."""
     if not lost or (case.phase is not Phase.PENDING and case.clears_at is None):
         return case
     return replace(case, fires_at=case.fires_at + lost, clears_at=case.clears_at and case.clears_at + lost)

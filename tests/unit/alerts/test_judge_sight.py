@@ -157,6 +157,25 @@ def test_a_clock_that_is_set_lets_no_clock_of_an_incident_run_out_and_holds_none
     assert heard(shop) == ["missing fires"]
 
 
+def test_a_clock_that_is_set_forward_by_less_than_a_minute_wins_no_time() -> None:
+    shop = fleet()
+    shop.row(state="missing")
+    shop.wait(30)
+    shop.at += timedelta(seconds=45)
+    shop.look()
+    assert heard(shop) == []
+
+
+def test_a_host_that_nobody_has_looked_at_since_a_clock_was_set_keeps_its_delay() -> None:
+    shop = fleet()
+    shop.goes_dark()
+    shop.wait(100)
+    shop.at += timedelta(hours=1)
+    shop.look(sees=False)
+    shop.wait(40)
+    assert heard(shop) == ["host fires"]
+
+
 def test_nobody_is_told_of_a_host_that_failed_before_the_index_was_at_work_again() -> None:
     shop = fleet()
     shop.goes_dark()
