@@ -18,7 +18,7 @@ from reconciler.models import Container, Host, Outage, State, Transition
 from reconciler.readiness import neglected_hosts
 
 BEAT_SILENT_AFTER = timedelta(seconds=60)
-COLUMNS = ("host_id", "workload_id", "container_id", "image_ref", "state", "health", "exit_code")
+COLUMNS = ("host_id", "workload_id", "container_id", "image_ref", "state", "health", "exit_code", "alerts")
 MOST_NAMED = 5
 """So many hosts are named in a text; of the others, the number is told."""
 
@@ -78,7 +78,7 @@ def _rows(keys: Collection[Key], ooms: Collection[str], at: datetime) -> dict[st
     for row_id, is_deploying, *values in rows.values_list("id", "is_deploying", *COLUMNS):
         found[row_id] = RowFact(
             row_id,
-            **dict(zip(("host", *COLUMNS[1:]), values, strict=True)),
+            **dict(zip(("host", *COLUMNS[1:-1], "told"), values, strict=True)),
             is_deploying=bool(is_deploying),
             is_looping=row_id in looping,
             is_orphan=row_id in orphans,

@@ -149,13 +149,7 @@ def all_wrongs(world: World) -> Iterator[Owed]:
     """Yield all that was wrong, with when somebody had to be told of it."""
     blind_index = merged([*world.index_down, *world.workers_down])
     for truth in world.truths.values():
-        unseen = merged([*blind_index, *world.hosts[truth.host]])
-        for condition, span in _of_row(truth, unseen):
-            muted = truth.leases if condition in ("missing", "ended", "unhealthy") else []
-            if condition == "in the dark":
-                yield Owed("looping", truth.row, span, unseen, [])
-                continue
-            yield _with_due(Owed(condition, truth.row, span, unseen, muted))
+        yield from _wrongs_of(truth, merged([*blind_index, *world.hosts[truth.host]]))
     for span in _blind_spans(world.hosts):
         yield Owed("blind", "", span, blind_index, [])
     for span in world.workers_down:
@@ -163,6 +157,20 @@ def all_wrongs(world: World) -> Iterator[Owed]:
     for host, outages in world.hosts.items():
         for span in outages:
             yield _with_due(Owed("host", host, span, blind_index, []))
+        dark = merged([*blind_index, *outages])
+        for _, span in _bridged((("host", span) for span in outages), dark):
+            yield Owed("host", host, span, blind_index, [])
+
+
+def _wrongs_of(truth: Truth, unseen: list[Span]) -> Iterator[Owed]:
+    """Yield all that was wrong with a row; what nobody could tell for sure is no false alarm, and not owed."""
+    for condition, span in _of_row(truth, unseen):
+        muted = truth.leases if condition in ("missing", "ended", "unhealthy") else []
+        yield _with_due(Owed(condition, truth.row, span, unseen, muted))
+    for condition, span in _bridged(_of_row(truth, unseen), unseen):
+        yield Owed(condition, truth.row, span, unseen, [])
+    for span in _loops(truth.restarts):
+        yield Owed("looping", truth.row, span, unseen, [])
 
 
 def _of_row(truth: Truth, unseen: list[Span]) -> Iterator[tuple[str, Span]]:
@@ -181,7 +189,18 @@ def _of_row(truth: Truth, unseen: list[Span]) -> Iterator[tuple[str, Span]]:
     # of restarts that nobody could see, nobody can tell when they were
     seen = [at for at in truth.restarts if not any(begins <= at < ends + LOOK for begins, ends in unseen)]
     yield from (("looping", span) for span in _loops(seen))
-    yield from (("in the dark", span) for span in _loops(truth.restarts))
+
+
+def _bridged(found: Iterator[tuple[str, Span]], unseen: list[Span]) -> Iterator[tuple[str, Span]]:
+    """Yield what looked like one time, because nobody could see that it was over in between."""
+    last: dict[str, Span] = {}
+    for condition, span in found:
+        before = last.get(condition)
+        if before and any(a <= before[1] and span[0] <= b + LOOK for a, b in unseen):
+            last[condition] = before[0], span[1]
+            yield condition, last[condition]
+        else:
+            last[condition] = span
 
 
 def _loops(restarts: list[float]) -> list[Span]:

@@ -16,6 +16,7 @@ from msgspec.structs import asdict, astuple
 
 from reconciler import feed
 from reconciler.core.causes import storable
+from reconciler.core.labels import alerts_word
 from reconciler.core.observation import MISSING, Skip
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
@@ -131,8 +132,8 @@ def _update(changes: Sequence[Change], seen_at: datetime) -> None:
     for change in changes:
         copied = COPIED_COLUMNS if change.copies else ()
         details = DETAIL_COLUMNS if change.details else ()
-        path = ("label_path",) if change.path else ()
-        groups[OBSERVED_COLUMNS + copied + details + path].append(_container(change, seen_at))
+        of_labels = ("label_path", "alerts") if change.path else ()
+        groups[OBSERVED_COLUMNS + copied + details + of_labels].append(_container(change, seen_at))
     for columns, containers in groups.items():
         # the rows are locked and exist, so this upsert only updates, with other values for each row
         Container.objects.bulk_create(
@@ -190,7 +191,8 @@ def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after
 def _container(change: Change, seen_at: datetime) -> Container:
     columns = dict(zip(ROW_COLUMNS, astuple(change.after), strict=True))
     details = asdict(change.details) if change.details else {}
-    return Container(last_seen_at=seen_at, label_path=change.path or "", **columns, **details)
+    alerts = alerts_word(change.observation.labels) if change.observation else ""
+    return Container(last_seen_at=seen_at, label_path=change.path or "", alerts=alerts, **columns, **details)
 
 
 def _of(changes: Iterable[Change], *kinds: Kind) -> list[Change]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -15,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from alerts.models import Delivery
+from alerts.models import Delivery, Incident
 from reconciler.models import UNKNOWN, Condition, Container, State
 from reconciler.readiness import neglected_hosts
 from reconciler.status import HostStatus, pass_outcomes, statuses
@@ -56,6 +57,7 @@ class IndexCollector(Collector):
         hosts = statuses(self._at)
         yield from _host_families(hosts, set(neglected_hosts(self._at)))
         yield from _own_families(hosts)
+        yield _incident_family()
         yield from _delivery_families()
         count = Container.objects.count()
         truncated = count > settings.METRICS_MOST_ROWS
@@ -111,6 +113,14 @@ def _own_families(hosts: list[HostStatus]) -> Iterator[Metric]:
     yield _gauge("event_latency_seconds", text, ("host", "percentile"), latencies)
     outcomes = [((outcome,), count) for outcome, count in pass_outcomes().items()]
     yield _counter("passes", "Passes by how they ended", ("outcome",), outcomes)
+
+
+def _incident_family() -> Metric:
+    standing = Incident.objects.standing().order_by().values_list("condition", "severity")
+    counts = {(condition, severity): count for condition, severity, count in standing.annotate(count=Count("*"))}
+    known = {(condition.value, rule.severity.value): 0 for condition, rule in settings.ALERT_RULES.items()}
+    text = "Incidents that people are told of and that are not over"
+    return _gauge("incidents", text, ("condition", "severity"), (known | counts).items())
 
 
 def _delivery_families() -> Iterator[Metric]:

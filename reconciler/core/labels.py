@@ -3,6 +3,7 @@
 Pure: imports no framework, reads no clock, does no I/O.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -15,6 +16,8 @@ STAGE = "tinyforge.stage"
 INSTANCE_ID = "tinyforge.instance-id"
 INSTALL_ID = "tinyforge.install-id"
 STATIC_SITE = "tinyforge.static-site"
+ALERTS = "tinyforge.alerts"
+ALERTS_EXIT = "tinyforge.alerts.exit"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_NUMBER = "com.docker.compose.container-number"
@@ -42,6 +45,7 @@ _DECIDING = (
     (STATIC_SITE, Path.SITE),
     (COMPOSE_PROJECT, Path.COMPOSE),
 )
+_CODES = re.compile(r"[0-9]{1,10}(,[0-9]{1,10})*")
 _ROLE_LABELS = {Path.WORKLOAD: ROLE, Path.INSTANCE: STAGE, Path.SITE: None, Path.COMPOSE: COMPOSE_SERVICE}
 
 
@@ -95,6 +99,17 @@ def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
         _replica(labels) if COMPOSE_NUMBER in labels else 1,
         COMPOSE_ONE_OFF in labels and labels[COMPOSE_ONE_OFF].lower() == "true",
     )
+
+
+def alerts_word(labels: Mapping[str, str]) -> str:
+    """Return what the labels say about alerts: `off`, or exit codes that are harmless, with commas between them.
+
+    What cannot be stored says nothing: nobody is to miss an alert for it, and no container is refused.
+    """
+    if labels.get(ALERTS, "").strip().lower() == "off":
+        return "off"
+    codes = labels.get(ALERTS_EXIT, "").replace(" ", "")
+    return codes if _CODES.fullmatch(codes) and len(codes) <= MAX_VALUE_CHARS else ""
 
 
 def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:

@@ -176,6 +176,14 @@ class Container(Deployed):
         editable=False,
         help_text="Which label of its container has led to the row; empty: not noted yet.",
     )
+    alerts = models.CharField(
+        max_length=MAX_VALUE_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What its labels say about alerts: off, or exit codes that are harmless.",
+    )
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."
     )

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from alerts.models import Delivery, DeliveryState
+from alerts.models import Delivery, DeliveryState, Incident
 from dev.packages import find_program
 from reconciler.api import begin_deployment
 from reconciler.conf import lock_of
@@ -184,6 +184,15 @@ def test_no_label_changes_with_every_container_or_error(scrape: Scrape) -> None:
     text = " ".join(label for key in scrape() for label in key)
     assert cid("shop:web") not in text
     assert "refused" not in text
+
+
+def test_incidents_that_stand_are_counted_by_condition_and_severity(scrape: Scrape) -> None:
+    now = timezone.now()
+    clocks = {"since": now, "opened_at": now, "fires_at": now}
+    for phase, subject in (("firing", "a"), ("clearing", "b"), ("pending", "c"), ("resolved", "d")):
+        Incident.objects.create(condition="missing", severity="page", subject=subject, phase=phase, **clocks)
+    assert scrape()[("incidents", "missing", "page")] == 2
+    assert scrape()[("incidents", "drift", "digest")] == 0
 
 
 def test_deliveries_that_wait_and_that_were_given_up_are_counted(scrape: Scrape) -> None:

@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from alerts.core.conditions import Condition, Phase, Severity
 from alerts.judging import judge_now
 from alerts.models import Incident, Judge
+from reconciler.core.labels import ALERTS
+from reconciler.core.report import Trigger
 from reconciler.models import Container, Deployment, Host, Outage, Transition, Workload
-from tests.builders import cid
+from reconciler.reconcile import reconcile
+from tests.builders import FakeEngine, cid, container, workload
 from tests.integration.alerts.world import START, WEB, World, phases, standing
 
 pytestmark = pytest.mark.django_db
@@ -218,3 +222,16 @@ def test_many_rows_take_no_more_statements_than_one() -> None:
             world.wait(10)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_label_on_a_container_switches_its_alerts_off(local: Host) -> None:
+    """A pass notes it in the row."""
+    Workload.objects.create(id="shop", ref_id="p1")
+    engine = FakeEngine([container("web", workload("shop", role="web"), {ALERTS: "off"}, state="created")])
+    reconcile(local, engine, trigger=Trigger.MANUAL)
+    assert Container.objects.get().alerts == "off"
+    judge_now(timezone.now())
+    assert phases() == []
+    Container.objects.update(alerts="")
+    judge_now(timezone.now())
+    assert phases() == [("created", "shop:web", "pending")]

@@ -7,6 +7,7 @@ import pytest
 from alerts.core.conditions import Condition, Severity
 from alerts.core.labels import harmless_exits
 from alerts.core.rules import DEFAULTS, BadRule, Rule, rules
+from reconciler.core.labels import ALERTS, ALERTS_EXIT, alerts_word
 
 HALF_A_MINUTE = timedelta(seconds=30)
 
@@ -39,3 +40,19 @@ def test_a_word_that_is_no_rule_is_refused(word: str) -> None:
 
 def test_what_is_no_exit_code_in_a_label_is_left_out() -> None:
     assert harmless_exits("3, x,٣,4") - harmless_exits("") == {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("labels", "word"),
+    [
+        ({}, ""),
+        ({ALERTS: "off"}, "off"),
+        ({ALERTS: "OFF ", ALERTS_EXIT: "3"}, "off"),
+        ({ALERTS: "on"}, ""),
+        ({ALERTS_EXIT: "3, 75"}, "3,75"),
+        ({ALERTS_EXIT: "three"}, ""),
+        ({ALERTS_EXIT: "1," * 100 + "1"}, ""),
+    ],
+)
+def test_the_labels_of_a_container_say_what_nobody_wants_to_be_told(labels: dict[str, str], word: str) -> None:
+    assert alerts_word(labels) == word
