@@ -39,12 +39,18 @@ PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "proxy")
 
 def provide(client: docker.DockerClient, images: Sequence[str]) -> list[str]:
     """Make sure of these images on an Engine; return those for which stand-ins were made. Raises ServiceError."""
-    missing = [image for image in images if not client.images.list(image)]
+    # A stand-in of an earlier run is made anew, which takes no time if its recipe has not changed.
+    stood_in = _stand_ins(client, images)
+    missing = [image for image in images if image in stood_in or not client.images.list(image)]
     if not all(_is_pulled(client, image) for image in missing):
         if not client.images.list(BASE):
             _import_base(client)
         for image in missing:
             _build(client, image)
+    return _stand_ins(client, images)
+
+
+def _stand_ins(client: docker.DockerClient, images: Sequence[str]) -> list[str]:
     return [image for image in images if client.images.list(image, filters={"label": IS_STAND_IN})]
 
 
