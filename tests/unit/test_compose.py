@@ -107,6 +107,11 @@ def test_is_killed_if_it_does_not_end_in_a_time_that_is_stated(name: str) -> Non
     assert re.fullmatch(r"\d+s", SERVICES[name]["stop_grace_period"])
 
 
+def test_all_of_the_index_hears_that_it_is_to_end_while_it_still_starts() -> None:
+    """The first process of a container does not, so that is Docker's own init."""
+    assert {SERVICES[name]["init"] for name in INDEX} == {True}
+
+
 def test_the_number_of_workers_and_of_watchers_outlives_an_update() -> None:
     assert SERVICES["worker"]["deploy"]["replicas"] == "${WORKERS:-1}"
     assert SERVICES["watch"]["deploy"]["replicas"] == "${WATCHERS:-1}"

@@ -1,11 +1,10 @@
 """The Compose file as it runs on a private Engine: what a proxy, a program and a hard hand do to it."""
 
-import os
-import signal
 from typing import Any
 from urllib.parse import quote
 
 import docker
+import psutil
 import requests
 from docker.models.containers import Container
 
@@ -105,10 +104,12 @@ class Running:
         return facts
 
     def kill(self, service: str) -> None:
-        """Kill the first process in the container of a service, and wait until there is another one."""
-        state = self.facts(service)["State"]
-        os.kill(state["Pid"], signal.SIGKILL)
-        eventually(lambda: self._runs_anew(service, state["StartedAt"]), what=f"{service} is back")
+        """Kill the process of a service, and wait until its container has been started anew."""
+        facts = self.facts(service)
+        process = psutil.Process(facts["State"]["Pid"])
+        # With an init of Docker's the service is its only child.
+        (process.children()[0] if facts["HostConfig"]["Init"] else process).kill()
+        eventually(lambda: self._runs_anew(service, facts["State"]["StartedAt"]), what=f"{service} is back")
 
     def _runs_anew(self, service: str, moment: str) -> bool:
         state = self.facts(service)["State"]

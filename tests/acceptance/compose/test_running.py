@@ -8,10 +8,13 @@ from tests.acceptance.compose.conftest import First
 from tests.acceptance.compose.running import ANSWER_SECONDS, NAME, SERVICES, Running
 from tests.acceptance.conftest import Containers
 from tests.builders import workload
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("first")]
 FIRST_ROW_SECONDS = 45.0
+END_SECONDS = 10.0
+# Docker would kill it after so long, and the client waits for half a minute more.
+LONGEST_SECONDS = 45
 
 
 def test_the_first_row_is_true_45_seconds_after_up(first: First) -> None:
@@ -64,3 +67,13 @@ def trigger_of_a_new_row(running: Running, containers: Containers) -> str:
     running.see(f"{name}:web", "running")
     trigger: str = running.changes(f"{name}:web", after=before)[0]["trigger"]
     return trigger
+
+
+@pytest.mark.parametrize("service", ["alerts", "worker"])
+def test_a_worker_that_is_told_to_end_while_it_starts_ends_at_once(running: Running, service: str) -> None:
+    (container,) = running.containers(service)
+    container.stop()
+    container.start()
+    with within(END_SECONDS):
+        container.stop(timeout=LONGEST_SECONDS)
+    container.start()
