@@ -47,7 +47,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_release_has_a_wheel_an_archive_and_a_list_of_components_for_each_image(clone: Path) -> None:
-    lists = [f"{NAME}-{VERSION}{extra}.cdx.json" for extra in ("", "-oidc", "-ssh")]
+    lists = [f"{NAME}-{VERSION}{extra}.cdx.json" for extra in ("", "-apprise", "-oidc", "-ssh")]
     assert sorted(path.name for path in (clone / "var" / "release").iterdir()) == sorted(
         [WHEEL, f"{NAME}-{VERSION}.tar.gz", *lists]
     )
