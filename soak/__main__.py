@@ -14,7 +14,10 @@ from pathlib import Path
 
 from soak.kept import KEPT
 from soak.soak import Soak
+from soak.storm import CALM
 from soak.world import World
+
+STORMS_TO_A_CALM = 5
 
 
 def main(storms: Iterator[str], minutes: float) -> int:
@@ -37,7 +40,10 @@ def main(storms: Iterator[str], minutes: float) -> int:
 def storms_of(seed: int) -> Iterator[str]:
     """Return the names of storms without end: those that once found something, and then those of a seed."""
     yield from KEPT
-    yield from (f"{seed}.{number}" for number in count(1))
+    for number in count(1):
+        yield f"{seed}.{number}"
+        if number % STORMS_TO_A_CALM == 0:
+            yield f"{seed}.{CALM}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import psycopg
 from soak.fleet import Fleet
 from soak.judge import Verdict, compare, judge_history, judge_missing, watch_missing
 from soak.record import Record, Span
-from soak.storm import STORM_SECONDS, Fault, draw
+from soak.storm import CALM_SECONDS, STORM_SECONDS, Fault, draw
 from soak.world import World
 
 RECOVERY_SECONDS = 60.0
@@ -51,7 +51,7 @@ class Soak:
         """Let a storm of this name blow; return which promises were broken."""
         faults = draw(self.world, name)
         self.storms += 1
-        print(f"storm {name}: {'; '.join(fault.what for fault in faults)}", flush=True)
+        print(f"storm {name}: {'; '.join(fault.what for fault in faults) or 'nothing goes wrong'}", flush=True)
         began, self.fleet.dice = time.time(), random.Random(name)
         over = threading.Event()
         real = threading.Thread(target=self._act_for_real, args=(over,), daemon=True)
@@ -78,7 +78,8 @@ class Soak:
         steps = [(fault.at, fault.begin) for fault in faults] + [(fault.until, fault.end) for fault in faults]
         began = time.monotonic()
         revive_at = 0.0
-        for at, step in [*sorted(steps, key=lambda step: step[0]), (STORM_SECONDS, None)]:
+        ends_at = STORM_SECONDS if faults else CALM_SECONDS
+        for at, step in [*sorted(steps, key=lambda step: step[0]), (ends_at, None)]:
             while (now := time.monotonic() - began) < at:
                 self.fleet.act()
                 if now > revive_at:

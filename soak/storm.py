@@ -8,6 +8,9 @@ from soak.faults import CLOCK, DATABASE, ENGINES, HOSTS, LIES, PROCESSES, VALKEY
 from soak.world import World
 
 STORM_SECONDS = 20.0
+CALM_SECONDS = 45.0
+"""Long enough for the judge to see gaps in history, which no outage explains then."""
+CALM = "0"
 LONGEST_SECONDS = 10.0
 SHORTEST_SECONDS = 1.0
 SUITS: Sequence[tuple[Sequence[Deal | None], int]] = (
@@ -35,8 +38,10 @@ class Fault:
 
 
 def draw(world: World, name: str) -> list[Fault]:
-    """Draw the faults of the storm of this name, `SEED.NUMBER`; of some kinds there may be none."""
+    """Draw the faults of the storm of this name, `SEED.NUMBER`; of some kinds there may be none, in a calm of all."""
     seed, _, number = name.partition(".")
+    if number == CALM:
+        return []
     dice = random.Random(name)
     acts: dict[str, Act] = {}
     for suit, (dealers, taken) in enumerate(SUITS):

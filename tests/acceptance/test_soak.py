@@ -11,7 +11,7 @@ from dev.place import PROJECT
 from soak.kept import KEPT
 from tests.conftest import unavailable
 
-STORMS = (*KEPT, "4.1", "4.2", "4.3", "4.4", "4.5")
+STORMS = (*KEPT, "4.1", "4.2", "4.3", "4.4", "4.5", "4.0")
 LONGEST_SECONDS = 1200.0
 KINDS = (
     "PostgreSQL is killed",
@@ -52,3 +52,4 @@ def test_no_storm_breaks_a_promise() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [kind for kind in KINDS if not re.search(kind, done.stdout)] == []
+    assert re.search(r" [1-9]\d* states that history had to tell", done.stdout), done.stdout[-500:]
