@@ -86,7 +86,7 @@ def make_fleet() -> None:
     fails = {"last_error": "cannot be reached: connection refused", "failures": 5, "retry_at": -3}
     fails |= {"last_success_at": 11, "last_attempt_at": 1, "last_error_at": 1}
     Host.objects.create(name="berlin", url="tcp://berlin.example.org:2376", **moments(fails, now))
-    held = {"held_since": now, "held_reason": "6 of 8 present rows would go missing"}
+    held = {"held_since": now, "held_reason": "1 of 1 present rows would go missing", "held": ["shop:web@edge"]}
     Host.objects.create(name="edge", url="ssh://edge.example.org", **answers, **held)
     Host.objects.create(name="attic", url="tcp://attic.example.org:2376", enabled=False)
     Workload.objects.bulk_create(Workload(id=w, kind=KINDS[w], ref_id=w, name=name) for w, name in NAMES.items())

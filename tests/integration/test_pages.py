@@ -135,6 +135,15 @@ def test_what_crashes_in_a_loop_tells_its_last_exit_code(viewer: Client) -> None
     assert "it ended with exit 7" in shown(viewer)
 
 
+def test_a_row_that_was_restarted_lately_has_changed_lately(viewer: Client) -> None:
+    row = make_row("shop:web")
+    step(row, to_state="running", at=timezone.now() - timedelta(days=3))
+    assert "3 days ago" in shown(viewer, "/containers")
+    RENDERINGS.forget()
+    step(row, from_state="running", to_state="running", restarts=1, at=timezone.now() - timedelta(minutes=2, seconds=5))
+    assert "2 minutes ago" in shown(viewer, "/containers")
+
+
 def test_a_host_that_cannot_be_seen_is_one_line(viewer: Client) -> None:
     for number in range(5):
         make_row(f"shop:web{number}")
