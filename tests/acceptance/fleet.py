@@ -86,8 +86,9 @@ def make_fleet() -> None:
     fails = {"last_error": "cannot be reached: connection refused", "failures": 5, "retry_at": -3}
     fails |= {"last_success_at": 11, "last_attempt_at": 1, "last_error_at": 1}
     Host.objects.create(name="berlin", url="tcp://berlin.example.org:2376", **moments(fails, now))
-    held = {"held_since": now, "held_reason": "1 of 1 present rows would go missing", "held": ["shop:web@edge"]}
-    Host.objects.create(name="edge", url="ssh://edge.example.org", **answers, **held)
+    held = [{"since": now.isoformat(), "engine_id": "edge", "containers": [cid("shop:web@edge")]}]
+    reason = {"held_since": now, "held_reason": "1 of 1 present rows would go missing"}
+    Host.objects.create(name="edge", url="ssh://edge.example.org", held=held, **answers, **reason)
     Host.objects.create(name="attic", url="tcp://attic.example.org:2376", enabled=False)
     Workload.objects.bulk_create(Workload(id=w, kind=KINDS[w], ref_id=w, name=name) for w, name in NAMES.items())
     Container.objects.bulk_create(row(row_id, columns) for row_id, columns in ROWS.items())
