@@ -101,7 +101,7 @@ def judge_history(database: str, record: Record) -> Verdict:
         told = told_of_containers(connection.execute(STEPS).fetchall())
         outages = _by_host(connection.execute(OUTAGES).fetchall())
     faults, had_to_tell = [], 0
-    for container_id in sorted(told.keys() | lives.keys()):
+    for container_id in sorted(each for each in told.keys() | lives.keys() if not record.is_doubted(each)):
         life = lives.get(container_id, Life(""))
         stages = stages_of(life, [*outages[life.host], *record.unseen(life.host)], now)
         had_to_tell += sum(stage.must for stage in stages)

@@ -48,6 +48,7 @@ class Record:
         self._lives: dict[str, Life] = {}
         self._unseen: dict[str, list[Span]] = defaultdict(list)
         self._lock = threading.Lock()
+        self._doubted: set[str] = set()
         self.acts = 0
 
     def note(self, host: str, container_id: str, *states: str) -> None:
@@ -78,6 +79,16 @@ class Record:
         with self._lock:
             last = {key: (life.host, life.moments[-1].state) for key, life in self._lives.items()}
         return {key: (host, state) for key, (host, state) in last.items() if state != GONE}
+
+    def doubt(self, host: str) -> None:
+        """Note that nobody knows what the containers of a host went through so far: its Engine was killed or stopped."""
+        with self._lock:
+            self._doubted |= {key for key, life in self._lives.items() if life.host == host}
+
+    def is_doubted(self, container_id: str) -> bool:
+        """Tell whether nobody knows what a container went through."""
+        with self._lock:
+            return container_id in self._doubted
 
     def lives(self) -> dict[str, Life]:
         """Return a copy of all lives, by ID."""

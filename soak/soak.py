@@ -64,6 +64,8 @@ class Soak:
         calm = time.monotonic()
         self._note_hidden(faults, began)
         self.fleet.settle(began)
+        for host in self.world.engines.keys() & {fault.strikes for fault in faults}:
+            self.record.doubt(host)
         return [*self._wait_for_truth(calm, RECOVERY_SECONDS, f"storm {name}"), *self._judge(f"storm {name}")]
 
     def summary(self) -> str:

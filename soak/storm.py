@@ -29,6 +29,7 @@ SUITS: Sequence[tuple[Sequence[Deal | None], int]] = (
 class Fault:
     """Something that goes wrong at a time of the storm and ends at another, both in seconds from its beginning."""
 
+    strikes: str
     what: str
     at: float
     until: float
@@ -56,4 +57,4 @@ def draw(world: World, name: str) -> list[Fault]:
 def _fault(act: Act, dice: random.Random) -> Fault:
     at = dice.uniform(0, STORM_SECONDS / 2)
     until = min(STORM_SECONDS, at + dice.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
-    return Fault(what=act.what, at=at, until=until, begin=act.begin, end=act.end, hides=act.hides)
+    return Fault(strikes=act.strikes, what=act.what, at=at, until=until, begin=act.begin, end=act.end, hides=act.hides)

@@ -135,6 +135,12 @@ def test_the_judge_sees_a_change_that_is_told_twice(world: World) -> None:
     assert "tells 'stopped', which did not happen" in fault
 
 
+def test_what_a_container_went_through_while_its_engine_was_killed_is_not_judged(world: World) -> None:
+    world.record.doubt("local")
+    told(world.row(), "running", "paused")
+    assert world.faults() == []
+
+
 def test_the_judge_sees_a_restart_that_is_made_up(world: World) -> None:
     told(world.row(), "running", "running", restarts=1)
     (fault,) = world.faults()
