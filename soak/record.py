@@ -81,7 +81,7 @@ class Record:
         return {key: (host, state) for key, (host, state) in last.items() if state != GONE}
 
     def doubt(self, host: str) -> None:
-        """Note that nobody knows what the containers of a host went through so far: its Engine was killed or stopped."""
+        """Note that nobody knows what the containers of a host went through so far, because its Engine was killed."""
         with self._lock:
             self._doubted |= {key for key, life in self._lives.items() if life.host == host}
 
