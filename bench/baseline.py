@@ -5,12 +5,13 @@ import requests
 from django.utils import timezone
 from msgspec.structs import astuple
 
+from reconciler.catalogue import catalogue
 from reconciler.conf import engine_of
 from reconciler.core.dispatch import claim_all, dispatch_all, lookup_keys
 from reconciler.core.observation import Observation, normalise_state
 from reconciler.core.row_ids import LOCAL_HOST
 from reconciler.models import Container, Host
-from reconciler.store import ROW_COLUMNS, catalogue
+from reconciler.store import ROW_COLUMNS
 
 
 def straightforward_pass(url: str, host: str = LOCAL_HOST, timeout_seconds: int = 60) -> None:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 from msgspec.structs import asdict, astuple
 
 from reconciler import feed
@@ -21,9 +20,9 @@ from reconciler.core.observation import MISSING, Skip
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
-from reconciler.models import Container, Host, Transition
+from reconciler.models import Container, Transition
 from reconciler.models.host import MOST_SKIPS_KEPT
-from reconciler.standing import note_success
+from reconciler.standing import note_as_read, note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
 OBSERVED_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("id", *COPIED_COLUMNS))
@@ -56,8 +55,13 @@ class Applied:
 
 def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | None:
     """Write a plan in one transaction. None means that a younger pass has applied, and that nothing was changed."""
+    learnt = {"engine_id": verdict.engine_id, "skips": _kept(verdict.plan.skips), **memory_columns(verdict.memory)}
+    is_refresh_due = _is_refresh_due(fence.record.sightings_at, context)
+    if is_refresh_due:
+        learnt["sightings_at"] = context.seen_at
+    elif not verdict.plan.changes and note_as_read(fence, learnt, context.now):
+        return Applied(changes=(), conflicts=(), overtaken=False)
     with transaction.atomic():
-        learnt = {"engine_id": verdict.engine_id, "skips": _kept(verdict.plan.skips), **memory_columns(verdict.memory)}
         proven = note_success(fence, learnt, context.now, context.trigger)
         if proven is None:
             return None
@@ -68,7 +72,8 @@ def apply(verdict: Verdict, fence: Fence, context: PassContext) -> Applied | Non
         _update(_of(fresh, Kind.UPDATE, Kind.RESTART, Kind.DETAIL, Kind.MOVED), context.seen_at)
         _mark_missing(_of(fresh, Kind.MISSING), context.now)
         made = tuple(change for change in fresh if change.after.id not in lost)
-        _refresh(plan.sighted, fence.host, context.seen_at, context.refresh_after)
+        if is_refresh_due and not proven.overtaken:
+            _refresh(plan.sighted, fence.host, context.seen_at)
         feed.append([*proven.entries, *(_entry(change, context) for change in made if change.is_told)])
     return Applied(
         changes=made,
@@ -172,20 +177,24 @@ def _entry(change: Change, context: PassContext) -> Transition:
     )
 
 
-def _refresh(sighted: Sequence[str], host: str, seen_at: datetime, refresh_after: timedelta) -> None:
-    """Update last_seen_at of the rows that were seen, at most once per `refresh_after` (I11).
+def _is_refresh_due(refreshed_at: datetime | None, context: PassContext) -> bool:
+    """Tell whether last_seen_at of unchanged rows has to be refreshed: once per `refresh_after` (I11).
 
-    It goes by container id, not by row id: a row that was bound to another container meanwhile was not seen.
     A last refresh in the future was noted by a wrong clock, so another one is due.
     """
-    is_wrong = Q(sightings_at__gt=seen_at + refresh_after)
-    is_due = Q(sightings_at=None) | Q(sightings_at__lte=seen_at - refresh_after) | is_wrong
-    due = Host.objects.filter(is_due, name=host)
-    if due.update(sightings_at=seen_at):
-        rows = Container.objects.on(host).filter(container_id__among=sighted).order_by()
-        # a row that somebody else holds locked waits for the next refresh
-        free = rows.select_for_update(skip_locked=True, no_key=True).values_list("id", flat=True)
-        Container.objects.filter(id__among=list(free)).update(last_seen_at=seen_at)
+    age = None if refreshed_at is None else context.seen_at - refreshed_at
+    return age is None or not -context.refresh_after <= age < context.refresh_after
+
+
+def _refresh(sighted: Sequence[str], host: str, seen_at: datetime) -> None:
+    """Update last_seen_at of the rows that were seen.
+
+    It goes by container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    """
+    rows = Container.objects.on(host).filter(container_id__among=sighted).order_by()
+    # a row that somebody else holds locked waits for the next refresh
+    free = rows.select_for_update(skip_locked=True, no_key=True).values("id")
+    Container.objects.filter(id__in=free).update(last_seen_at=seen_at)
 
 
 def _container(change: Change, seen_at: datetime) -> Container:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from reconciler import store
 from reconciler.apply import PassContext, apply
 from reconciler.ask import Inspector, ask
+from reconciler.catalogue import catalogue
 from reconciler.conf import hold_limits, refresh_after
 from reconciler.core.backoff import pause_seconds
 from reconciler.core.details import merge_details
@@ -138,10 +139,9 @@ def _dry_pass(now: _UnderWay, lister: EngineLister) -> Report:
 def _decide(host: str, table: HostRows, seen_at: datetime, snapshot: Snapshot) -> _Decided:
     """Dispatch and plan a snapshot."""
     managed, skips = claim_all(snapshot.observations, settings.INSTALL_ID)
-    sightings, lost = dispatch_all(managed, store.catalogue(lookup_keys(managed)), host)
+    sightings, lost = dispatch_all(managed, catalogue(lookup_keys(managed)), host)
     skips = [*skips, *lost, *snapshot.refusals]
-    own = {row.id for row in table.rows}
-    elsewhere = store.rows_elsewhere((s.row.id for s in sightings if s.row.id not in own), host)
+    elsewhere = store.rows_elsewhere({sighting.row.id for sighting in sightings}.difference(table.rows), host)
     listed_ids = snapshot.listed_ids if snapshot.names_every_container else None
     plan = make_plan(table.rows, sightings, skips, listed_ids, elsewhere)
     return _Decided(
@@ -161,7 +161,7 @@ def _safeguard(host: str, decided: _Decided, record: HostRecord, session: Engine
         identity = _identity(session, settings.ENGINE_TIMEOUT if sweeps else settings.INSPECT_SECONDS)
     snapshot = decided.snapshot
     evidence = Evidence(
-        rows=decided.table.rows,
+        rows=decided.table.rows.values(),
         memory=record.memory,
         begun=record.read_at,
         ended=store.database_time(host) if sweeps else record.read_at,

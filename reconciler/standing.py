@@ -35,15 +35,10 @@ def note_success(fence: Fence, learnt: dict[str, Any], at: datetime, trigger: st
 
     None means that a younger pass has applied. `learnt` is not written if an older one has applied meanwhile.
     """
+    if note_as_read(fence, learnt, at):
+        return Proven(overtaken=False, entries=[])
     hosts = Host.objects.filter(name=fence.host)
     success = _success(fence, at)
-    known = fence.record.condition_told
-    stays = Condition.HELD if learnt["held_since"] else Condition.FRESH
-    if known == stays and succeeded_lately(fence.record.last_success_at, at):
-        # if the host still is as it was read and is not out, there is nothing to end and nothing to tell
-        as_read = hosts.filter(fence_applied=fence.applied, condition_told=known, enabled=True)
-        if as_read.exclude(Exists(_OPEN)).update(**success, **learnt):
-            return Proven(overtaken=False, entries=[])
     before = hosts.select_for_update(no_key=True).first()
     if before is None or before.fence_applied >= fence.token:
         return None
@@ -51,6 +46,21 @@ def note_success(fence: Fence, learnt: dict[str, Any], at: datetime, trigger: st
     hosts.update(**success, **({} if overtaken else learnt))
     _end_outage(before, at)
     return Proven(overtaken=overtaken, entries=_tell([hosts.get()], at, trigger))
+
+
+def note_as_read(fence: Fence, learnt: dict[str, Any], at: datetime) -> bool:
+    """Prove the fence and note the success, in one statement, if that is all: nothing ends, and nothing is to be told.
+
+    That is so if the host still is as it was read, has not failed, is not out, and is told of as what it stays.
+    Return whether it was.
+    """
+    known = fence.record.condition_told
+    stays = Condition.HELD if learnt["held_since"] else Condition.FRESH
+    if known != stays or not succeeded_lately(fence.record.last_success_at, at):
+        return False
+    as_read = Host.objects.filter(name=fence.host, fence_applied=fence.applied, condition_told=known, enabled=True)
+    at_peace = as_read.filter(~Exists(_OPEN), failures=0)
+    return bool(at_peace.update(fence_applied=fence.token, last_success_at=at, **learnt))
 
 
 def _success(fence: Fence, at: datetime) -> dict[str, Any]:

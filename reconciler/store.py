@@ -1,26 +1,25 @@
 """I/O: reads rows and the catalogue, and reads and writes the notes on hosts, in few queries (I11)."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db import connection
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from reconciler import feed
 from reconciler.core.contests import RowElsewhere
-from reconciler.core.dispatch import LookupKeys, Row
-from reconciler.core.identities import PROJECT, SITE, STACK, Catalogue, InstanceFacts
+from reconciler.core.dispatch import Row
 from reconciler.core.inspects import HostRows
 from reconciler.core.last_inspect import DetailsState, LastInspect
 from reconciler.core.safeguard import Held, Memory, Swept
 from reconciler.exceptions import UnknownHost
-from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
+from reconciler.json_rows import json_array_sql, json_rows_sql
+from reconciler.models import Container, Host, State, Transition
+from reconciler.returning import adapted, update_host
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,13 +32,15 @@ class HostRecord(NamedTuple):
     """What earlier passes have left on a host's row; `read_at` is when it was read, by the database's clock.
 
     `engine_id` is None if the Engine has not said yet who it is, and empty if it has no lasting name.
-    `condition_told` is what the feed has told last of the host's condition.
+    `condition_told` is what the feed has told last of the host's condition, and `sightings_at` when last_seen_at of
+    its unchanged rows was last refreshed.
     """
 
     read_at: datetime
     failures: int
     last_success_at: datetime | None
     condition_told: str
+    sightings_at: datetime | None
     engine_id: str | None
     memory: Memory
 
@@ -58,11 +59,12 @@ def next_fence(host: str, at: datetime) -> Fence:
 
     Raises UnknownHost if the host was removed.
     """
-    with transaction.atomic():
-        # the update locks the row, so the values that are read back belong to this pass
-        Host.objects.filter(name=host).update(fence_minted=F("fence_minted") + 1, last_attempt_at=at)
-        read_at, token, applied, *left = _read(host, "fence_minted", "fence_applied", *_LEFT)
-    return Fence(host, token, applied, _host_record(host, read_at, *left))
+    minted = "fence_minted = fence_minted + 1, last_attempt_at = %s"
+    left = update_host(host, minted, [adapted(at)], ("fence_minted", "fence_applied", *_LEFT))
+    if left is None:
+        raise UnknownHost([host], list(Host.objects.values_list("name", flat=True)))
+    read_at, token, applied, *known = left
+    return Fence(host, token, applied, _host_record(host, read_at, *known))
 
 
 def host_record(host: str) -> HostRecord:
@@ -75,7 +77,7 @@ def database_time(host: str) -> datetime:
     return _read(host)[0]  # type: ignore[no-any-return]
 
 
-_LEFT = ("failures", "last_success_at", "condition_told", "engine_id", "held", "swept", "held_reason")
+_LEFT = ("failures", "last_success_at", "condition_told", "sightings_at", "engine_id", "held", "swept", "held_reason")
 
 
 def _read(host: str, *columns: str) -> tuple[Any, ...]:
@@ -87,13 +89,13 @@ def _read(host: str, *columns: str) -> tuple[Any, ...]:
 
 
 def _host_record(host: str, read_at: datetime, *columns: Any) -> HostRecord:
-    failures, last_success_at, condition_told, engine_id, held, swept, reason = columns
+    failures, success, told, sightings, engine_id, held, swept, reason = columns
     memory = Memory(
         held=_remembered(host, "held", held, tuple[Held, ...]),
         swept=_remembered(host, "swept", swept, tuple[Swept, ...]),
         reason=reason,
     )
-    return HostRecord(read_at, failures, last_success_at, condition_told, engine_id, memory)
+    return HostRecord(read_at, failures, success, told, sightings, engine_id, memory)
 
 
 def _remembered(host: str, column: str, stored: object, kind: type[T]) -> T:
@@ -129,25 +131,44 @@ def database_now() -> datetime | None:
     return now
 
 
-_IS_YOUNG = Q(details_state=DetailsState.YOUNG)
-_IS_OWED = _IS_YOUNG | Q(details_state=DetailsState.OWED) | ~Q(details_of=F("container_id"))
+_TABLE = Container._meta.db_table
+_IS_OWED = f"details_state IN ('{DetailsState.YOUNG}', '{DetailsState.OWED}') OR details_of <> container_id"
+_OWED = f"CASE WHEN {_IS_OWED} THEN details_of END"
+_YOUNG = f"CASE WHEN details_state = '{DetailsState.YOUNG}' THEN details_state END"
+_FROM = f"FROM {_TABLE} WHERE host_id = %s"
+
+
+class _StoredRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A row; `owed` is the container that its details describe if they are owed, `young` is null if they are not."""
+
+    row: Row
+    owed: str | None
+    young: str | None
+
+
+_stored_rows = msgspec.json.Decoder(list[_StoredRow])
 
 
 def rows_on(host: str) -> HostRows:
     """Return the host's rows, and which of their details are owed. Call this before its daemon is asked (I2)."""
-    rows: list[Row] = []
-    owed: dict[str, str] = {}
-    young: set[str] = set()
-    of_owed, state_of_young = Case(When(_IS_OWED, then=F("details_of"))), Case(When(_IS_YOUNG, then=F("details_state")))
-    found = Container.objects.on(host).order_by().values_list(*ROW_COLUMNS, of_owed, state_of_young)
-    for *columns, details_of, is_young in found:
-        row = Row(*columns)
-        rows.append(row)
-        if details_of is not None:
-            owed[row.id] = details_of
-        if is_young is not None:
-            young.add(row.id)
-    return HostRows(rows, owed, young)
+    stored = _stored_on(host)
+    owed = {each.row.id: each for each in stored if each.owed is not None}
+    return HostRows(
+        rows={each.row.id: each.row for each in stored},
+        owed={row_id: each.owed or "" for row_id, each in owed.items()},
+        young={row_id for row_id, each in owed.items() if each.young is not None},
+    )
+
+
+def _stored_on(host: str) -> list[_StoredRow]:
+    """Read a host's rows: from SQLite as JSON, because it takes three times as long to tell column after column."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            stored = json_rows_sql([json_array_sql(ROW_COLUMNS, "sqlite"), _OWED, _YOUNG], "sqlite")
+            cursor.execute(" ".join(["SELECT", stored, _FROM]), [host])
+            return _stored_rows.decode(cursor.fetchall()[0][0])
+        cursor.execute(" ".join(["SELECT", ", ".join([*ROW_COLUMNS, _OWED, _YOUNG]), _FROM]), [host])
+        return [_StoredRow(Row(*columns), owed, young) for *columns, owed, young in cursor.fetchall()]
 
 
 def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, RowElsewhere]:
@@ -158,42 +179,6 @@ def rows_elsewhere(row_ids: Iterable[str], host: str) -> dict[str, RowElsewhere]
     found = Container.objects.filter(id__among=ids).exclude(host=host).order_by()
     rows = found.values_list(*ROW_COLUMNS, "host__enabled")
     return {values[0]: RowElsewhere(Row(*values), not enabled) for *values, enabled in rows}
-
-
-def catalogue(needs: LookupKeys) -> Catalogue:
-    """Return the joins for the names a listing uses, and no others."""
-    kinds = _pairs(Workload.objects.filter(id__among=needs.workload_ids), "id", "kind", if_any=needs.workload_ids)
-    stacks = _pairs(
-        Stack.objects.filter(compose_project_name__among=needs.compose_projects),
-        "compose_project_name",
-        "id",
-        if_any=needs.compose_projects,
-    )
-    instances: dict[str, InstanceFacts] = {}
-    if needs.instance_ids:
-        named = Instance.objects.filter(id__among=needs.instance_ids).order_by()
-        columns = ("id", "project_id", "port", *COPIED_COLUMNS)
-        instances = {values[0]: InstanceFacts(*values[1:]) for values in named.values_list(*columns)}
-    refs: dict[str, Collection[str]] = {
-        PROJECT: {instance.project_id for instance in instances.values()},
-        SITE: needs.site_ids,
-        STACK: stacks.values(),
-    }
-    return Catalogue(workload_kinds=kinds, workloads=_workloads(refs), instances=instances, stacks=stacks)
-
-
-def _workloads(refs: Mapping[str, Collection[str]]) -> dict[tuple[str, str], str]:
-    """Return the ids of workloads, by their kind and by the id of what they stand for."""
-    named = [Q(kind=kind, ref_id__among=ref_ids) for kind, ref_ids in refs.items() if ref_ids]
-    if not named:
-        return {}
-    found = Workload.objects.filter(reduce(or_, named)).order_by().values_list("kind", "ref_id", "id")
-    return {(kind, ref_id): workload_id for kind, ref_id, workload_id in found}
-
-
-def _pairs(found: QuerySet[Any], key: str, value: str, *, if_any: Collection[str]) -> dict[str, str]:
-    """Return two columns as a mapping, without a query if no names are given."""
-    return dict(found.order_by().values_list(key, value)) if if_any else {}
 
 
 def last_inspects(row_ids: Collection[str]) -> dict[str, LastInspect]:

@@ -57,11 +57,11 @@ def reconcile(trigger: str = Trigger.TICK) -> None:
 def reconcile_host(host: str, trigger: str) -> None:
     """Make one host's next pass, unless one is under way; a host that was turned off meanwhile is left alone (I14)."""
     known = _known(trigger)
-    row = Host.objects.filter(name=host, enabled=True).first() if known else None
-    if known is None or row is None:
+    if known is None:
         return
     with _unless_redis_is_down(host):
-        flight = reconcile_in_turn(row, trigger=known, only_if_asked=known not in UNASKED)
+        # its row is read when its turn has come, as it is then
+        flight = reconcile_in_turn(Host(name=host), trigger=known, only_if_asked=known not in UNASKED)
         for report in flight.reports:
             _log(report)
         follow_up(host, flight)

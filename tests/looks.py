@@ -51,7 +51,7 @@ class Look:
     def plan(self) -> Plan:
         """Return the plan before any inspect."""
         listed = frozenset(each.container_id for each in self.containers)
-        return make_plan(self.rows, self._sightings(), [], listed, {})
+        return make_plan({row.id: row for row in self.rows}, self._sightings(), [], listed, {})
 
     def wanted(self, most: int = 100, turn: int = 0) -> list[Change]:
         """Return the changes that an inspect could add to."""
@@ -89,7 +89,7 @@ class Look:
             or said[row.id].details_state == DetailsState.OWED
             or said[row.id].details_of != row.container_id
         }
-        return HostRows(self.rows, owed, young)
+        return HostRows({row.id: row for row in self.rows}, owed, young)
 
 
 RUNNING_WEB = row("shop:web", "web")

@@ -28,7 +28,9 @@ def plan_of(
     managed, skips = claim_all(containers)
     sightings, lost = dispatch_all(managed, CATALOGUE, host)
     listed = frozenset(each.container_id for each in containers) if sweep else None
-    return make_plan(rows, sightings, [*skips, *lost], listed, {each.row.id: each for each in elsewhere})
+    return make_plan(
+        {row.id: row for row in rows}, sightings, [*skips, *lost], listed, {each.row.id: each for each in elsewhere}
+    )
 
 
 def reasons(plan: Plan) -> list[tuple[str, Reason]]:

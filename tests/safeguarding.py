@@ -42,7 +42,7 @@ def plan_of(before: list[Row], containers: list[Observation], *, names_all: bool
     managed, skips = claim_all(containers)
     sightings, _ = dispatch_all(managed, Catalogue(), "local")
     ids = frozenset(each.container_id for each in containers) if names_all else None
-    return make_plan(before, sightings, skips, ids, {})
+    return make_plan({row.id: row for row in before}, sightings, skips, ids, {})
 
 
 class World:

@@ -30,9 +30,12 @@ def winners(sightings: Sequence[Sighting]) -> tuple[dict[str, Sighting], list[Sk
     """
     won: dict[str, Sighting] = {}
     for sighting in sightings:
-        rival = won.setdefault(sighting.row.id, sighting)
-        if _rank(sighting) > _rank(rival):
-            won[sighting.row.id] = sighting
+        row_id = sighting.row.id
+        rival = won.setdefault(row_id, sighting)
+        if rival is not sighting and _rank(sighting) > _rank(rival):
+            won[row_id] = sighting
+    if len(won) == len(sightings):
+        return won, []
     return won, [_superseded(each, won[each.row.id]) for each in sightings if won[each.row.id] is not each]
 
 

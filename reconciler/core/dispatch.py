@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from reconciler.core.identities import Catalogue, InstanceFacts, identity_of
+from reconciler.core.identities import Catalogue, InstanceFacts, RowIdentity, identity_of
 from reconciler.core.labels import BadLabel, Claim, Path, read_claim
 from reconciler.core.observation import MOVED, Observation, Reason, Skip
 from reconciler.core.row_ids import MAX_ROW_ID_CHARS, complete_row_id
 
 
-class Row(Struct, frozen=True, gc=False):
+class Row(Struct, frozen=True, gc=False, array_like=True):
     """The columns of a Container row that a listing tells, or that are copied from an instance."""
 
     id: str
@@ -91,9 +90,10 @@ def claim_all(observations: Iterable[Observation], install_id: str = "") -> tupl
 def lookup_keys(managed: Iterable[Managed]) -> LookupKeys:
     """Return the names that the catalogue has to hold so that these containers can be dispatched."""
     keys: dict[Path, set[str]] = {path: set() for path in Path}
-    for claim in (container.claim for container in managed):
-        # with a workload label, only the kind may be missing
-        if claim.path is not Path.WORKLOAD or not claim.kind:
+    for container in managed:
+        claim = container.claim
+        # the kind is what a claim by the workload's label may lack, and no other claim has one
+        if not claim.kind:
             keys[claim.path].add(claim.key)
     return LookupKeys(
         workload_ids=frozenset(keys[Path.WORKLOAD]),
@@ -108,39 +108,18 @@ def dispatch_all(managed: Iterable[Managed], catalogue: Catalogue, host: str) ->
     sightings: list[Sighting] = []
     skips: list[Skip] = []
     for container in managed:
-        found = _dispatch(container, catalogue, host)
-        if isinstance(found, Sighting):
-            sightings.append(found)
-        else:
-            skips.append(found)
+        observation, claim = container.observation, container.claim
+        identity = identity_of(observation, claim, catalogue)
+        if isinstance(identity, Skip):
+            skips.append(identity)
+            continue
+        row_id = complete_row_id(identity.row_id, claim.replica, None if identity.is_instance else host)
+        if len(row_id) > MAX_ROW_ID_CHARS:
+            skips.append(observation.skip(Reason.BAD_LABEL, _TOO_LONG))
+            continue
+        row = _row(row_id, host, identity, observation)
+        sightings.append(Sighting(row, observation, identity.instance is not None, claim.path))
     return sightings, skips
-
-
-def _dispatch(container: Managed, catalogue: Catalogue, host: str) -> Sighting | Skip:
-    """Return the row that this container stands for on `host`, or a skip that says why there is none."""
-    observation, claim = container.observation, container.claim
-    identity = identity_of(observation, claim, catalogue)
-    if isinstance(identity, Skip):
-        return identity
-    row_id = complete_row_id(identity.row_id, claim.replica, None if identity.is_instance else host)
-    if len(row_id) > MAX_ROW_ID_CHARS:
-        return observation.skip(Reason.BAD_LABEL, _TOO_LONG)
-    row = Row(
-        row_id,
-        host,
-        observation.container_id,
-        observation.state,
-        identity.workload_id,
-        identity.kind,
-        identity.role,
-        observation.image,
-        observation.port,
-        observation.health or "",
-        observation.exit_code,
-    )
-    if identity.instance:
-        return Sighting(_with_copies(row, identity.instance), observation, copies=True, path=claim.path)
-    return Sighting(row, observation, copies=False, path=claim.path)
 
 
 _TOO_LONG = (
@@ -149,13 +128,26 @@ _TOO_LONG = (
 )
 
 
-def _with_copies(row: Row, instance: InstanceFacts) -> Row:
-    """Return the row with the deployer's columns of its instance."""
-    return replace(
-        row,
-        port=instance.port or row.port,
-        image_tag=instance.image_tag,
-        subdomain=instance.subdomain,
-        proxy_route_id=instance.proxy_route_id,
-        npm_proxy_id=instance.npm_proxy_id,
+def _row(row_id: str, host: str, identity: RowIdentity, observation: Observation) -> Row:
+    """Return the row as its container is, with the deployer's columns of its instance, if it has one."""
+    instance = identity.instance or _NO_INSTANCE
+    return Row(
+        row_id,
+        host,
+        observation.container_id,
+        observation.state,
+        identity.workload_id,
+        identity.kind,
+        identity.role,
+        observation.image,
+        instance.port or observation.port,
+        observation.health or "",
+        observation.exit_code,
+        instance.image_tag,
+        instance.subdomain,
+        instance.proxy_route_id,
+        instance.npm_proxy_id,
     )
+
+
+_NO_INSTANCE = InstanceFacts("", 0, "", "", "", 0)

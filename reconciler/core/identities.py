@@ -15,7 +15,7 @@ from reconciler.core.row_ids import SITE_WORD, container_row_id, instance_row_id
 PROJECT, SITE, STACK = "project", "site", "stack"
 
 
-class InstanceFacts(Struct, frozen=True, gc=False):
+class InstanceFacts(Struct, frozen=True, gc=False, array_like=True):
     """What the catalogue knows about an instance."""
 
     project_id: str

@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HostRows:
-    """A host's rows. `owed` holds, by row id, those whose details are owed: the container that the details describe.
+    """A host's rows by id. `owed` holds, by row id, those whose details are owed: the container that they describe.
 
     `young` are the ids of rows whose details were told soon after a start or an end; these are in `owed`, too.
     """
 
-    rows: Sequence[Row]
+    rows: Mapping[str, Row]
     owed: Mapping[str, str]
     young: Collection[str]
 
@@ -56,9 +56,9 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
     that no container is always the last.
     """
     changes = {change.after.id: change for change in plan.changes if change.kind is not Kind.MISSING}
-    rows = {row.id: row for row in table.rows}
+    rows = table.rows
     found: dict[Inspect, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
+    for sighting in _worth_a_thought(sightings, table.owed):
         inspect = _inspect_of(sighting, table, rows.get(sighting.row.id))
         if inspect is not Inspect.NOTHING and _has_its_row(sighting, changes, rows):
             found[inspect].append(sighting)
@@ -69,6 +69,19 @@ def to_inspect(plan: Plan, table: HostRows, sightings: Iterable[Sighting], most:
         *_from_turn([change for change in changed if change.after.state not in _ENDED], turn),
         *(_question(each, changes, rows, Inspect.SUSPECTED) for each in _from_turn(found[Inspect.SUSPECTED], turn)),
         *(_question(each, changes, rows, Inspect.OWED) for each in _from_turn(found[Inspect.OWED], turn)[:most]),
+    ]
+
+
+def _worth_a_thought(sightings: Iterable[Sighting], owed: Collection[str]) -> list[Sighting]:
+    """Return the sightings of which `_inspect_of` may say anything: quickly, since of most it says nothing."""
+    return [
+        sighting
+        for sighting in sightings
+        if (seen := sighting.observation).up_seconds is not None
+        or seen.ended_seconds is not None
+        or seen.health is None
+        or seen.state == RESTARTING
+        or sighting.row.id in owed
     ]
 
 

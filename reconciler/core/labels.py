@@ -40,13 +40,15 @@ class Path(StrEnum):
 
 
 _DECIDING = (
-    (WORKLOAD_ID, Path.WORKLOAD),
-    (INSTANCE_ID, Path.INSTANCE),
-    (STATIC_SITE, Path.SITE),
-    (COMPOSE_PROJECT, Path.COMPOSE),
+    (WORKLOAD_ID, Path.WORKLOAD, ROLE),
+    (INSTANCE_ID, Path.INSTANCE, STAGE),
+    (STATIC_SITE, Path.SITE, ""),
+    (COMPOSE_PROJECT, Path.COMPOSE, COMPOSE_SERVICE),
 )
+"""The labels that may decide, each with its path and the label that tells the role there."""
+# to look up a member of an enum takes a while in Python 3.11, and this is done for each container
+_WORKLOAD, _COMPOSE = Path.WORKLOAD, Path.COMPOSE
 _CODES = re.compile(r"[0-9]{1,10}(,[0-9]{1,10})*")
-_ROLE_LABELS = {Path.WORKLOAD: ROLE, Path.INSTANCE: STAGE, Path.SITE: None, Path.COMPOSE: COMPOSE_SERVICE}
 
 
 class BadLabel(ValueError):
@@ -84,21 +86,20 @@ def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
     decided = _deciding(labels)
     if decided is None:
         return None
-    label, path = decided
-    key = _text(labels, label)
-    if path is Path.COMPOSE and not key.startswith(STACK_PREFIX):
+    label, path, role_label = decided
+    key = labels[label]
+    if path is _COMPOSE and not key.startswith(STACK_PREFIX):
         return None
-    role_label = _ROLE_LABELS[path]
-    is_workload = path is Path.WORKLOAD
-    return Claim(
-        path,
-        key,
-        _text(labels, role_label) if role_label else "",
-        _text(labels, WORKLOAD_KIND) if is_workload else "",
-        _text(labels, INSTANCE_ID) if is_workload else "",
-        _replica(labels) if COMPOSE_NUMBER in labels else 1,
-        COMPOSE_ONE_OFF in labels and labels[COMPOSE_ONE_OFF].lower() == "true",
-    )
+    role = labels.get(role_label, "") if role_label else ""
+    kind = labels.get(WORKLOAD_KIND, "") if path is _WORKLOAD else ""
+    instance_id = labels.get(INSTANCE_ID, "") if path is _WORKLOAD else ""
+    together = f"{key}{role}{kind}{instance_id}"
+    # all at once, because almost all are sound; one by one only to say which one is not
+    if len(together) > MAX_VALUE_CHARS or not together.isprintable():
+        _check_texts({label: key, role_label: role, WORKLOAD_KIND: kind, INSTANCE_ID: instance_id})
+    replica = _replica(labels[COMPOSE_NUMBER]) if COMPOSE_NUMBER in labels else 1
+    one_off = COMPOSE_ONE_OFF in labels and labels[COMPOSE_ONE_OFF].lower() == "true"
+    return Claim(path, key, role, kind, instance_id, replica, one_off)
 
 
 def alerts_word(labels: Mapping[str, str]) -> str:
@@ -121,26 +122,24 @@ def text_problem(value: str, max_chars: int = MAX_VALUE_CHARS) -> str | None:
     return None
 
 
-def _deciding(labels: Mapping[str, str]) -> tuple[str, Path] | None:
-    """Return the first label that is present and not empty, with its path."""
-    for label, path in _DECIDING:
-        if labels.get(label):
-            return label, path
+def _deciding(labels: Mapping[str, str]) -> tuple[str, Path, str] | None:
+    """Return the first deciding label that is present and not empty, with its path and its role label."""
+    for each in _DECIDING:
+        if labels.get(each[0]):
+            return each
     return None
 
 
-def _text(labels: Mapping[str, str], label: str) -> str:
-    """Return a label's value. Raises BadLabel if it cannot be stored."""
-    value = labels.get(label, "")
-    if len(value) > MAX_VALUE_CHARS or not value.isprintable():
-        raise BadLabel(label, value, str(text_problem(value)))
-    return value
+def _check_texts(values: Mapping[str, str]) -> None:
+    """Raise BadLabel for the first of these labels whose value cannot be stored."""
+    for label, value in values.items():
+        if problem := text_problem(value):
+            raise BadLabel(label, value, problem)
 
 
-def _replica(labels: Mapping[str, str]) -> int:
+def _replica(value: str) -> int:
     """Return Compose's number of the container. Raises BadLabel if it is no number."""
-    value = labels[COMPOSE_NUMBER]
-    if not value:
+    if value in ("1", ""):
         return 1
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) > 0):
         raise BadLabel(COMPOSE_NUMBER, value, f"not a number from 1 to {MAX_REPLICA}")

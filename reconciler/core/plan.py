@@ -116,24 +116,23 @@ class Plan:
 
 
 def make_plan(
-    rows: Iterable[Row],
+    rows: Mapping[str, Row],
     sightings: Sequence[Sighting],
     skips: Iterable[Skip],
     listed_ids: frozenset[str] | None,
     rows_elsewhere: Mapping[str, RowElsewhere],
 ) -> Plan:
-    """Decide every change of one host's rows.
+    """Decide every change of one host's rows, which are given by id.
 
     `sightings` are in the listing's order. `skips` are those of the dispatch; skips of containers that do not
     get their row are added. A row can go missing if its container is not in `listed_ids` (I3); None withholds
     the sweep, because some listed container's id could not be read. `rows_elsewhere` holds the rows of other
     hosts that have an id which some sighting asks for.
     """
-    own = {row.id: row for row in rows}
     won, superseded = winners(sightings)
-    changes, sighted, elsewhere = _confirm(won, own, rows_elsewhere)
+    changes, sighted, elsewhere = _confirm(won, rows, rows_elsewhere)
     unchanged = len(sighted) - len(changes)
-    rest = [row for row_id, row in own.items() if row_id not in won and row.container_id]
+    rest = [row for row_id, row in rows.items() if row_id not in won and row.container_id]
     changes += _moved(rest, sightings)
     changes += _sweep(rest, listed_ids)
     return Plan(
@@ -160,7 +159,7 @@ def _confirm(
             before = elsewhere.row
         if before is None:
             changes.append(_create(sighting))
-        elif change := _update(before, sighting):
+        elif before != sighting.row and (change := _update(before, sighting)):
             changes.append(change)
         sighted.append(sighting.row.container_id)
     return changes, sighted, skips
@@ -176,8 +175,6 @@ def _create(sighting: Sighting) -> Change:
 def _update(before: Row, sighting: Sighting) -> Change | None:
     """Return the change that makes a row as its container is, or None if it is so already."""
     after = sighting.row
-    if after == before:
-        return None
     if not sighting.copies:
         # the listing says nothing about the deployer's columns (I9)
         after = replace(

@@ -4,7 +4,7 @@ Pure: imports no framework, reads no clock, does no I/O. It withholds only chang
 a listing does hold is true, whatever it lacks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -81,7 +81,7 @@ class Evidence:
     all others it says nothing. Otherwise `partial` is None.
     """
 
-    rows: Sequence[Row]
+    rows: Collection[Row]
     memory: Memory
     begun: datetime
     ended: datetime

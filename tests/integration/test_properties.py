@@ -211,7 +211,7 @@ def plan_of(world: World, rows: Iterable[Row]) -> Plan:
     skips += lost + world.refusals
     listed = None if "" in world.listed else frozenset(world.listed)
     elsewhere = {each.id: RowElsewhere(each, each.host in world.off) for each in rows if each.host != world.host}
-    return make_plan([each for each in rows if each.host == world.host], sightings, skips, listed, elsewhere)
+    return make_plan({each.id: each for each in rows if each.host == world.host}, sightings, skips, listed, elsewhere)
 
 
 def carried_out(plan: Plan, rows: Iterable[Row]) -> list[Row]:
@@ -305,5 +305,5 @@ def test_a_pass_leaves_every_row_as_it_shall_be_and_a_second_plans_nothing(db: N
         assert first.missing == 0
         age_holds(6)
         assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).missing == first.held
-    check(world, [each for host in HOSTS for each in rows_on(host).rows])
+    check(world, [each for host in HOSTS for each in rows_on(host).rows.values()])
     assert reconcile(Host(name=world.host), daemon, trigger=Trigger.MANUAL).changes == ()

@@ -114,7 +114,7 @@ def test_queries_do_not_grow_with_the_number_of_containers(simulator: Server, si
     assert counts[0] == counts[1]
 
 
-@pytest.mark.parametrize(("situation", "most"), [(COLD, 28), (STEADY, 12)])
+@pytest.mark.parametrize(("situation", "most"), [(COLD, 21), (STEADY, 4)])
 def test_queries_are_few(simulator: Server, situation: str, most: int) -> None:
     """I11."""
     fleet = Fleet(simulator, FEW)

@@ -160,7 +160,7 @@ class Host:
         managed, skips = claim_all(containers)
         sightings, _ = dispatch_all(managed, Catalogue(), "local")
         ids = frozenset(each.container_id for each in containers) if look.names_all else None
-        return make_plan(rows, sightings, skips, ids, {})
+        return make_plan({row.id: row for row in rows}, sightings, skips, ids, {})
 
 
 @settings(max_examples=400)

@@ -1,10 +1,14 @@
 """A round over all hosts: whose pass is enqueued, and in which order."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import kombu
 import pytest
 import redis
+from celery.app.amqp import Queues
+from django.conf import settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -17,6 +21,7 @@ from tests.builders import FakeEngine, certain
 from tests.holds import age_holds
 from tests.integration.tasks.conftest import Queue
 from tinyforge.celery import fire_boot_pass
+from tinyforge.schedule import ALERTS_QUEUE
 
 pytestmark = pytest.mark.usefixtures("valkey")
 
@@ -205,9 +210,19 @@ def test_without_hosts_nothing_is_enqueued(db: None, queue: Queue) -> None:
 
 
 def test_a_worker_that_is_ready_enqueues_the_boot_pass(queue: Queue) -> None:
-    fire_boot_pass()
+    fire_boot_pass(sender=a_worker_of(settings.CELERY_TASK_DEFAULT_QUEUE))
     (message,) = queue()
     assert (message.task, message.kwargs) == ("reconcile", {"trigger": "boot"})
+
+
+def test_a_worker_that_makes_no_passes_enqueues_no_boot_pass(queue: Queue) -> None:
+    fire_boot_pass(sender=a_worker_of(ALERTS_QUEUE))
+    assert queue() == []
+
+
+def a_worker_of(queue: str) -> SimpleNamespace:
+    """Return what Celery says sends the signal: a consumer with its app's queues."""
+    return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=Queues([kombu.Queue(queue)]))))
 
 
 def test_asking_while_a_pass_is_under_way_enqueues_nothing(local: Host, queue: Queue) -> None:
