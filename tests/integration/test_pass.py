@@ -11,7 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from reconciler import store
 from reconciler.core import labels
+from reconciler.core.last_inspect import DetailsState
 from reconciler.core.observation import Observation, Reason, Skip
 from reconciler.core.report import Report, Trigger
 from reconciler.models import Container, Host, Instance, Stack, Workload
@@ -532,3 +534,24 @@ def test_only_so_many_of_them_are_kept(local: Host) -> None:
     report = look(local, *(container(f"c{number}", instance("nobody")) for number in range(60)))
     local.refresh_from_db()
     assert (len(report.skips), len(local.skips)) == (60, 50)
+
+
+@pytest.mark.parametrize(
+    ("details_of", "state", "owed", "young"),
+    [
+        (cid("web"), DetailsState.TOLD, {}, set()),
+        (cid("web"), DetailsState.OWED, {"shop:web": cid("web")}, set()),
+        (cid("web"), DetailsState.YOUNG, {"shop:web": cid("web")}, {"shop:web"}),
+        (cid("before"), DetailsState.TOLD, {"shop:web": cid("before")}, set()),
+        ("", DetailsState.TOLD, {"shop:web": ""}, set()),
+    ],
+)
+def test_a_hosts_rows_tell_whose_details_are_owed(
+    local: Host, details_of: str, state: DetailsState, owed: dict[str, str], young: set[str]
+) -> None:
+    Host.objects.create(name="edge")
+    for row_id, host in (("shop:web", local.name), ("shop:web@edge", "edge")):
+        columns = {"host_id": host, "container_id": cid("web"), "state": "running", "workload_id": "shop"}
+        Container.objects.create(id=row_id, details_of=details_of, details_state=state, **columns)
+    rows = store.rows_on(local.name)
+    assert (set(rows.rows), rows.owed, rows.young) == ({"shop:web"}, owed, young)
