@@ -4,10 +4,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import kombu
 import pytest
 import redis
-from celery.app.amqp import Queues
 from django.conf import settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -222,7 +220,7 @@ def test_a_worker_that_makes_no_passes_enqueues_no_boot_pass(queue: Queue) -> No
 
 def a_worker_of(queue: str) -> SimpleNamespace:
     """Return what Celery says sends the signal: a consumer with its app's queues."""
-    return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=Queues([kombu.Queue(queue)]))))
+    return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue}))))
 
 
 def test_asking_while_a_pass_is_under_way_enqueues_nothing(local: Host, queue: Queue) -> None:
