@@ -78,6 +78,20 @@ def has_prometheus() -> bool:
     return bool(find_program("prometheus") and find_program("promtool"))
 
 
+def install_slirp() -> str | None:
+    """Install slirp4netns, a way out for a private network, if it is absent; return its path."""
+    if find_program("slirp4netns") is None and can_install():
+        install(SLIRP_PACKAGES, why="nothing here gives a private network a way out")
+    return find_program("slirp4netns")
+
+
+def install_mmdebstrap() -> str | None:
+    """Install mmdebstrap, which makes root file systems of Debian, if it is absent; return its path."""
+    if find_program("mmdebstrap") is None and can_install():
+        install(MMDEBSTRAP_PACKAGES, why="nothing here makes a root file system of Debian")
+    return find_program("mmdebstrap")
+
+
 def install_faketime() -> Path | None:
     """Install libfaketime, which gives a process a clock of its own, if it is absent; return its file for threads."""
     if _faketime() is None and can_install():
@@ -117,6 +131,8 @@ if __name__ == "__main__":
         ("Prometheus", install_prometheus),
         ("npm", install_npm),
         ("libfaketime", install_faketime),
+        ("slirp4netns", install_slirp),
+        ("mmdebstrap", install_mmdebstrap),
     ):
         if not install_it():
             print(f"==> no {what} here and none can be installed: tests that need one are skipped, or fail under CI")

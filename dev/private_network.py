@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from dev.packages import SLIRP_PACKAGES, can_install, find_program, install
+from dev.packages import SLIRP_PACKAGES, install_slirp
 from dev.process import Child, ServiceError
 
 START_SECONDS = 30.0
@@ -81,9 +81,7 @@ def _namespace(process: str) -> Path:
 
 
 def _require_slirp() -> str:
-    if find_program("slirp4netns") is None and can_install():
-        install(SLIRP_PACKAGES, why="nothing here gives a private network a way out")
-    program = find_program("slirp4netns")
+    program = install_slirp()
     if program is None:
         raise ServiceError(f"slirp4netns is not installed; `apt-get install {' '.join(SLIRP_PACKAGES)}`")
     return program

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 
 from dev.debian import cache_folder, mirror
-from dev.packages import MMDEBSTRAP_PACKAGES, can_install, find_program, install
+from dev.packages import install_mmdebstrap
 from dev.place import PROJECT
 from dev.process import ServiceError, run_quietly
 from dev.progress import say
@@ -85,9 +85,7 @@ def root_archive() -> Path:
 
 
 def _require_mmdebstrap() -> str:
-    if find_program("mmdebstrap") is None and can_install():
-        install(MMDEBSTRAP_PACKAGES, why="no registry has answered, and nothing here makes stand-ins for its images")
-    program = find_program("mmdebstrap")
+    program = install_mmdebstrap()
     if program is None or os.geteuid() != 0:
         raise ServiceError("stand-ins for images are made by root on Debian, with mmdebstrap; or let a registry answer")
     return program
