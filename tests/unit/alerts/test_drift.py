@@ -36,3 +36,8 @@ def test_so_much_is_remembered_as_an_hour_has_seen() -> None:
     for minute in range(300):
         memory = remembered(memory, {"west": minute}, NOW + timedelta(minutes=minute))
     assert len(memory["west"]) == 62
+
+
+def test_a_count_that_stands_still_is_remembered_once() -> None:
+    first = remembered({}, {"west": 7}, NOW)
+    assert remembered(first, {"west": 7}, NOW + timedelta(minutes=1)) == first == {"west": [(NOW.timestamp(), 7)]}
