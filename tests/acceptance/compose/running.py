@@ -107,8 +107,8 @@ class Running:
         """Kill the process of a service, and wait until its container has been started anew."""
         facts = self.facts(service)
         process = psutil.Process(facts["State"]["Pid"])
-        # With an init of Docker's the service is its only child.
-        (process.children()[0] if facts["HostConfig"]["Init"] else process).kill()
+        # With an init of Docker's the service is its only child; of a service without one nothing is said about it.
+        (process.children()[0] if facts["HostConfig"].get("Init") else process).kill()
         eventually(lambda: self._runs_anew(service, facts["State"]["StartedAt"]), what=f"{service} is back")
 
     def _runs_anew(self, service: str, moment: str) -> bool:
