@@ -62,10 +62,10 @@ endif
 test-postgres: $(STAMP) ## Run the tests that depend on the database, on PostgreSQL
 	TEST_DATABASE=postgres $(PYTEST) tests/integration $(if $(CI),tests/acceptance) $(ONCE)
 
-# Two at a time, because each of them starts much.
+# Three at a time on any machine: each of them starts much, and waits for most of its time.
 test-real: $(STAMP) ## Run the tests that take minutes of real parts; in CI none of them may be skipped
 	@$(BIN)/python -m dev.packages
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -q --numprocesses=2 -m real
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -q --numprocesses=3 -m real
 
 test-pythons: $(STAMP)
 	@$(BIN)/python -m dev.pythons
