@@ -1,5 +1,6 @@
 """A private Docker Engine on a unix socket: its own data, its own containerd, its own network namespace."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -130,11 +131,8 @@ class DockerEngine:
 
     def import_busybox(self, tag: str = "latest") -> str:
         """Import a static busybox as the image `tinyforge-busybox`; return its name with the tag."""
-        client = self.client()
-        try:
+        with contextlib.closing(self.client()) as client:
             return import_busybox(client.api, tag)
-        finally:
-            client.close()
 
     def check_health(self, container_id: str) -> None:
         """Do nothing: the daemon checks the health of its containers by itself."""

@@ -1,5 +1,6 @@
 """A private Podman on a unix socket, in a root file system, a network and a process namespace of its own."""
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from dev.place import PROJECT
 from dev.process import Child, ServiceError
 
 START_SECONDS = 60.0
-# The service runs in the foreground of nothing; containers must not ask for more than this machine allows.
+# Podman's own defaults ask for more open files and processes than a small machine allows.
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
@@ -80,21 +81,15 @@ class PodmanEngine:
 
     def import_busybox(self, tag: str = "latest") -> str:
         """Import a static busybox as the image `tinyforge-busybox`; return its name with the tag."""
-        client = self.client()
-        try:
+        with contextlib.closing(self.client()) as client:
             return import_busybox(client.api, tag)
-        finally:
-            client.close()
 
     def check_health(self, container_id: str) -> None:
         """Check a container's health now: without systemd, Podman does so only if it is told to."""
-        client = self.client()
-        try:
+        with contextlib.closing(self.client()) as client:
             # the SDK of Docker does not know this: it is of Podman's own API
             path = f"/v4.0.0/libpod/containers/{quote(container_id, safe='')}/healthcheck"
             client.api.get(f"{client.api.base_url}{path}").raise_for_status()
-        finally:
-            client.close()
 
     def _command(self, root: Path) -> list[str]:
         unshare = find_program("unshare")
