@@ -70,11 +70,14 @@ class Command(BaseCommand):
             self.stderr.write("its messages are signed by this secret, which is shown only now")
 
     def _list(self, **_: Any) -> None:
-        for channel in Channel.objects.all():
+        channels = list(Channel.objects.all())
+        for channel in channels:
             sent = f"{channel.sent_at:%Y-%m-%d %H:%M} UTC" if channel.sent_at else "never"
             parts = (channel.name, channel.kind, channel.shown, "on" if channel.is_enabled else "off")
             problem = f"  {channel.problem}" if channel.problem else ""
             self.stdout.write(f"{'  '.join(parts)}  last sent {sent}{problem}")
+        if not channels:
+            self.stderr.write("there are no channels, so nobody is told of anything; `manage.py channel add` makes one")
 
     def _test(self, name: str, **_: Any) -> None:
         channel, now = _named(name), timezone.now()

@@ -49,8 +49,11 @@ class Command(BaseCommand):
         self.stdout.write(_line(silence))
 
     def _list(self, **_: Any) -> None:
-        for silence in Silence.objects.filter(ends_at__gt=timezone.now()):
+        silences = list(Silence.objects.filter(ends_at__gt=timezone.now()))
+        for silence in silences:
             self.stdout.write(_line(silence))
+        if not silences:
+            self.stderr.write("nothing is silenced; `manage.py silence add` silences something for a while")
 
     def _end(self, number: int, **_: Any) -> None:
         silence = Silence.objects.filter(pk=number).first()

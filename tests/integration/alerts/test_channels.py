@@ -47,6 +47,12 @@ def test_a_webhook_that_is_added_prints_the_secret_by_which_its_messages_are_ver
     assert Webhook(secret).verify(got.body, got.headers)["type"] == "tinyforge.test"
 
 
+def test_without_channels_the_list_says_that_nobody_is_told() -> None:
+    out = StringIO()
+    call_command("channel", "list", stdout=StringIO(), stderr=out)
+    assert "nobody is told" in out.getvalue()
+
+
 def test_a_channel_is_listed_without_its_secrets() -> None:
     secret = run("add", "hook", "webhook", TARGET)
     listed = run("list")
