@@ -50,7 +50,7 @@ def is_due(group: Group, at: datetime) -> bool:
     if group.waits_since:
         has_waited = at - (_believed(group.waits_since, at) or at - pace.first) >= pace.first
         return has_waited and (was_told_within is None or was_told_within >= pace.every)
-    return group.stands and group.told_at is not None and (was_told_within is None or was_told_within >= pace.repeat)
+    return group.stands and (was_told_within is None or was_told_within >= pace.repeat)
 
 
 def _believed(moment: datetime | None, at: datetime) -> datetime | None:

@@ -38,6 +38,10 @@ def test_a_group_that_stands_is_told_again_every_four_hours() -> None:
     assert is_due(group(told_at=ago(hours=4), stands=True, is_over=False), NOW)
 
 
+def test_a_group_that_stands_and_was_told_so_long_ago_that_nobody_knows_when_is_told_again() -> None:
+    assert is_due(group(told_at=None, stands=True, is_over=False), NOW)
+
+
 def test_a_group_of_which_nothing_stands_is_not_told_again() -> None:
     assert not is_due(group(told_at=ago(days=9), stands=False, is_over=False), NOW)
     assert not is_due(group(), NOW)
