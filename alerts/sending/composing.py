@@ -10,6 +10,7 @@ from alerts.core.conditions import CONDITION_WORDS, Condition, Phase, SubjectKin
 from alerts.core.letter import MOST_TOLD, Entries, Entry, Letter
 from alerts.models import Incident, Message
 from alerts.models.incident import IncidentQuerySet
+from alerts.sending.bundling import standing
 from reconciler.words import exit_words
 
 SHORT = {
@@ -39,7 +40,6 @@ def compose(message: Message, at: datetime) -> Letter:
     if message.is_test:
         return Letter(id=str(message.pk), severity="", at=at, is_test=True, link=f"{settings.SITE_URL}/")
     begun = _told_by(message, Phase.FIRING)
-    also = Incident.objects.standing().filter(host=message.host).exclude(pk__in=begun.values("pk"))
     return Letter(
         id=str(message.pk),
         severity=message.severity,
@@ -47,7 +47,7 @@ def compose(message: Message, at: datetime) -> Letter:
         at=at,
         begun=_entries(begun),
         over=_entries(_told_by(message, Phase.RESOLVED)),
-        stands=_entries(also.filter(severity=message.severity) if message.is_repeat else also),
+        stands=_entries(_still_wrong(message, at).exclude(pk__in=begun.values("pk"))),
         mute=_mute(message),
         link=f"{settings.SITE_URL}/",
     )
@@ -56,6 +56,13 @@ def compose(message: Message, at: datetime) -> Letter:
 def _told_by(message: Message, phase: Phase) -> IncidentQuerySet:
     told = message.deliveries.filter(phase=phase)
     return Incident.objects.filter(pk__in=told.values("incident"))
+
+
+def _still_wrong(message: Message, at: datetime) -> IncidentQuerySet:
+    """Return what this channel was told of on that host and may be told of again; of a repeat, only its own group."""
+    told = standing(at)
+    ours = told.of_group(message) if message.is_repeat else told.filter(channel=message.channel_id, host=message.host)
+    return Incident.objects.filter(pk__in=ours.values("incident"))
 
 
 def _entries(incidents: IncidentQuerySet) -> Entries:

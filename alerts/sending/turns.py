@@ -85,17 +85,18 @@ def _ours(message: Message) -> MessageQuerySet:
 def _has_something_to_say(message: Message, at: datetime) -> bool:
     """Bring a message up to date, if it was certainly not sent yet; tell whether anything is left to say.
 
-    One that may have been sent stays as it is: whoever was told of a beginning is told of its end.
+    One that may have been sent keeps what it tells: whoever was told of a beginning is told of its end.
     """
-    if message.is_test or message.is_unsure:
+    if message.is_test:
         return True
     deliveries = message.deliveries
-    deliveries.filter(phase=Phase.FIRING, incident__phase=Phase.RESOLVED).update(
-        state=DeliveryState.DROPPED, message=None
-    )
-    deliveries.filter(incident__in=muted(at)).update(message=None)
-    drop_what_nobody_was_told()
-    attach(message, at)
+    if not message.is_unsure:
+        deliveries.filter(phase=Phase.FIRING, incident__phase=Phase.RESOLVED).update(
+            state=DeliveryState.DROPPED, message=None
+        )
+        deliveries.filter(incident__in=muted(at)).update(message=None)
+        drop_what_nobody_was_told()
+        attach(message, at)
     return deliveries.exists() or (message.is_repeat and standing(at).of_group(message).exists())
 
 
