@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("waiting", "waiting"),
                             ("sent", "sent"),
-                            ("dropped", "resolved before it was sent"),
+                            ("dropped", "not needed any more"),
                             ("dead", "given up"),
                         ],
                         default="waiting",

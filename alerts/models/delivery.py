@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from alerts.core.conditions import Phase
 from alerts.core.retries import LONGEST_RETRY_AFTER
@@ -21,7 +21,7 @@ class DeliveryState(models.TextChoices):
 
     WAITING = "waiting", "waiting"
     SENT = "sent", "sent"
-    DROPPED = "dropped", "resolved before it was sent"
+    DROPPED = "dropped", "not needed any more"
     DEAD = "dead", "given up"
 
 
@@ -66,23 +66,35 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def send_again(self, at: datetime) -> int:
         """Let messages that were given up be sent again, under the ids that they have; return how many.
 
-        Of each group that is the oldest one, and only while no other message of it is to be sent.
+        Of each group that is the oldest one, and only while no other message of it is to be sent. What is over, and was
+        told to be over, is left out: no beginning comes after its end.
         """
         again: dict[tuple[int, str, str], uuid.UUID] = {}
-        group = {name: models.OuterRef(name) for name in ("channel", "severity", "host")}
-        nothing_under_way = ~models.Exists(Message.objects.pending().filter(**group))
-        for message in self.dead().filter(nothing_under_way).order_by("made_at"):
-            again.setdefault((message.channel_id, message.severity, message.host), message.pk)
-        pks = list(again.values())
+        group = {name: OuterRef(name) for name in ("channel", "severity", "host")}
+        under_way = Message.objects.filter(state=MessageState.PENDING, is_test=False, **group)
         with transaction.atomic():
+            self._leave_out_what_was_told_to_be_over()
+            for message in self.dead().filter(~Exists(under_way)).order_by("made_at"):
+                again.setdefault((message.channel_id, message.severity, message.host), message.pk)
+            pks = list(again.values())
             Delivery.objects.filter(message__in=pks).update(state=DeliveryState.WAITING)
             return self.filter(pk__in=pks, state=MessageState.DEAD).update(
                 state=MessageState.PENDING, next_attempt_at=at, made_at=at, attempts=0, claimed_until=None
             )
 
     def forget(self) -> int:
-        """Let nobody care any more for messages that were given up; return how many."""
-        return self.dead().update(state=MessageState.DROPPED)
+        """Let nobody care any more for messages that were given up, nor for what they tell; return how many."""
+        with transaction.atomic():
+            Delivery.objects.filter(message__in=self.dead()).update(state=DeliveryState.DROPPED)
+            return self.dead().update(state=MessageState.DROPPED)
+
+    def _leave_out_what_was_told_to_be_over(self) -> None:
+        """Take out of messages that were given up what was told to be over, and drop those that are empty then."""
+        same = {"incident": OuterRef("incident"), "channel": OuterRef("channel")}
+        ends = Delivery.objects.filter(phase=Phase.RESOLVED, state=DeliveryState.SENT, **same)
+        begun = Delivery.objects.filter(Exists(ends), message__in=self.dead(), phase=Phase.FIRING)
+        begun.update(state=DeliveryState.DROPPED, message=None)
+        self.dead().filter(deliveries=None, is_repeat=False).update(state=MessageState.DROPPED)
 
 
 class Message(models.Model):
@@ -136,8 +148,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(state=DeliveryState.WAITING, channel__is_enabled=True)
 
     def dead(self) -> "DeliveryQuerySet":
-        """Deliveries that were given up."""
-        return self.filter(state=DeliveryState.DEAD)
+        """Deliveries whose messages were given up, and are neither sent again nor forgotten."""
+        return self.filter(state=DeliveryState.DEAD, message__state=MessageState.DEAD)
 
     def of_group(self, message: Message) -> "DeliveryQuerySet":
         """Deliveries of the group that a message is of."""

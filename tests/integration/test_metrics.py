@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from alerts.models import Delivery, DeliveryState, Incident
+from alerts.models import Delivery, DeliveryState, Incident, Message, MessageState
+from alerts.sending.bundling import bundle
 from dev.packages import find_program
 from reconciler.api import begin_deployment
 from reconciler.conf import lock_of
@@ -199,8 +200,12 @@ def test_deliveries_that_wait_and_that_were_given_up_are_counted(scrape: Scrape)
     channel()
     fire_all(["shop:web", "shop:db"], at=timezone.now())
     assert (scrape()[("deliveries_pending",)], scrape()[("deliveries_dead",)]) == (2, 0)
+    bundle(timezone.now() + timedelta(seconds=30))
+    Message.objects.update(state=MessageState.DEAD)
     Delivery.objects.update(state=DeliveryState.DEAD)
     assert (scrape()[("deliveries_pending",)], scrape()[("deliveries_dead",)]) == (0, 2)
+    Message.objects.forget()
+    assert scrape()[("deliveries_dead",)] == 0
 
 
 def test_the_number_of_queries_does_not_grow(
