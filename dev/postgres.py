@@ -25,10 +25,13 @@ class Postgres:
     """A PostgreSQL server for tests, with an empty cluster; its superuser is `postgres`, without a password."""
 
     def __init__(self, directory: Path, *, parent: Path | None = None) -> None:
-        """Describe the server; its log goes to `directory`, and its cluster to a folder below `parent`, if given."""
+        """Describe the server; its log goes to `directory`, and its cluster to a folder below `parent`, if given.
+
+        With a `parent` it is always a server of our own, whatever TEST_POSTGRES_URL names.
+        """
         self.directory = directory
         self._parent = parent
-        self._given_url = os.environ.get("TEST_POSTGRES_URL", "")
+        self._given_url = "" if parent else os.environ.get("TEST_POSTGRES_URL", "")
         self.home: Path | None = None
         self._child: Child | None = None
 
