@@ -42,14 +42,14 @@ def with_tables(page: str, names: Iterable[str]) -> str:
     return _DIFFERENCES.sub(lambda _: "\n" + _differences(names) + "\n", page)
 
 
-def record(name: str, kind: str, *, passed: bool, folder: Path = RECORD) -> None:
-    """Keep whether the last run of a test on a kind of Engine has passed."""
+def record(name: str, kind: str, phase: str, *, passed: bool, folder: Path = RECORD) -> None:
+    """Keep whether the last run of a test on a kind of Engine has passed; pytest tells of each of its phases."""
     kept = folder / kind / name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    if passed:
-        kept.touch()
-    else:
+    if not passed:
         kept.unlink(missing_ok=True)
+    elif phase == "call":
+        kept.touch()
 
 
 def read_record(folder: Path = RECORD) -> set[tuple[str, str]]:

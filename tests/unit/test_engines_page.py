@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from dev.engine_kinds import KINDS
 from dev.engines_page import PAGE, engine_tests, not_shown, read_record, record, with_tables
 
@@ -18,10 +20,24 @@ def test_a_difference_belongs_to_a_test() -> None:
 
 def test_only_what_passed_when_it_last_ran_on_a_kind_was_shown_there(tmp_path: Path) -> None:
     first, *others = [kind.name for kind in KINDS]
-    record("test_a", first, passed=True, folder=tmp_path)
+    record("test_a", first, "call", passed=True, folder=tmp_path)
     for passed in (True, False):
-        record("test_a", others[0], passed=passed, folder=tmp_path)
+        record("test_a", others[0], "call", passed=passed, folder=tmp_path)
     assert not_shown(["test_a"], read_record(tmp_path)) == [f"test_a on {kind}" for kind in others]
+
+
+@pytest.mark.parametrize("phase", ["setup", "call", "teardown"])
+def test_what_failed_before_or_after_its_test_was_not_shown_either(tmp_path: Path, phase: str) -> None:
+    for passes in ("setup", "call", "teardown"):
+        record("test_a", KINDS[0].name, passes, passed=True, folder=tmp_path)
+    assert read_record(tmp_path)
+    record("test_a", KINDS[0].name, phase, passed=False, folder=tmp_path)
+    assert not read_record(tmp_path)
+
+
+def test_nothing_is_shown_before_the_test_itself_has_passed(tmp_path: Path) -> None:
+    record("test_a", KINDS[0].name, "setup", passed=True, folder=tmp_path)
+    assert not read_record(tmp_path)
 
 
 def test_an_engine_that_was_never_tested_is_in_no_table(tmp_path: Path) -> None:

@@ -43,8 +43,6 @@ def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo[Any])
     """Record what was shown on which Engine: docs/engines.md is made of that."""
     outcome: Result[pytest.TestReport] = yield
     report = outcome.get_result()
-    if report.when != "call":
-        return
     kind = item.callspec.params["kind"]
     assert isinstance(kind, EngineKind)
-    record(item.originalname, kind.name, passed=report.passed)
+    record(item.originalname, kind.name, call.when, passed=report.passed)
