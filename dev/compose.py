@@ -4,6 +4,7 @@ The file itself is run as it is. What is laid over it is what such a machine for
 the Engine's, the Engine's socket lies elsewhere, and web's port is published inside the Engine's network.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -121,11 +122,8 @@ class ComposeSite:
     def provide_images(self) -> list[str]:
         """Make sure of the images that are taken here; return those that are stand-ins. Raises ServiceError."""
         texts = [(self.folder / name).read_text(encoding="utf-8") for name in FILES]
-        client = self.engine.docker.client(timeout_seconds=PULL_SECONDS)
-        try:
+        with contextlib.closing(self.engine.docker.client(timeout_seconds=PULL_SECONDS)) as client:
             return provide(client, sorted({image for text in texts for image in images(text)}))
-        finally:
-            client.close()
 
     def configure(self, **settings: str) -> None:
         """Write .env by deploy/new-env unless it is there, and set in it what is to be different."""

@@ -7,15 +7,14 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev.packages import can_install
-from dev.process import ServiceError
+from dev.process import ServiceError, run_quietly
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FETCH_SECONDS = 600.0
@@ -70,7 +69,7 @@ def _make(programs: Programs, folder: Path) -> None:
         work, tree = Path(made), Path(made) / "tree"
         tree.mkdir()
         for package in _fetch(programs, work):
-            _run(["dpkg", "-x", str(package), str(tree)], UNPACK_SECONDS)
+            run_quietly(["dpkg", "-x", str(package), str(tree)], timeout_seconds=UNPACK_SECONDS)
         if programs.whole:
             _name_users(tree)
         tree.rename(folder)
@@ -80,10 +79,11 @@ def _fetch(programs: Programs, work: Path) -> list[Path]:
     """Download the packages, and what they depend on if all of that is wanted; return their files."""
     options = _apt_options(programs, work)
     archives = work / "archives"
-    _run(["apt-get", *options, "update", "-q"], FETCH_SECONDS)
+    run_quietly(["apt-get", *options, "update", "-q"], timeout_seconds=FETCH_SECONDS)
     # whatever this machine has installed does not count: its list of packages is empty
     wanted = ["install", "--download-only", "--no-install-recommends"] if programs.whole else ["download"]
-    _run(["apt-get", *options, *wanted, "-q", "-y", *programs.packages], FETCH_SECONDS, directory=archives)
+    command = ["apt-get", *options, *wanted, "-q", "-y", *programs.packages]
+    run_quietly(command, timeout_seconds=FETCH_SECONDS, directory=archives)
     found = sorted(archives.glob("*.deb"))
     if not found:
         raise ServiceError(f"apt-get has fetched none of {' '.join(programs.packages)}")
@@ -119,7 +119,7 @@ def mirror() -> str:
         found = _known_mirror()
         if found is None:
             # apt tells of nothing whose lists it does not have
-            _run(["apt-get", "update", "-q"], FETCH_SECONDS)
+            run_quietly(["apt-get", "update", "-q"], timeout_seconds=FETCH_SECONDS)
             found = _known_mirror()
     if found is None:
         raise ServiceError("apt knows no mirror of Debian here: name one in /etc/apt/sources.list")
@@ -127,8 +127,8 @@ def mirror() -> str:
 
 
 def _known_mirror() -> str | None:
-    said = _run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Origin: Debian"], UNPACK_SECONDS)
-    for line in said.splitlines():
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Origin: Debian"]
+    for line in run_quietly(command, timeout_seconds=UNPACK_SECONDS).splitlines():
         uri, _, codename = line.partition(" ")
         if codename and "-" not in codename:
             return uri
@@ -140,28 +140,6 @@ def _name_users(tree: Path) -> None:
     (tree / "etc").mkdir(exist_ok=True)
     (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (tree / "etc" / "group").write_text("root:x:0:\n")
-
-
-def _run(command: Sequence[str], seconds: float, *, directory: Path | None = None) -> str:
-    """Run a command and return what it says; raise with its last words if it fails."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"`{command[0]}` has not ended within {seconds:g} s") from error
-    if done.returncode:
-        last_words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise ServiceError(f"`{command[0]}` failed with {done.returncode}:\n{last_words}")
-    return done.stdout
 
 
 @contextmanager

@@ -4,6 +4,7 @@ API 1.44 is the oldest that Engine 29 speaks. Docker 26.1 speaks it too, so a re
 API 1.52, cannot be had from Debian: its answers are those of 1.44, changed as its sources say.
 """
 
+import contextlib
 import copy
 import json
 import tempfile
@@ -56,11 +57,8 @@ def record(kind: EngineKind) -> dict[str, Any]:
         try:
             engine.start()
             engine.import_busybox()
-            client = docker.APIClient(base_url=engine.url, version=ASKED)
-            try:
+            with contextlib.closing(docker.APIClient(base_url=engine.url, version=ASKED)) as client:
                 return _answers(client)
-            finally:
-                client.close()
         finally:
             engine.stop()
 

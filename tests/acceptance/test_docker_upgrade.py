@@ -45,11 +45,8 @@ def test_what_is_lacking_after_an_upgrade_is_held_until_a_second_listing_agrees(
         look(local, old)
         before = Host.objects.get(name="local").engine_id
     with running(kind_of("docker-26.1").make(short)) as new:
-        client = new.client()
-        try:
+        with contextlib.closing(new.client()) as client:
             client.containers.get(str(lost.id)).remove()
-        finally:
-            client.close()
         assert (look(local, new).held, states()) == (1, {"shop:kept": "created", "shop:lost": "created"})
 
         def is_missing() -> bool:
