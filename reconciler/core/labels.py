@@ -96,7 +96,7 @@ def read_claim(labels: Mapping[str, str], install_id: str = "") -> Claim | None:
     together = f"{key}{role}{kind}{instance_id}"
     # all at once, because almost all are sound; one by one only to say which one is not
     if len(together) > MAX_VALUE_CHARS or not together.isprintable():
-        _check_texts({label: key, role_label: role, WORKLOAD_KIND: kind, INSTANCE_ID: instance_id})
+        _check_texts((label, key), (role_label, role), (WORKLOAD_KIND, kind), (INSTANCE_ID, instance_id))
     replica = _replica(labels[COMPOSE_NUMBER]) if COMPOSE_NUMBER in labels else 1
     one_off = COMPOSE_ONE_OFF in labels and labels[COMPOSE_ONE_OFF].lower() == "true"
     return Claim(path, key, role, kind, instance_id, replica, one_off)
@@ -130,9 +130,9 @@ def _deciding(labels: Mapping[str, str]) -> tuple[str, Path, str] | None:
     return None
 
 
-def _check_texts(values: Mapping[str, str]) -> None:
+def _check_texts(*values: tuple[str, str]) -> None:
     """Raise BadLabel for the first of these labels whose value cannot be stored."""
-    for label, value in values.items():
+    for label, value in values:
         if problem := text_problem(value):
             raise BadLabel(label, value, problem)
 
