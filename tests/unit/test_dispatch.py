@@ -8,6 +8,7 @@ from reconciler.core.identities import Catalogue, InstanceFacts
 from reconciler.core.observation import Observation, Reason
 from tests.builders import cid, compose, container, instance, site, workload
 
+MOST = "m" * labels.MAX_VALUE_CHARS
 KNOWN = Catalogue(
     workload_kinds={"shop": "project", "blog": "site"},
     workloads={("project", "p1"): "shop", ("site", "s1"): "blog", ("stack", "st1"): "mail"},
@@ -116,7 +117,7 @@ def place(found: object) -> object:
         ([site("nul\0inside")], Reason.BAD_LABEL),
         ([compose("tinyforge-mail\0", "smtp")], Reason.BAD_LABEL),
         ([compose("tinyforge-mail", "s" * 129)], Reason.BAD_LABEL),
-        ([workload("s" * 128, role="r" * 128, kind="stack")], (f"{'s' * 128}:{'r' * 128}", "s" * 128, "stack", "r" * 128, 0)),
+        ([workload(MOST, role=MOST, kind="stack")], (f"{MOST}:{MOST}", MOST, "stack", MOST, 0)),
         ([compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: "two"}], Reason.BAD_LABEL),
         ([compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: "0"}], Reason.BAD_LABEL),
         ([compose("tinyforge-mail", "smtp"), {labels.COMPOSE_NUMBER: "-1"}], Reason.BAD_LABEL),
