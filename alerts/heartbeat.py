@@ -4,16 +4,18 @@ Beat asks for it, and a worker of alerts does it. So no word goes out if either 
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from alerts.models import Judge
 from alerts.sending.errors import NotSent
 from alerts.sending.webhook import post
-from reconciler.models import Host
-from reconciler.readiness import neglected_hosts
+from reconciler.readiness import neglected_hosts, unfollowed_hosts
 
 logger = logging.getLogger(__name__)
+JUDGE_SILENT_AFTER = timedelta(seconds=60)
+"""The judge looks every ten seconds. For so long a worker of alerts may be held up without a word."""
 
 
 def tell_outside(at: datetime) -> bool:
@@ -35,7 +37,9 @@ def what_stands_still(at: datetime) -> str:
     """Return in words what of the index does not do its work; empty if all does."""
     if neglected := neglected_hosts(at):
         return f"no worker looks at {len(neglected)} of the hosts"
-    answering = [host for host in Host.objects.filter(enabled=True) if host.can_be_asked(at)]
-    if answering and not any(host.is_watched(at) for host in answering):
+    if unfollowed_hosts(at):
         return "no watcher follows the events of the hosts"
+    judged_at = Judge.of_this_database().judged_at
+    if judged_at is None or not timedelta() <= at - judged_at <= JUDGE_SILENT_AFTER:
+        return "nobody judges what is wrong: no look of the judge has ended within a minute"
     return ""

@@ -15,7 +15,7 @@ from alerts.core.facts import Facts, HostFact, Key, RowFact
 from alerts.core.rules import FLAPPING_WITHIN, HARMLESS_EXITS
 from alerts.models import Incident, Judge
 from reconciler.models import Container, Host, Outage, State, Transition
-from reconciler.readiness import neglected_hosts
+from reconciler.readiness import neglected_hosts, unfollowed_hosts
 
 BEAT_SILENT_AFTER = timedelta(seconds=60)
 COLUMNS = ("host_id", "workload_id", "container_id", "image_ref", "state", "health", "exit_code", "alerts")
@@ -39,7 +39,7 @@ def read(judge: Judge, keys: Collection[Key], at: datetime) -> Reading:
     ooms = _killed_for_want_of_memory(judge.position, position)
     # after the hosts: what their rows say is then no older than the look that a host tells of
     rows = _rows(keys, ooms, at)
-    troubles = _troubles(judge, hosts, at)
+    troubles = _troubles(judge, at)
     return Reading(Facts(rows=rows, hosts=hosts, ooms=ooms, fired=fired_lately(at), troubles=troubles), position, drift)
 
 
@@ -59,7 +59,6 @@ def host_fact(host: Host, drift: int, at: datetime) -> HostFact:
         error=host.last_error,
         is_held=host.held_since is not None,
         drift=drift,
-        is_watched=host.is_watched(at) or not host.passes_asked,
     )
 
 
@@ -129,14 +128,11 @@ def fired_lately(at: datetime) -> dict[Key, int]:
     return dict(Counter((Condition(name), subject) for name, subject in lately.values_list("condition", "subject")))
 
 
-def _troubles(judge: Judge, hosts: dict[str, HostFact], at: datetime) -> dict[Condition, str]:
+def _troubles(judge: Judge, at: datetime) -> dict[Condition, str]:
     """Return what is wrong with the index itself, in words."""
-    asked = [host for host in hosts.values() if host.is_enabled and not host.is_blind]
     found = {
         Condition.NO_WORKER: _names(neglected_hosts(at), "nobody looks at"),
-        Condition.NO_WATCHER: _names([host.name for host in asked], "nobody follows the events of")
-        if not any(host.is_watched for host in asked)
-        else "",
+        Condition.NO_WATCHER: _names(unfollowed_hosts(at), "nobody follows the events of"),
         Condition.NO_BEAT: "beat asks for no looks"
         if judge.beat_at and not timedelta() <= at - judge.beat_at <= BEAT_SILENT_AFTER
         else "",

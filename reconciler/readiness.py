@@ -58,6 +58,12 @@ def neglected_hosts(at: datetime) -> list[str]:
     return list(hosts.values_list("name", flat=True))
 
 
+def unfollowed_hosts(at: datetime) -> list[str]:
+    """Return the enabled hosts that answer, if no living watcher follows any of them; none if one follows some."""
+    answering = [host for host in Host.objects.filter(enabled=True) if host.can_be_asked(at)]
+    return [] if any(host.is_watched(at) for host in answering) else sorted(host.name for host in answering)
+
+
 def _lacks_migrations() -> bool:
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -18,10 +18,10 @@ class Message(NamedTuple):
     eta: str | None
 
 
-def take_messages(client: redis.Redis) -> list[Message]:
-    """Take every message out of the queue, oldest first."""
-    raw = [json.loads(body) for body in reversed(cast("list[bytes]", client.lrange("reconcile", 0, -1)))]
-    client.delete("reconcile")
+def take_messages(client: redis.Redis, queue: str = "reconcile") -> list[Message]:
+    """Take every message out of a queue, oldest first."""
+    raw = [json.loads(body) for body in reversed(cast("list[bytes]", client.lrange(queue, 0, -1)))]
+    client.delete(queue)
     return [_decoded(message) for message in raw]
 
 

@@ -1,6 +1,6 @@
 """The Celery application: worker, beat and the boot pass."""
 
-import contextlib
+import logging
 import os
 import signal
 import threading
@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from tinyforge import broker
 from tinyforge.schedule import ALERTS_QUEUE
 
+logger = logging.getLogger(__name__)
 JUDGE_ANYHOW_SECONDS = 30.0
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tinyforge.settings")
@@ -49,11 +50,20 @@ def judge_without_beat(sender: Any, **_: Any) -> None:
 def _ask_the_judge() -> NoReturn:
     while True:
         time.sleep(JUDGE_ANYHOW_SECONDS)
-        # the next one is the next try
-        with contextlib.suppress(OperationalError):
-            of_it = {"queue": ALERTS_QUEUE, "expires": JUDGE_ANYHOW_SECONDS}
-            app.send_task("judge_incidents", kwargs={"by": "worker"}, **of_it)
-            app.send_task("tell_people", **of_it)
+        ask_the_judge()
+
+
+def ask_the_judge() -> None:
+    """Ask for one look of the judge, and for what is to be told. No error ends the asking: the next one is in time."""
+    of_it = {"queue": ALERTS_QUEUE, "expires": JUDGE_ANYHOW_SECONDS}
+    try:
+        app.send_task("judge_incidents", kwargs={"by": "worker"}, **of_it)
+        app.send_task("tell_people", **of_it)
+    except OperationalError:
+        # Redis does not answer, which is said elsewhere
+        return
+    except Exception:
+        logger.exception("the judge could not be asked for a look", extra={"action": "judge_not_asked"})
 
 
 @beat_init.connect

@@ -50,7 +50,6 @@ class HostFact(Struct, frozen=True, gc=False):
     error: str = ""
     is_held: bool = False
     drift: int = 0
-    is_watched: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

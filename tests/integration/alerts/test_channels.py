@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from standardwebhooks import Webhook
 
 from alerts.heartbeat import tell_outside
-from alerts.models import Channel, ChannelKind, Message, MessageState
+from alerts.models import Channel, ChannelKind, Judge, Message, MessageState
 from alerts.outbox import trouble
 from reconciler.models import Host
 from tests.channels import channel, fire, look
@@ -217,6 +217,7 @@ def heard(receiver: Receiver, settings: Settings, answering: Host) -> Receiver:
     settings.HEARTBEAT_URL, settings.WEBHOOK_NETWORKS = f"{receiver.url}/beat", []
     now = timezone.now()
     Host.objects.update(last_attempt_at=now, watching_since=now, watcher_alive_at=now)
+    Judge.objects.create(pk=1, judged_at=now)
     return receiver
 
 
@@ -233,6 +234,13 @@ def test_no_heartbeat_goes_out_if_no_worker_looks(heard: Receiver) -> None:
 
 def test_no_heartbeat_goes_out_if_no_watcher_watches(heard: Receiver) -> None:
     Host.objects.update(watcher_alive_at=timezone.now() - timedelta(minutes=5))
+    assert not tell_outside(timezone.now())
+    assert heard.got == []
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=2), timedelta(minutes=-2), None])
+def test_no_heartbeat_goes_out_if_nobody_judges(heard: Receiver, ago: timedelta | None) -> None:
+    Judge.objects.update(judged_at=None if ago is None else timezone.now() - ago)
     assert not tell_outside(timezone.now())
     assert heard.got == []
 

@@ -173,9 +173,17 @@ def test_a_host_that_nobody_looks_at_is_trouble_of_the_index_and_not_of_the_host
 
 def test_watchers_that_have_all_gone_are_told_of() -> None:
     world = World()
+    world.is_watched = False
+    world.wait(240)
+    assert standing() == ["no_watcher"]
+
+
+def test_a_host_that_nobody_has_followed_yet_does_not_hide_that_all_watchers_have_gone() -> None:
+    world = World(is_watched=False)
+    Host.objects.create(name="east", url="tcp://east:2375", last_success_at=START, last_attempt_at=START)
     Host.objects.filter(name="west").update(passes_asked=7)
     world.wait(140)
-    assert standing() == ["no_watcher"]
+    assert "no_watcher" in standing()
 
 
 def test_a_beat_that_asks_for_no_looks_is_told_of() -> None:
@@ -183,7 +191,8 @@ def test_a_beat_that_asks_for_no_looks_is_told_of() -> None:
     Judge.objects.update(beat_at=START)
     for _ in range(20):
         world.at += timedelta(seconds=10)
-        Host.objects.filter(name="west").update(last_attempt_at=world.at, last_success_at=world.at)
+        seen = {"last_attempt_at": world.at, "last_success_at": world.at, "watcher_alive_at": world.at}
+        Host.objects.filter(name="west").update(**seen)
         judge_now(world.at)
     assert standing() == ["no_beat"]
 
@@ -230,6 +239,7 @@ def test_a_label_on_a_container_switches_its_alerts_off(local: Host) -> None:
     engine = FakeEngine([container("web", workload("shop", role="web"), {ALERTS: "off"}, state="created")])
     reconcile(local, engine, trigger=Trigger.MANUAL)
     assert Container.objects.get().alerts == "off"
+    Host.objects.update(watching_since=timezone.now(), watcher_alive_at=timezone.now())
     judge_now(timezone.now())
     assert phases() == []
     Container.objects.update(alerts="")

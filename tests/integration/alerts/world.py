@@ -16,10 +16,11 @@ WEB = "shop:web"
 
 @dataclass
 class World:
-    """Rows on the host west, with a pass before every look, unless the host cannot be seen."""
+    """Rows on the host west, which is watched, with a pass before every look, unless the host cannot be seen."""
 
     at: datetime = START
     is_dark: bool = False
+    is_watched: bool = True
 
     def __post_init__(self) -> None:
         Host.objects.create(name="west", url="tcp://west:2375")
@@ -40,7 +41,8 @@ class World:
         """Let a pass see the host, or fail, and the judge look."""
         seen = {"last_attempt_at": self.at, "last_success_at": self.at, "sightings_at": self.at, "last_error": ""}
         failed = {"last_attempt_at": self.at, "last_error": "it does not answer", "last_error_at": self.at}
-        Host.objects.filter(name="west").update(**(failed if self.is_dark else seen))
+        watched = {"watching_since": self.at, "watcher_alive_at": self.at} if self.is_watched else {}
+        Host.objects.filter(name="west").update(**(failed if self.is_dark else seen), **watched)
         judge_now(self.at, by_beat=True)
 
     def wait(self, seconds: float) -> None:

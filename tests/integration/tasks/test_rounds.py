@@ -18,7 +18,8 @@ from reconciler.models import Container, Host
 from tests.builders import FakeEngine, certain
 from tests.holds import age_holds
 from tests.integration.tasks.conftest import Queue
-from tinyforge.celery import fire_boot_pass
+from tests.messages import take_messages
+from tinyforge.celery import app, ask_the_judge, fire_boot_pass
 from tinyforge.schedule import ALERTS_QUEUE
 
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -216,6 +217,17 @@ def test_a_worker_that_is_ready_enqueues_the_boot_pass(queue: Queue) -> None:
 def test_a_worker_that_makes_no_passes_enqueues_no_boot_pass(queue: Queue) -> None:
     fire_boot_pass(sender=a_worker_of(ALERTS_QUEUE))
     assert queue() == []
+
+
+def test_an_error_does_not_end_the_asking_for_looks_of_the_judge(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(app, "send_task", lambda *_, **__: 1 / 0)
+        ask_the_judge()
+    assert "the judge could not be asked" in caplog.text
+    ask_the_judge()
+    assert [message.task for message in take_messages(valkey, ALERTS_QUEUE)] == ["judge_incidents", "tell_people"]
 
 
 def a_worker_of(queue: str) -> SimpleNamespace:
