@@ -123,14 +123,16 @@ class World:
         """Try a command on hosts until it is done: the database may be down, or full."""
         gives_up_at = time.monotonic() + INSIST_SECONDS
         while True:
+            failure = None
             try:
                 run_manage("host", *command, environment=self._commands)
-            except ServiceError:
-                if time.monotonic() > gives_up_at:
-                    raise
+            except ServiceError as error:
+                failure = error
             with contextlib.suppress(psycopg.Error):
                 if until():
                     return
+            if time.monotonic() > gives_up_at:
+                raise ServiceError(f"`host {' '.join(command)}` had no effect in {INSIST_SECONDS:g} s") from failure
 
     def _is_enabled(self, name: str) -> bool | None:
         with psycopg.connect(self.postgres.url, connect_timeout=CONNECT_SECONDS) as connection:
