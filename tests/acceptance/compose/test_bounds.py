@@ -46,7 +46,7 @@ def is_as_promised(probe: Probe, status: int) -> bool:
     return status == 200 if probe.is_allowed else status in REFUSALS
 
 
-@pytest.mark.parametrize("service", ["beat", "web"])
+@pytest.mark.parametrize("service", ["alerts", "beat", "web"])
 def test_who_asks_no_engine_cannot_reach_the_proxy(running: Running, service: str) -> None:
     proxy = address(running, "socket-proxy", "engine")
     assert can_connect(running, "worker", proxy, PROXY_PORT)
@@ -54,7 +54,8 @@ def test_who_asks_no_engine_cannot_reach_the_proxy(running: Running, service: st
 
 
 @pytest.mark.parametrize("service", ["beat", "watch", "worker"])
-def test_only_web_has_a_way_out(running: Running, service: str) -> None:
+def test_only_alerts_and_web_have_a_way_out(running: Running, service: str) -> None:
+    assert can_connect(running, "alerts", *OUTSIDE)
     assert can_connect(running, "web", *OUTSIDE)
     assert not can_connect(running, service, *OUTSIDE)
 
@@ -64,7 +65,7 @@ def test_a_worker_reaches_web_on_no_network_but_that_of_the_index(running: Runni
     assert not can_connect(running, "worker", address(running, "web", "frontend"), 8000)
 
 
-@pytest.mark.parametrize("service", ["beat", "watch", "web", "worker"])
+@pytest.mark.parametrize("service", ["alerts", "beat", "watch", "web", "worker"])
 def test_no_process_of_the_index_has_dockers_socket(running: Running, service: str) -> None:
     with pytest.raises(ServiceError, match=r"docker\.sock"):
         running.site.compose("exec", "-T", service, "ls", "/var/run/docker.sock")
