@@ -5,12 +5,11 @@ the Engine's, the Engine's socket lies elsewhere, and web's port is published in
 """
 
 import contextlib
-import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 from dev.debian import Programs, unpacked
@@ -20,7 +19,7 @@ from dev.leftovers import STARTED_BY
 from dev.pin_images import FILES, images
 from dev.place import PROJECT
 from dev.private_network import PrivateNetwork
-from dev.process import ServiceError, run_quietly
+from dev.process import run_quietly
 from dev.stand_in_images import provide
 
 RELEASE = "trixie"
@@ -107,14 +106,18 @@ class ComposeSite:
         return self.compose("exec", "-T", *given, "web", "python", *command)
 
     def fetch(self, commit: str | None = None) -> None:
-        """Take the files of a commit, or those that lie in the project now; what else is in the folder stays."""
+        """Take the files of a commit, or those that lie in the project now; what else is in the folder stays.
+
+        Raises ServiceError if git does not give the commit.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in shipped():
             _remove(self.folder / name)
         if commit:
-            archive = subprocess.run(["git", "archive", commit], cwd=PROJECT, capture_output=True, check=True).stdout
-            with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-                files.extractall(self.folder, filter="data")
+            with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                _git("archive", f"--output={archive.name}", commit)
+                with tarfile.open(archive.name) as files:
+                    files.extractall(self.folder, filter="data")
             return
         for name in shipped():
             _copy(PROJECT / name, self.folder / name)
@@ -150,12 +153,16 @@ def shipped() -> list[str]:
 
 
 def previous_commit() -> str | None:
-    """Return the commit before the present one, or None where the history is not here."""
-    command = ["git", "rev-parse", "--verify", "HEAD~1"]
-    try:
-        return run_quietly(command, directory=PROJECT, timeout_seconds=COMMAND_SECONDS).strip()
-    except ServiceError:
-        return None
+    """Return the commit before the present one, or None if this clone does not reach so far back.
+
+    Raises ServiceError if git cannot tell.
+    """
+    _, *parents = _git("rev-list", "--parents", "--max-count=1", "HEAD").split()
+    return parents[0] if parents else None
+
+
+def _git(*arguments: str) -> str:
+    return run_quietly(["git", *arguments], directory=PROJECT, timeout_seconds=COMMAND_SECONDS)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -38,13 +38,13 @@ def compose_engine() -> Iterator[ComposeEngine]:
     if not install_docker():
         unavailable("a private Docker Engine needs root, dockerd and a static busybox")
     engine = ComposeEngine(DIRECTORY / "c")
-    try:
-        engine.start()
-    except ServiceError as error:
-        engine.stop()
-        unavailable(str(error))
-    yield engine
-    engine.stop()
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.stop)
+        try:
+            engine.start()
+        except ServiceError as error:
+            unavailable(str(error))
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,8 @@ def running(compose_engine: ComposeEngine) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def first(running: Running) -> First:
     """Start everything, with a container that is to get a row."""
-    Containers(running.site.engine.docker).run(workload("first", role="web"))
+    with contextlib.closing(Containers(running.site.engine.docker)) as containers:
+        containers.run(workload("first", role="web"))
     began = time.monotonic()
     running.site.compose("up", "-d")
     running.add_people()

@@ -56,8 +56,10 @@ def test_a_watcher_that_is_killed_soon_announces_changes_again(running: Running,
 def test_a_beat_that_is_killed_soon_has_hosts_looked_at_again(running: Running, containers: Containers) -> None:
     running.kill("beat")
     running.site.compose("stop", "watch")
-    assert trigger_of_a_new_row(running, containers) == "tick"
-    running.site.compose("start", "watch")
+    try:
+        assert trigger_of_a_new_row(running, containers) == "tick"
+    finally:
+        running.site.compose("start", "watch")
 
 
 def trigger_of_a_new_row(running: Running, containers: Containers) -> str:
