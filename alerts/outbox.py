@@ -1,11 +1,12 @@
 """I/O: what is to be sent about incidents, as rows that are made in the transaction that changes the incidents."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.utils import timezone
+from django.db.models import Q
 
 from alerts.core.conditions import Phase
+from alerts.core.retries import LONGEST_RETRY_AFTER
 from alerts.core.routing import Rule, Subject, channels_of
 from alerts.models import Change, Channel, Delivery, Incident, Message, Route
 from reconciler.models import Workload
@@ -24,12 +25,17 @@ def enqueue(changes: Sequence[Change]) -> None:
     Delivery.objects.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
 
 
-def trouble() -> str:
-    """Return in words why messages cannot be delivered; empty if they can."""
+def trouble(at: datetime) -> str:
+    """Return in words why messages cannot be delivered; empty if they can.
+
+    Tests count for nothing, and what has to wait because its receiver asks for it is not late.
+    """
     if dead := Message.objects.dead().count():
         return f"{dead} messages were given up: mend the channel, and send them again, in the admin"
-    due = Message.objects.pending().filter(next_attempt_at__lte=timezone.now() - NOBODY_SENDS_AFTER, claimed_until=None)
-    if late := due.count():
+    since = at - NOBODY_SENDS_AFTER
+    due = Message.objects.pending().filter(next_attempt_at__lte=since, claimed_until=None)
+    asked_to_wait = Q(channel__not_before__gt=since, channel__not_before__lte=at + LONGEST_RETRY_AFTER)
+    if late := due.exclude(asked_to_wait).count():
         return f"{late} messages are due and nobody sends them: do workers of the queues alerts and apprise run?"
     return ""
 

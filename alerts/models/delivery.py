@@ -42,8 +42,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(state=MessageState.PENDING, channel__is_enabled=True, is_test=False)
 
     def dead(self) -> "MessageQuerySet":
-        """Messages that were given up."""
-        return self.filter(state=MessageState.DEAD)
+        """Messages that were given up; a test that did not arrive is none."""
+        return self.filter(state=MessageState.DEAD, is_test=False)
 
     def due(self, at: datetime) -> "MessageQuerySet":
         """Pending messages whose time has come, and which nobody is sending. Moments too far ahead are errors."""
