@@ -72,7 +72,9 @@ class ChannelAdmin(admin.ModelAdmin):
         return tuple(name for name in self.fields if may_change or name != "new_target")
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        """Show the secret of a new webhook, now and never again."""
+        """Show the secret of a new webhook, now and never again. A channel that is switched on need not wait."""
+        if "is_enabled" in form.changed_data:
+            obj.not_before = None
         super().save_model(request, obj, form, change)
         if form.secret:
             shown = format_html("Its messages are signed by <code>{}</code>. It is shown only now.", form.secret)
@@ -80,11 +82,16 @@ class ChannelAdmin(admin.ModelAdmin):
 
     @admin.action(description="Send a test message", permissions=["change"])
     def send_a_test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
-        """Let workers send a test message through each of these channels."""
-        now = timezone.now()
-        tests = [Message(channel=channel, is_test=True, made_at=now, next_attempt_at=now) for channel in channels]
-        Message.objects.bulk_create(tests)
-        self.message_user(request, f"{len(tests)} test messages will be sent within a few seconds.", messages.SUCCESS)
+        """Let workers send a test message through each of these channels that is on."""
+        now, on = timezone.now(), [channel for channel in channels if channel.is_enabled]
+        Message.objects.bulk_create(
+            Message(channel=channel, is_test=True, made_at=now, next_attempt_at=now) for channel in on
+        )
+        if on:
+            self.message_user(request, f"{len(on)} test messages will be sent within a few seconds.", messages.SUCCESS)
+        if off := [channel.name for channel in channels if not channel.is_enabled]:
+            text = f"No test is sent through channels that are off; switch them on first: {', '.join(off)}"
+            self.message_user(request, text, messages.WARNING)
 
 
 @admin.register(Route)

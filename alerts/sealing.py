@@ -30,7 +30,7 @@ def opened(sealed: str) -> dict[str, str]:
     except InvalidToken:
         raise CannotOpen(
             "its target cannot be decrypted by CHANNEL_KEYS or SECRET_KEY: add the key that was used before to "
-            "CHANNEL_KEYS, or set the target again"
+            "CHANNEL_KEYS, or remove the channel, and add it anew"
         ) from None
     return found
 

@@ -182,6 +182,32 @@ def test_the_admin_lets_workers_send_a_test(admin_client: Client) -> None:
     assert [sent.subject for sent in mail.outbox] == ["Test: alerts of the container index arrive here"]
 
 
+def test_the_admin_sends_no_test_through_a_channel_that_is_off_and_says_so(admin_client: Client) -> None:
+    made = channel()
+    run("disable", "ops")
+    page = act(admin_client, "channel", "send_a_test", made.pk)
+    assert "switch them on first: ops" in page
+    assert "will be sent" not in page
+    assert not Message.objects.exists()
+
+
+def test_a_channel_that_the_admin_switches_on_waits_for_nothing_that_it_was_asked_before(admin_client: Client) -> None:
+    made = channel()
+    Channel.objects.update(is_enabled=False, not_before=NOW + timedelta(days=1))
+    admin_client.post(f"/admin/alerts/channel/{made.pk}/change/", {"name": "ops", "is_enabled": "on"})
+    assert Channel.objects.free(NOW).get() == made
+
+
+def test_the_advice_for_a_target_that_cannot_be_decrypted_can_be_followed(settings: Settings) -> None:
+    channel()
+    settings.SECRET_KEY = "another-" + "y" * 50
+    with pytest.raises(CommandError, match="remove the channel, and add it anew"):
+        run("test", "ops")
+    run("remove", "ops")
+    run("add", "ops", "email", "ops@example.org")
+    assert run("test", "ops") == "channel ops took the test"
+
+
 def test_the_admin_lets_what_was_given_up_be_sent_again(admin_client: Client) -> None:
     channel()
     fire(at=NOW)
@@ -197,7 +223,7 @@ def test_the_admin_lets_what_was_given_up_be_forgotten(admin_client: Client) -> 
     look(NOW + timedelta(seconds=30))
     Message.objects.update(state=MessageState.DEAD)
     act(admin_client, "message", "forget", Message.objects.get().pk)
-    assert trouble() == ""
+    assert trouble(timezone.now()) == ""
 
 
 @pytest.mark.parametrize("model", ["channel", "route", "message", "delivery"])
