@@ -1,4 +1,4 @@
-"""I/O: deletes incidents that are over, and messages that are done, when they are older than history is kept."""
+"""I/O: deletes incidents, silences and messages that are done, when they are older than history is kept."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from alerts.core.conditions import Phase
-from alerts.models import Incident, Message, MessageState
+from alerts.models import Incident, Message, MessageState, Silence
 
 CHUNK_ROWS = 500
 
@@ -18,10 +18,11 @@ def prune_told(at: datetime) -> int:
     since = at - timedelta(days=settings.TRANSITION_DAYS)
     over = Incident.objects.filter(phase=Phase.RESOLVED, resolved_at__lt=since)
     done = Message.objects.exclude(state=MessageState.PENDING).filter(made_at__lt=since)
-    return _delete(over) + _delete(done)
+    ended = Silence.objects.filter(ends_at__lt=since)
+    return _delete(over) + _delete(done) + _delete(ended)
 
 
-def _delete(old: QuerySet[Incident] | QuerySet[Message]) -> int:
+def _delete(old: QuerySet[Incident] | QuerySet[Message] | QuerySet[Silence]) -> int:
     deleted = 0
     while chunk := list(old.order_by().values_list("pk", flat=True)[:CHUNK_ROWS]):
         old.model.objects.filter(pk__in=chunk).delete()

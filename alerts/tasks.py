@@ -57,4 +57,4 @@ def heartbeat() -> None:
 def prune_old() -> None:
     """Delete what was told and is over for longer than history is kept."""
     deleted = prune_told(timezone.now())
-    logger.info("pruned: %d incidents and messages", deleted, extra={"action": "pruned"})
+    logger.info("pruned: %d incidents, messages and silences", deleted, extra={"action": "pruned"})

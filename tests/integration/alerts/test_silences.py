@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from alerts.core.conditions import Condition
 from alerts.models import Incident, Silence
+from alerts.pruning import prune_told
 from tests.integration.alerts.world import World, standing
 
 pytestmark = pytest.mark.django_db
@@ -124,3 +126,11 @@ def test_a_silence_is_made_and_ended_in_the_admin(operator: Client) -> None:
     assert (silence.host, silence.by) == ("west", "olga")
     operator.post("/admin/alerts/silence/", {"action": "end_now", "_selected_action": [silence.pk]})
     assert not Silence.objects.active(timezone.now()).exists()
+
+
+def test_a_silence_is_deleted_when_it_ended_longer_ago_than_history_is_kept(settings: Settings) -> None:
+    now, kept = timezone.now(), timedelta(days=settings.TRANSITION_DAYS)
+    for reason, ends_at in (("old", now - kept - HOUR), ("over", now - kept + HOUR), ("active", now + HOUR)):
+        Silence.objects.create(begins_at=now - kept - 2 * HOUR, ends_at=ends_at, reason=reason)
+    assert prune_told(now) == 1
+    assert sorted(Silence.objects.values_list("reason", flat=True)) == ["active", "over"]
