@@ -98,11 +98,6 @@ class Incident(models.Model):
         """What it is about."""
         return subject_kind(Condition(self.condition))
 
-    @property
-    def row_id(self) -> str:
-        """The id of the row that it is about; empty if it is about a host or the index."""
-        return self.subject if self.subject_kind is SubjectKind.ROW else ""
-
 
 class Change(NamedTuple):
     """An incident has changed its phase: `incident` is as it is now, `before` what its phase was.

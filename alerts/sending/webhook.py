@@ -23,8 +23,8 @@ STEP_SECONDS = 10.0
 TOTAL_SECONDS = 25.0
 MOST_ADDRESSES = 3
 GONE = 410
-SURE_FAILURES = (429, 503)
-"""Of answers from 429 on, those by which a receiver says for certain that it did nothing."""
+UNAVAILABLE = 503
+"""By this a receiver says for certain that it did nothing; by others from 500 on it does not."""
 
 
 class Refused(OSError):
@@ -69,7 +69,7 @@ def _judge(answer: http.client.HTTPResponse) -> None:
     reason = f"the receiver answered {status}"
     if 300 <= status < 400:
         reason += ": redirects are not followed; set the channel's target to where it leads"
-    is_certain = status < 500 or status in SURE_FAILURES
+    is_certain = status < 500 or status == UNAVAILABLE
     retry_after = retry_after_of(answer.headers.get("retry-after", ""), timezone.now())
     raise NotSent(reason, is_certain=is_certain, retry_after=retry_after, is_gone=status == GONE)
 

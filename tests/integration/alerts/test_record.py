@@ -39,15 +39,6 @@ def test_what_is_resolved_is_in_the_way_of_no_new_incident() -> None:
     assert Incident.objects.open().count() == 1
 
 
-def test_an_incident_knows_the_row_that_it_is_about_by_its_id_alone() -> None:
-    incident().save()
-    assert Incident.objects.get().row_id == "shop:web"
-
-
-def test_an_incident_of_a_host_has_no_row() -> None:
-    assert Incident(condition=Condition.HOST, subject="west", host="west").row_id == ""
-
-
 def test_a_change_of_an_open_incident_is_written_into_it() -> None:
     known = incident()
     record([Change(known, None, NOW)])
