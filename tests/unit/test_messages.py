@@ -56,7 +56,8 @@ SAID = [
         "the label tinyforge.alerts=off",
         "https://index.example.org/containers/shop:web",
     ),
-    *("shop:cache", "it took 12 min", "0192-id", "https://index.example.org/", "2026-11-25 14:30 UTC"),
+    *("shop:cache", "it took 12 min", "0192-id", "2026-11-25 14:30 UTC"),
+    *("How everything is", "https://index.example.org/"),
 ]
 
 
