@@ -18,7 +18,7 @@ class ChannelForm(forms.ModelForm):
     """The form of a channel. Its target is written and never read."""
 
     new_target = forms.CharField(
-        label="target",
+        label="New target",
         required=False,
         max_length=2_000,
         strip=True,
@@ -68,8 +68,9 @@ class ChannelAdmin(admin.ModelAdmin):
         return (*self.readonly_fields, "kind") if obj else self.readonly_fields
 
     def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
-        may_change = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        return tuple(name for name in self.fields if may_change or name != "new_target")
+        if obj is None:
+            return ("name", "kind", "new_target", "is_enabled")
+        return tuple(name for name in self.fields if name != "new_target" or self.has_change_permission(request, obj))
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         """Show the secret of a new webhook, now and never again. A channel that is switched on need not wait."""

@@ -17,7 +17,6 @@ class IncidentAdmin(admin.ModelAdmin):
     """What is or was wrong. Who may change incidents acknowledges them."""
 
     list_display = ("condition", "subject", "host", "severity", "phase", "since", "resolved_at", "acknowledged_by")
-    list_display_links = None
     list_filter = ("phase", "severity", "condition")
     search_fields = ("subject", "host", "workload_id")
     show_full_result_count = False
@@ -25,6 +24,10 @@ class IncidentAdmin(admin.ModelAdmin):
     actions = ("acknowledge",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # what the judge has written is looked at; acknowledging has a permission of its own
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -174,6 +174,7 @@ class Delivery(models.Model):
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "deliveries"
         ordering: ClassVar = ["id"]
         indexes: ClassVar = [
             models.Index(fields=["channel", "severity", "host"], condition=Q(state="waiting"), name="delivery_waiting")

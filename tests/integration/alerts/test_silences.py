@@ -105,6 +105,14 @@ def test_who_is_on_call_acknowledges_in_the_admin(operator: Client) -> None:
     assert (made.acknowledged_by, made.acknowledged_at is not None) == ("olga", True)
 
 
+def test_nobody_edits_in_the_admin_what_the_judge_has_written(operator: Client) -> None:
+    made = incident()
+    page = f"/admin/alerts/incident/{made.pk}/change/"
+    assert operator.get(page).status_code == 200
+    assert b'name="phase"' not in operator.get(page).content
+    assert operator.post(page, {"phase": "resolved"}).status_code == 403
+
+
 def test_the_judge_forgets_nobody_who_has_acknowledged() -> None:
     world = World()
     world.row(state="failed")
