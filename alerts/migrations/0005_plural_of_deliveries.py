@@ -4,14 +4,13 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('alerts', '0004_silence'),
+        ("alerts", "0004_silence"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='delivery',
-            options={'ordering': ['id'], 'verbose_name_plural': 'deliveries'},
+            name="delivery",
+            options={"ordering": ["id"], "verbose_name_plural": "deliveries"},
         ),
     ]
