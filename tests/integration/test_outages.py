@@ -134,6 +134,18 @@ def test_an_outage_that_begins_while_a_pass_is_under_way_ends_with_that_pass(loc
     assert conditions() == ["fresh", "stale", "fresh"]
 
 
+def test_a_pass_ends_an_outage_and_an_error_of_which_the_feed_was_never_told(local: Host) -> None:
+    """I16: as when a process was killed between the two, or somebody has edited the table."""
+    look(0)
+    Outage.objects.create(host_id="local", kind=UNREACHABLE, began_at=NOW, noticed_at=NOW)
+    look(10)
+    assert outages() == [(UNREACHABLE, 0, 0, 10)]
+    Host.objects.update(failures=1, last_error="cannot be reached", retry_at=after(60))
+    look(20)
+    host = Host.objects.get(name="local")
+    assert (host.failures, host.last_error, host.retry_at) == (0, "", None)
+
+
 def test_the_failure_of_an_older_pass_begins_no_outage(local: Host) -> None:
     """I6."""
     look(0)
