@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from dev.guard import Guard
 from soak.kept import KEPT
 from soak.soak import Soak
 from soak.storm import CALM
@@ -24,7 +25,8 @@ def main(storms: Iterator[str], minutes: float) -> int:
     """Soak for so long, or until the storms end or one has broken a promise; print a line for each."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     ends_at = time.monotonic() + minutes * 60
-    with tempfile.TemporaryDirectory(prefix="tf-soak-", dir="/tmp") as name, World(Path(name)) as world:
+    guard = Guard("soak")
+    with tempfile.TemporaryDirectory(prefix="tf-soak-", dir="/tmp") as name, World(Path(name), guard) as world:
         soak = Soak(world)
         faults = soak.fill()
         while not faults and time.monotonic() < ends_at and (storm := next(storms, "")):

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,16 +20,23 @@ READABLE = 0o755
 class Disk:
     """A disk of its own for the database, mounted by `with`; only root can have one."""
 
-    def __init__(self) -> None:
-        """Make the folder at which it is mounted; its path is short, and everybody may enter it."""
-        self.path = Path(tempfile.mkdtemp(prefix="tf-disk-", dir="/tmp"))
-        self._ballast = self.path / "ballast"
+    path: Path
+
+    def __init__(self, remove_at_end: Callable[[Path], None]) -> None:
+        """Describe it; what is called with its path removes it even if this process is killed."""
+        self._remove_at_end = remove_at_end
 
     def __enter__(self) -> Self:
-        """Mount it."""
+        """Mount it at a new folder, whose path is short, and which everybody may enter."""
+        self.path = Path(tempfile.mkdtemp(prefix="tf-disk-", dir="/tmp"))
+        self._remove_at_end(self.path)
         options = f"size={SIZE},mode={READABLE:o}"
         command = ["mount", "-t", "tmpfs", "-o", options, "tinyforge-soak", str(self.path)]
-        run_quietly(command, timeout_seconds=MOUNT_SECONDS, advice="run it as root")
+        try:
+            run_quietly(command, timeout_seconds=MOUNT_SECONDS, advice="run it as root")
+        except BaseException:
+            self.path.rmdir()
+            raise
         return self
 
     def __exit__(
@@ -37,6 +45,10 @@ class Disk:
         """Unmount it, with all that is on it."""
         subprocess.run(["umount", "--lazy", str(self.path)], check=False, timeout=MOUNT_SECONDS)
         self.path.rmdir()
+
+    @property
+    def _ballast(self) -> Path:
+        return self.path / "ballast"
 
     def fill(self) -> None:
         """Leave no room for anything; whoever takes some of it meanwhile makes the last steps smaller."""

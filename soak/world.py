@@ -14,6 +14,7 @@ import docker
 import psycopg
 
 from dev.engine import DockerEngine
+from dev.guard import Guard
 from dev.packages import install_faketime
 from dev.ports import free_port
 from dev.postgres import Postgres
@@ -47,9 +48,10 @@ for line in sys.stdin:
 
 @dataclass(slots=True)
 class World:
-    """Everything, started by `with`, and gone after it."""
+    """Everything, started by `with`, and gone after it; if this process is killed, its guard clears up."""
 
     directory: Path
+    guard: Guard
     disk: Disk = field(init=False)
     postgres: Postgres = field(init=False)
     valkey: Valkey = field(init=False)
@@ -65,6 +67,7 @@ class World:
 
     def __enter__(self) -> Self:
         """Start everything."""
+        self.guard.remove_at_end(self.directory)
         with self._ends:
             self._start_servers()
             self._open_proxies()
@@ -140,7 +143,7 @@ class World:
         return row[0] if row else None
 
     def _start_servers(self) -> None:
-        self.disk = self._ends.enter_context(Disk())
+        self.disk = self._ends.enter_context(Disk(self.guard.remove_at_end))
         self.postgres = self._ends.enter_context(Postgres(self.directory / "pg", parent=self.disk.path))
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             for statement in LITTLE_WAL:
