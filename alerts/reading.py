@@ -56,7 +56,6 @@ def host_fact(host: Host, drift: int, at: datetime) -> HostFact:
         seen_at=host.sightings_at,
         success_at=host.last_success_at,
         error_at=host.last_error_at if host.last_error else None,
-        error=host.last_error,
         is_held=host.held_since is not None,
         drift=drift,
     )

@@ -47,7 +47,6 @@ class HostFact(Struct, frozen=True, gc=False):
     seen_at: datetime | None = None
     success_at: datetime | None = None
     error_at: datetime | None = None
-    error: str = ""
     is_held: bool = False
     drift: int = 0
 
