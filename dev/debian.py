@@ -52,7 +52,7 @@ def unpacked(programs: Programs) -> Path:
     if not can_install() or not KEYRING.exists():
         raise ServiceError(f"{programs.packages[0]} of Debian {programs.release} can be fetched by root on Debian only")
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / f"{programs.name}.lock"):
+    with alone(cache / f"{programs.name}.lock"):
         if not folder.is_dir():
             _make(programs, folder)
     return folder
@@ -115,7 +115,7 @@ def mirror() -> str:
     """Return the mirror from which this machine has its own packages. Raises ServiceError."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     # apt refuses a second update at the same time
-    with _alone(cache_folder() / "mirror.lock"):
+    with alone(cache_folder() / "mirror.lock"):
         found = _known_mirror()
         if found is None:
             # apt tells of nothing whose lists it does not have
@@ -143,8 +143,8 @@ def _name_users(tree: Path) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let nobody else fetch the same meanwhile; a process that is killed lets go of this too."""
+def alone(path: Path) -> Iterator[None]:
+    """Let nobody else make the same meanwhile; a process that is killed lets go of this too."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

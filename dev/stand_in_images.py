@@ -4,7 +4,9 @@ A stand-in has Debian's programs, and the commands, users, volumes and flags of 
 It is built without a registry: its root file system is made by mmdebstrap from this machine's mirror of Debian.
 """
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import docker
 
-from dev.debian import cache_folder, mirror
+from dev.debian import alone, cache_folder, mirror
 from dev.packages import install_mmdebstrap
 from dev.place import PROJECT
 from dev.process import ServiceError, run_quietly
@@ -43,7 +45,7 @@ def provide(client: docker.DockerClient, images: Sequence[str]) -> list[str]:
     stood_in = _stand_ins(client, images)
     missing = [image for image in images if image in stood_in or not client.images.list(image)]
     if not all(_is_pulled(client, image) for image in missing):
-        if not client.images.list(BASE):
+        if not client.images.list(f"{BASE}:{_digest()}"):
             _import_base(client)
         for image in missing:
             _build(client, image)
@@ -64,24 +66,42 @@ def _is_pulled(client: docker.DockerClient, image: str) -> bool:
 
 def _import_base(client: docker.DockerClient) -> None:
     with root_archive().open("rb") as archive:
-        client.api.import_image_from_data(archive, repository=BASE, tag="latest")
+        client.api.import_image_from_data(archive, repository=BASE, tag=_digest())
 
 
 def root_archive() -> Path:
     """Return a root file system of Debian, made once and kept in the user's cache. Raises ServiceError."""
-    archive = cache_folder().parent / f"{RELEASE}-compose.tar"
+    archive = cache_folder().parent / f"{RELEASE}-compose-{_digest()}.tar"
     if archive.exists():
         return archive
     program = _require_mmdebstrap()
-    say(f"making a root file system of Debian {RELEASE} with {', '.join(PACKAGES)}: two or three minutes, once")
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".new-") as folder:
-        made = Path(folder) / "root.tar"
-        command = [program, "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(made), mirror()]
-        run_quietly(command, timeout_seconds=ROOT_SECONDS)
-        # Whoever comes second replaces what is the same.
-        made.replace(archive)
+    with alone(archive.with_suffix(".lock")):
+        if not archive.exists():
+            _make_root(program, archive)
     return archive
+
+
+def _make_root(program: str, archive: Path) -> None:
+    """Make a root file system; what is under the final name is always complete."""
+    say(f"making a root file system of Debian {RELEASE} with {', '.join(PACKAGES)}: two or three minutes, once")
+    prefix = f".new-{archive.stem}-"
+    for left in archive.parent.glob(f"{prefix}*"):
+        # somebody was killed at this
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=prefix) as folder:
+        made = Path(folder) / "root.tar"
+        run_quietly([program, *_recipe(), str(made), mirror()], timeout_seconds=ROOT_SECONDS)
+        made.replace(archive)
+
+
+def _recipe() -> list[str]:
+    return ["--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE]
+
+
+def _digest() -> str:
+    """Return what tells a root file system from those of another release, other packages or another recipe."""
+    return hashlib.sha256(repr(_recipe()).encode()).hexdigest()[:12]
 
 
 def _require_mmdebstrap() -> str:
@@ -102,8 +122,15 @@ def _build(client: docker.DockerClient, image: str) -> None:
             (context / source.name).chmod(0o755)
         (context / "pip.conf").write_text(_pip_configuration())
         recipe = f"{BY_REPOSITORY[repository]}.Dockerfile"
-        labels = {IS_STAND_IN: repository}
-        client.images.build(path=folder, dockerfile=recipe, tag=image, labels=labels, rm=True, network_mode="none")
+        client.images.build(
+            path=folder,
+            dockerfile=recipe,
+            tag=image,
+            buildargs={"BASE": f"{BASE}:{_digest()}"},
+            labels={IS_STAND_IN: repository},
+            rm=True,
+            network_mode="none",
+        )
 
 
 def _pip_configuration() -> str:

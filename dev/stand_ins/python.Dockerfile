@@ -1,5 +1,6 @@
 # What the image `python` offers here: python and pip, which trust what this machine trusts.
-FROM tinyforge-trixie
+ARG BASE
+FROM ${BASE}
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY pip.conf /etc/pip.conf
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt

@@ -1,5 +1,6 @@
 # What the image `wollomatic/socket-proxy` offers here: the same flags, obeyed by a small program.
-FROM tinyforge-trixie
+ARG BASE
+FROM ${BASE}
 COPY socket_proxy.py /socket_proxy.py
 COPY healthcheck /healthcheck
 WORKDIR /

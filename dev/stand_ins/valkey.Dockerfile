@@ -1,3 +1,4 @@
 # What the image `valkey/valkey` offers here. It declares the same volume, so that none is left behind unseen.
-FROM tinyforge-trixie
+ARG BASE
+FROM ${BASE}
 VOLUME /data
