@@ -173,6 +173,8 @@ class Window:
             return False
 
     def picture(self, path: Path) -> None:
-        """Keep a picture of the whole page, as long as it is."""
-        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)
+        """Keep a picture of the whole page, as long as it is, and as wide as it is without the bar for scrolling."""
+        width, height = self.js("return [window.innerWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
