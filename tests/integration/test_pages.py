@@ -301,6 +301,24 @@ def test_the_page_of_a_workload_says_how_its_containers_are(viewer: Client) -> N
     assert "2 containers, 1 of these in trouble." in shown(viewer, "/workloads/shop")
 
 
+@pytest.mark.parametrize("path", ["/", "/workloads/shop"])
+def test_a_workload_with_a_container_in_trouble_may_be_up_and_its_page_says_why(viewer: Client, path: str) -> None:
+    make_row("shop:web")
+    assert "A workload is up while one of its containers is." in shown(viewer, path)
+
+
+def test_the_page_of_a_container_says_nothing_of_when_workloads_are_up(viewer: Client) -> None:
+    make_row("shop:web")
+    assert "A workload is up" not in shown(viewer, "/containers/shop:web")
+
+
+def test_the_first_page_says_whether_workers_and_beat_look_at_every_host(viewer: Client) -> None:
+    assert re.search(r"Workers and beatlast look \d+ s ago Watcher", shown(viewer))
+    Host.objects.update(last_success_at=timezone.now() - timedelta(hours=1))
+    RENDERINGS.forget()
+    assert re.search(r"Workers and beatlast look 1.hour ago, 1 host not looked at", shown(viewer))
+
+
 def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answering: Host) -> None:
     now = timezone.now()
     Outage.objects.create(

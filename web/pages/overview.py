@@ -82,6 +82,7 @@ def _itself(hosts: list[HostStatus]) -> dict[str, Any]:
         "hosts": len(on),
         "watched": sum(host.watching_since is not None for host in on),
         "fresh": sum(host.condition in (Condition.FRESH, Condition.HELD) for host in on),
+        "waiting": sum(host.condition in (Condition.STALE, Condition.NEW) for host in on),
         "looked_at": max((host.last_success_at for host in on if host.last_success_at), default=None),
         "p50": max(p50s, default=None),
         "p99": max(p99s, default=None),

@@ -53,6 +53,7 @@ def _content(workload_id: str, filters: Filters, at: datetime, reader: Reader) -
         "rows": rows,
         "changes": shown(_changes(workload_id)),
         "spans": _spans(workload_id, at),
+        "of_workloads": True,
     }
     return Content(
         title=f"{name} · Tinyforge index",
