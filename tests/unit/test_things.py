@@ -82,6 +82,11 @@ def test_an_orphan_tells_its_state_and_its_workload() -> None:
     assert thing.command == f"docker rm -f {cid('shop:web')[:12]}"
 
 
+def test_since_when_a_row_is_an_orphan_is_not_claimed() -> None:
+    assert thing_of_row(page_row(trouble=Trouble.ORPHAN)).since is None
+    assert thing_of_row(page_row(trouble=Trouble.PAUSED, state="paused")).since is not None
+
+
 def test_a_container_that_is_gone_has_no_logs_to_look_at() -> None:
     thing = thing_of_row(page_row(trouble=Trouble.MISSING, state="missing", changed_at=AT - timedelta(hours=1)))
     assert (thing.command, thing.advice) == ("", "Deploy it again, or delete its row.")

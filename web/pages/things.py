@@ -88,11 +88,18 @@ def thing_of_row(row: Row) -> Thing:
         row=row.id,
         says=words.TROUBLE_SENTENCES[trouble],
         sign=words.trouble_sign(trouble, row.state),
-        since=row.loop_began_at if trouble is Trouble.LOOPING else row.changed_at,
+        since=_since(row),
         facts=_facts(row),
         advice=_ADVICE.get(trouble, ""),
         command=_COMMANDS.get(trouble, LOGS).format(row.container_id[:12]) if has_container else "",
     )
+
+
+def _since(row: Row) -> datetime | None:
+    """Return since when a row is in its trouble; nobody notes when the workload of an orphan has gone."""
+    if row.trouble is Trouble.ORPHAN:
+        return None
+    return row.loop_began_at if row.trouble is Trouble.LOOPING else row.changed_at
 
 
 def _facts(row: Row) -> list[str]:
