@@ -51,6 +51,11 @@ def shown(client: Client, path: str = "/") -> str:
     return text_of(answer.content)
 
 
+def shown_html(client: Client, path: str = "/") -> str:
+    """Return a page as it is sent."""
+    return client.get(path).content.decode()
+
+
 def step(row: Container, **columns: Any) -> Transition:
     given = {"from_state": "", "to_state": row.state, "container_id": row.container_id, "at": timezone.now()}
     return Transition.objects.create(row=row, host=row.host, **(given | columns))
@@ -166,6 +171,17 @@ def test_what_one_reader_may_see_is_not_shown_to_another(admin_client: Client, v
     shown(admin_client)
     assert "secret.example" not in shown(viewer)
     assert "secret.example" not in shown(viewer, "/hosts/local")
+
+
+def test_the_tiles_of_hosts_stand_worst_first_and_tell_counts_freshness_and_who_watches(viewer: Client) -> None:
+    now = timezone.now()
+    make_row("shop:web", "missing")
+    Host.objects.update(watching_since=now, watcher_alive_at=now)
+    Host.objects.create(name="zoo", last_success_at=now - timedelta(hours=1), last_error="refused", failures=3)
+    tiles = [text_of(each) for each in re.findall(r'<li class="host card".*?</li>', shown_html(viewer), re.DOTALL)]
+    assert [tile.split()[0] for tile in tiles] == ["zoo", "local"]
+    assert tiles[0].endswith("0 rows seen 1 hour agonot watched")
+    assert re.search(r"● fresh 1 row, 1 wrong seen \d+ s agowatched$", tiles[1])
 
 
 def test_the_table_marks_each_container_of_a_workload(viewer: Client) -> None:
