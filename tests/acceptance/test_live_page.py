@@ -1,5 +1,6 @@
 """The page in a real Chromium follows a real Engine: it equals the table, or says that it has lost its server."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -112,6 +113,7 @@ def test_the_page_follows_a_container_through_its_life(page: Page, index: Proces
     web = containers.run(WEB)
     shows(page, web="running")
     says(page, "The only container on 1 host is as it should be.")
+    assert "icon-well" in page.js("return document.querySelector('link[rel=icon]').href")
     for act, told in {
         web.pause: "is paused",
         web.unpause: "running",
@@ -124,6 +126,7 @@ def test_the_page_follows_a_container_through_its_life(page: Page, index: Proces
     web.remove(force=True)
     shows(page, web="is gone from its host")
     says(page, "1 thing wants you. 0 containers are as they should be.")
+    assert "icon-down" in page.js("return document.querySelector('link[rel=icon]').href")
     all_agree(page, containers)
 
 
@@ -197,7 +200,8 @@ def test_a_page_that_has_lost_its_server_says_so_and_comes_back_by_itself(
     eventually(page.is_lost, what="the page says that it has lost its server", seconds=10 + LATE_SECONDS)
     banner = page.find("#lost")
     assert banner.is_displayed()
-    assert "The server does not answer. What you see was true at" in banner.text
+    assert re.search(r"The server does not answer. What you see was true at .*\d+:\d\d:\d\d", banner.text)
+    assert page.js("return getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
     assert banner.size["width"] >= page.js("return document.documentElement.clientWidth") - 1
     shop.kill()
     web.start()

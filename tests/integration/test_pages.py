@@ -11,11 +11,13 @@ from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 
+from reconciler.conf import lock_of
 from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from reconciler.models.host import MOST_SKIPS_KEPT
 from tests.integration.test_queries import recorded
 from tests.pages import HOSTILE, make_row, text_of
 from web.pages.live import RENDERINGS
+from web.version import VERSION
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("answering")]
 PAGES = ["/", "/containers", "/containers/shop:web", "/workloads/shop", "/hosts/local", "/changes"]
@@ -333,6 +335,18 @@ def test_the_first_page_says_whether_workers_and_beat_look_at_every_host(viewer:
     Host.objects.update(last_success_at=timezone.now() - timedelta(hours=1))
     RENDERINGS.forget()
     assert re.search(r"Workers and beatlast look 1.hour ago, 1 host not looked at", shown(viewer))
+
+
+@pytest.mark.usefixtures("valkey")
+def test_the_first_page_says_how_the_index_itself_is_doing(viewer: Client) -> None:
+    now = timezone.now()
+    Host.objects.update(watching_since=now, watcher_alive_at=now, drift_found=7)
+    Host.objects.create(name="attic", enabled=False)
+    lock_of("local").note_latency(85)
+    text = shown(viewer)
+    assert re.search(r"seen \d+ s agowatched, p50 85 ms", text)
+    for said in ("Watcher1 of 1 host", "Event to row85 ms p50, 85 ms p99", "Drift7", "Offattic", f"Version{VERSION}"):
+        assert said in text.replace("\n", " "), said
 
 
 def test_the_page_of_a_host_tells_when_it_could_not_be_seen(viewer: Client, answering: Host) -> None:
