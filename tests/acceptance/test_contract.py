@@ -165,10 +165,12 @@ def test_an_inspect_has_the_same_shape_and_says_the_same_at_each_step_of_a_life(
 
 
 def test_the_same_life_is_announced_by_the_same_events(real: Side, simulated: Side) -> None:
-    real_lines, simulated_lines = (announced(side) for side in (real, simulated))
-    reader = [event.action for line in real_lines for event in EventReader().feed(line)]
-    assert reader == [event.action for line in simulated_lines for event in EventReader().feed(line)]
-    assert reader == ["create", "start", "pause", "unpause", "die", "destroy"]
+    """Docker announces a pause and its end a second time if the end comes before containerd has told of the pause."""
+
+    def first_told(side: Side) -> list[str]:
+        return list(dict.fromkeys(event.action for line in announced(side) for event in EventReader().feed(line)))
+
+    assert first_told(real) == first_told(simulated) == ["create", "start", "pause", "unpause", "die", "destroy"]
 
 
 def test_events_have_the_same_shape(real: Side, simulated: Side) -> None:
