@@ -8,7 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from alerts.core.conditions import Phase
+from alerts import api
 from alerts.models import Incident, Silence
 
 
@@ -40,9 +40,7 @@ class IncidentAdmin(admin.ModelAdmin):
     @admin.action(description="Acknowledge", permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Incident]) -> None:
         """Note who looks after incidents that are not over."""
-        standing = queryset.exclude(phase=Phase.RESOLVED).filter(acknowledged_at=None)
-        name = request.user.get_username()
-        count = standing.update(acknowledged_at=timezone.now(), acknowledged_by=name)
+        count = api.acknowledge(list(queryset.values_list("pk", flat=True)), by=request.user.get_username())
         self.message_user(request, f"Acknowledged: {count}", messages.SUCCESS if count else messages.WARNING)
 
 

@@ -29,3 +29,7 @@ class Judge(models.Model):
     def of_this_database(cls) -> "Judge":
         """Return the judge of this database, which is made when it is first used."""
         return cls.objects.get_or_create(pk=1)[0]
+
+    def keep_waiting(self) -> None:
+        """Let no judge write until the end of the caller's transaction; wait until one that writes has done so."""
+        type(self).objects.select_for_update().get(pk=self.pk)
