@@ -37,6 +37,8 @@ def page_row(row_id: str = "shop:web", trouble: Trouble | None = None, **columns
         "cause": "",
         "loop_began_at": None,
         "last_seen_at": AT,
+        "alerts": "",
+        "is_deploying": False,
     }
     return Row(id=row_id, **(given | columns))  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The two roles beside the superuser: who may look, and who may ask for a look as well."""
+"""The two roles beside the superuser: who may look, and who may ask for a look, and acknowledge, as well."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.apps import AppConfig, apps
 
 VIEWER, OPERATOR, SUPERUSER = "viewer", "operator", "superuser"
 MAY_ASK = "ask_for_pass"
+MAY_ACKNOWLEDGE = "alerts.change_incident"
 
 
 def make_groups(sender: AppConfig, **_: Any) -> None:
@@ -13,9 +14,13 @@ def make_groups(sender: AppConfig, **_: Any) -> None:
     from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Group, Permission
 
-    create_permissions(apps.get_app_config("reconciler"), verbosity=0)
+    for app in ("reconciler", "alerts"):
+        create_permissions(apps.get_app_config(app), verbosity=0)
     of_the_index = Permission.objects.filter(content_type__app_label="reconciler")
     looks = list(of_the_index.filter(codename__startswith="view_"))
     asks = list(of_the_index.filter(codename=MAY_ASK))
+    of_incidents = Permission.objects.filter(content_type__app_label="alerts", content_type__model="incident")
+    looks += of_incidents.filter(codename="view_incident")
+    asks += of_incidents.filter(codename="change_incident")
     for name, permissions in ((VIEWER, looks), (OPERATOR, looks + asks)):
         Group.objects.get_or_create(name=name)[0].permissions.add(*permissions)

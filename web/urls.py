@@ -9,11 +9,13 @@ from web import probes
 from web.api.page import page
 from web.api.view import api, unknown
 from web.metrics import metrics
+from web.pages.acknowledging import acknowledge
 from web.pages.asking import look_now
 from web.pages.changes import change_list
 from web.pages.containers import container_list, container_page
 from web.pages.hosts import host_page
 from web.pages.overview import overview
+from web.pages.story import incident_page
 from web.pages.workloads import workload_page
 
 
@@ -32,6 +34,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("workloads/<id:workload_id>", workload_page, name="workload"),
     path("hosts/<slug:name>", host_page, name="host"),
     path("hosts/<slug:name>/look", look_now, name="look-now"),
+    path("incidents/acknowledge", acknowledge, name="acknowledge"),
+    path("incidents/<int:pk>", incident_page, name="incident"),
     path("changes", change_list, name="changes"),
     path(
         "login",

@@ -49,6 +49,27 @@ CONDITION_WORDS = {
 }
 """Each condition as people read it, behind the name of what it is about."""
 
+PAST_WORDS = {
+    Condition.MISSING: "was gone from its host",
+    Condition.FAILED: "failed, as its deployer said",
+    Condition.LOOPING: "restarted in a loop",
+    Condition.UNHEALTHY: "was unhealthy",
+    Condition.ENDED: "ended with an error",
+    Condition.OOM: "was killed for want of memory",
+    Condition.CREATED: "was created, and not started for long",
+    Condition.PLACEHOLDER: "was announced, and has not been made for long",
+    Condition.ORPHAN: "had no workload",
+    Condition.HOST: "could not be seen",
+    Condition.HELD: "waited for a second listing",
+    Condition.DRIFT: "has changed without events",
+    Condition.BLIND: "could not see its hosts",
+    Condition.NO_WORKER: "had no worker that looks at the hosts",
+    Condition.NO_WATCHER: "had no watcher that follows the hosts",
+    Condition.NO_BEAT: "had no beat",
+    Condition.DELIVERIES: "could not deliver its messages",
+}
+"""And as they read it of an incident whose condition may be over, behind the same name."""
+
 
 class SubjectKind(StrEnum):
     """What an incident is about: its subject is a row's id, a host's name, or empty."""

@@ -1,12 +1,15 @@
 """Incidents: what is or was wrong, with its clocks and with what was known when it began."""
 
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from alerts.core.conditions import CONDITION_WORDS, Condition, Phase, Severity, SubjectKind, subject_kind
+
+if TYPE_CHECKING:
+    from alerts.models.silence import Silence
 
 MAX_SUBJECT_CHARS = 512
 
@@ -22,14 +25,31 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         """Incidents that people have been told of, or are about to be, and that are not over."""
         return self.filter(phase__in=(Phase.FIRING, Phase.CLEARING))
 
+    def firing(self) -> "IncidentQuerySet":
+        """Incidents that people have been told of, or are about to be, and that do not seem to be over."""
+        return self.filter(phase=Phase.FIRING)
+
+    def about(self, kind: SubjectKind) -> "IncidentQuerySet":
+        """Incidents of rows, of hosts, or of the index itself."""
+        return self.filter(condition__in=[each for each in Condition if subject_kind(each) is kind])
+
     def silenced(self, at: datetime) -> "IncidentQuerySet":
         """Incidents of which nobody is to be told at a moment, because a silence fits them."""
-        from alerts.models.silence import Silence
+        return self.filter(Exists(_fitting_silences(at).order_by()))
 
-        fits = Silence.objects.active(at).order_by()
-        for name in ("host", "workload_id", "condition"):
-            fits = fits.filter(Q(**{name: ""}) | Q(**{name: OuterRef(name)}))
-        return self.filter(Exists(fits))
+    def with_silence(self, at: datetime) -> "IncidentQuerySet":
+        """Annotate `silence`: the id of the silence that mutes it for longest from a moment on; None if none does."""
+        return self.annotate(silence=Subquery(_fitting_silences(at).order_by("-ends_at", "id").values("id")[:1]))
+
+
+def _fitting_silences(at: datetime) -> "models.QuerySet[Silence]":
+    """Return the silences that fit the incident of the query around this one, and are active at a moment."""
+    from alerts.models.silence import Silence
+
+    fits = Silence.objects.active(at)
+    for name in ("host", "workload_id", "condition"):
+        fits = fits.filter(Q(**{name: ""}) | Q(**{name: OuterRef(name)}))
+    return fits
 
 
 class Incident(models.Model):

@@ -112,10 +112,7 @@ def _why(incident: Incident) -> Iterator[str]:
 
 
 def _link(incident: Incident) -> str:
-    if incident.subject_kind is SubjectKind.INDEX:
-        return f"{settings.SITE_URL}/"
-    pages = "hosts" if incident.subject_kind is SubjectKind.HOST else "containers"
-    return f"{settings.SITE_URL}/{pages}/{quote(incident.subject, safe=':@')}"
+    return f"{settings.SITE_URL}/incidents/{incident.pk}"
 
 
 def _mute(message: Message) -> str:

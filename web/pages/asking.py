@@ -3,15 +3,14 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
-from django.shortcuts import get_object_or_404, redirect
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from reconciler.api import CannotAsk, request_pass
 from reconciler.models import Host
 from web import audit
 from web.address import client_address
-from web.pages.serving import reader_of
+from web.pages.serving import back_to, reader_of
 
 
 @require_POST
@@ -32,6 +31,4 @@ def look_now(request: HttpRequest, name: str) -> HttpResponse:
             audit.note_of(request.user, host, f"Asked for a pass, from {client_address(request)}.")  # type: ignore[arg-type]
             outcome = "What comes of it is told below, as its last look."
             messages.success(request, f"A pass over host {name} was asked for. {outcome}")
-    back = request.POST.get("back", "")
-    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
-    return redirect(back if is_ours else "/")
+    return back_to(request)

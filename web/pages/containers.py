@@ -13,13 +13,15 @@ from reconciler.models.condition import condition
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import STATES, Filters, read_filters
 from web.pages.hosts import look_of, rows_page
+from web.pages.incidents import of_rows, read_tellings
 from web.pages.live import Content
+from web.pages.merging import told_things_of_rows
 from web.pages.paging import Page, made, part
 from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, deploys_of, shown
-from web.pages.things import level_of, thing_of_row
+from web.pages.things import level_of
 from web.pages.timeline import LONGEST, drawn_spans, last
 from web.pages.verdict import Level, number
 
@@ -79,7 +81,7 @@ def _content(row_id: str, filters: Filters, at: datetime, reader: Reader) -> Con
             "looked_at": container.host.last_attempt_at,
             "look": look_of(container.host),
             "leads": leads_of(container),
-            "thing": thing_of_row(row) if row.trouble else None,
+            "thing": next(iter(told_things_of_rows([row], read_tellings(of_rows([row_id]), at))), None),
         }
     longest = last(LONGEST, at)
     context["spans"] = drawn_spans(timelines_of_rows([row_id], *longest)[row_id], at, _deploys(longest, row_id, row))

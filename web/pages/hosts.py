@@ -13,7 +13,9 @@ from reconciler.models import Condition, Container, Host, Outage, State, Transit
 from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.status import HostStatus, status_of
 from web.pages.filters import Filters, read_filters
+from web.pages.incidents import of_hosts, read_tellings
 from web.pages.live import Content
+from web.pages.merging import told_things_of_hosts
 from web.pages.paging import Page, made, part
 from web.pages.row import Row
 from web.pages.rows import annotated, read
@@ -110,13 +112,15 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
         raise Http404(f"there is no host {name!r}")
     host = Host.objects.defer("held", "swept").get(name=name)
     wrong = Container.objects.on(name).in_trouble(at=at).count() - sum(status.last_known.values())
+    own = things_of_hosts([status], with_errors=reader.sees_errors)
+    tellings = read_tellings(of_hosts().filter(subject=name), at)
     context: dict[str, Any] = {
         "at": at,
         "reader": reader,
         "status": status,
         "tile": tile_of(status, max(0, wrong)),
         "says": words.CONDITION_SENTENCES[status.condition],
-        "things": things_of_hosts([status], with_errors=reader.sees_errors),
+        "things": told_things_of_hosts(own, tellings, {}),
         "rows": rows_page(filters, at, host=name),
         "changes": _changes(name),
         "spans": _spans(name, at),

@@ -12,7 +12,8 @@ class Row:
     """A row of the index with its worst trouble, and with when and why it changed last.
 
     `severity` is the place of its trouble in WORST_FIRST. A workload that does not exist has no name: None.
-    `ended_lately` is the exit code with which its container ended last, however it is now.
+    `ended_lately` is the exit code with which its container ended last, however it is now. `alerts` is what its labels
+    say about alerts.
     """
 
     id: str
@@ -36,6 +37,8 @@ class Row:
     cause: str | None
     loop_began_at: datetime | None
     last_seen_at: datetime | None
+    alerts: str
+    is_deploying: bool
 
     @property
     def trouble(self) -> Trouble | None:

@@ -26,6 +26,7 @@ def annotated(rows: ContainerQuerySet, at: datetime) -> ContainerQuerySet:
         rows.with_effective_state(at)
         .with_restarts(at)
         .with_severity(at)
+        .with_deploying(at)
         .annotate(
             workload_name=Subquery(name),
             changed_at=Subquery(steps.values("at")[:1]),

@@ -6,15 +6,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotModified, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseForbidden,
+    HttpResponseNotModified,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from web.auth import MAY_LOOK
 from web.pages.live import RENDERINGS, Content, Rendering
-from web.roles import MAY_ASK
+from web.roles import MAY_ACKNOWLEDGE, MAY_ASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Reader:
 
     sees_errors: bool
     may_ask: bool
+    may_acknowledge: bool
     may_enter_admin: bool
 
 
@@ -33,8 +42,16 @@ def reader_of(request: HttpRequest) -> Reader:
     return Reader(
         sees_errors=changes_hosts,
         may_ask=changes_hosts or user.has_perm(f"reconciler.{MAY_ASK}"),
+        may_acknowledge=user.has_perm(MAY_ACKNOWLEDGE),
         may_enter_admin=bool(user.is_staff),
     )
+
+
+def back_to(request: HttpRequest) -> HttpResponseRedirect:
+    """Return the way back to the page that asked for something."""
+    back = request.POST.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
+    return HttpResponseRedirect(back if is_ours else "/")
 
 
 def parts_of(templates: tuple[str, ...], context: dict[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from reconciler import words
 from reconciler.models import Condition, Trouble
 from reconciler.models.trouble import WORST_FIRST
 from reconciler.status import HostStatus
+from web.pages.incident import NOT_TOLD, Told
 from web.pages.row import Row
 from web.pages.verdict import Level, number
 
@@ -26,6 +27,8 @@ CONDITION_LEVELS = {
     Condition.NEW: Level.UNKNOWN,
 }
 """Conditions that want somebody. A host that is off was switched off by a person."""
+ALERTS_OFF = "off"
+"""What the column for the labels about alerts holds if nobody is to be told of a row."""
 LOGS = "docker logs --tail 50 {}"
 _COMMANDS = {Trouble.STUCK: "docker start {}", Trouble.PAUSED: "docker unpause {}", Trouble.ORPHAN: "docker rm -f {}"}
 _ADVICE = {
@@ -42,7 +45,10 @@ def level_of(trouble: Trouble) -> Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """Something that wants somebody: what, how bad, since when, why, and what to do next."""
+    """Something that wants somebody: what, how bad, since when, why, what to do next, and who is told of it.
+
+    `named` tells whether it has to be said what people are told, because it is something else, or more.
+    """
 
     key: str
     level: Level
@@ -56,6 +62,19 @@ class Thing:
     advice: str = ""
     command: str = ""
     blinds: int = 0
+    is_stale: bool = False
+    told: Sequence[Told] = ()
+    named: bool = False
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Where it comes: first what people are told of, by how much it matters and whether somebody looks after it."""
+        return min((each.rank for each in self.told), default=(NOT_TOLD, False))
+
+    @property
+    def to_acknowledge(self) -> str:
+        """The ids of the incidents that nobody looks after yet, as a form sends them."""
+        return ",".join(str(each.incident.pk) for each in self.told if each.wants_somebody)
 
 
 @dataclass(slots=True)
@@ -67,9 +86,12 @@ class Group:
 
 
 def grouped(things: Iterable[Thing]) -> list[Group]:
-    """Return things by host: first the host with the worst one, and of each host the worst first."""
+    """Return things by host: first the host with the worst one, and of each host the worst first.
+
+    What people are told of is worse than what nobody is told of.
+    """
     groups: dict[str, Group] = {}
-    for thing in sorted(things, key=lambda each: (each.place, each.row)):
+    for thing in sorted(things, key=lambda each: (each.rank, each.place, each.row)):
         groups.setdefault(thing.host, Group(thing.host)).things.append(thing)
     return list(groups.values())
 
@@ -117,6 +139,8 @@ def _facts(row: Row) -> list[str]:
         facts.append(f"its state: {words.label(row.state)}")
     if row.trouble is Trouble.ORPHAN:
         facts.append(f"its workload: {row.workload_id}")
+    if row.alerts == ALERTS_OFF:
+        facts.append("nobody is told: its label says so")
     return [*facts, row.cause] if row.cause else facts
 
 
@@ -152,6 +176,7 @@ def _stale_things(hosts: Sequence[HostStatus]) -> list[Thing]:
             advice="Do workers and beat run?",
             command="manage.py status",
             blinds=blinds,
+            is_stale=True,
         )
     ]
 
@@ -170,6 +195,7 @@ def _thing_of_host(host: HostStatus, *, with_errors: bool) -> Thing:
         advice="Do workers and beat run?" if condition in (Condition.STALE, Condition.NEW) else "",
         command=f"manage.py host check {host.host}" if condition is Condition.FAILING else "",
         blinds=0 if condition is Condition.HELD else _rows(host),
+        is_stale=condition is Condition.STALE,
     )
 
 

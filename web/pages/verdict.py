@@ -15,7 +15,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What there is. `wrong` rows are known to be in trouble; `things` are these, and hosts that want somebody."""
+    """What there is. `wrong` rows are known to be in trouble.
+
+    `things` are these, hosts that want somebody, and what else people are told of. Of what is `over` people are told,
+    too, but it seems to be well again.
+    """
 
     hosts: int
     containers: int
@@ -23,6 +27,7 @@ class Counts:
     unknown: int
     waiting: int
     things: int
+    over: int = 0
 
     @property
     def well(self) -> int:
@@ -43,7 +48,9 @@ def verdict(counts: Counts, worst: Level) -> Verdict:
     """Return the verdict. What is not known is never counted as well."""
     if counts.things:
         want = "1 thing wants you." if counts.things == 1 else f"{counts.things:,} things want you."
-        return Verdict(worst, " ".join(filter(None, (want, _known(counts)))), f"{counts.things:,} wrong")
+        return Verdict(worst, _sentence(want, _over(counts), _known(counts)), f"{counts.things:,} wrong")
+    if counts.over:
+        return Verdict(Level.WARN, _sentence(_over(counts), _known(counts)), f"{counts.over:,} clearing")
     if counts.unknown:
         return Verdict(Level.UNKNOWN, _known(counts), f"{counts.unknown:,} unknown")
     if not counts.containers:
@@ -54,6 +61,17 @@ def verdict(counts: Counts, worst: Level) -> Verdict:
 def number(count: int, noun: str) -> str:
     """Return a number of things in words."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _sentence(*parts: str) -> str:
+    return " ".join(filter(None, parts))
+
+
+def _over(counts: Counts) -> str:
+    """Return how much of what people are told of seems to be well again."""
+    if not counts.over:
+        return ""
+    return "1 thing seems to be well again." if counts.over == 1 else f"{counts.over:,} things seem to be well again."
 
 
 def _all_well(counts: Counts) -> str:

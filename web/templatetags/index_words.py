@@ -39,6 +39,12 @@ def lasted(outage: Outage) -> str:
 
 
 @register.filter
+def exit_words(exit_code: int) -> str:
+    """Return an exit code with what it usually means."""
+    return words.exit_words(exit_code)
+
+
+@register.filter
 def condition(found: Condition) -> SafeString:
     """Return the badge of a host's condition."""
     return words.condition_badge(found)

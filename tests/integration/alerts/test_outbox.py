@@ -288,11 +288,12 @@ def test_the_links_of_a_message_lead_to_pages_that_are_there(settings: Settings,
     channel()
     Host.objects.create(name="berlin")
     Container.objects.create(id="shop:web@berlin", workload_id="shop", host_id="berlin")
-    fire("shop:web@berlin", at=NOW)
-    fire("berlin", at=NOW, condition=Condition.HOST, workload_id="")
+    of_row = fire("shop:web@berlin", at=NOW)
+    of_host = fire("berlin", at=NOW, condition=Condition.HOST, workload_id="")
     look(after(seconds=30))
     paths = re.findall(r"https://index\.example\.org(/\S*)", str(mail.outbox[0].body))
-    assert {"/containers/shop:web@berlin", "/hosts/berlin", "/", "/admin/alerts/silence/add/?host=berlin"} == set(paths)
+    incidents = {f"/incidents/{each.pk}" for each in (of_row, of_host)}
+    assert {*incidents, "/", "/admin/alerts/silence/add/?host=berlin"} == set(paths)
     assert {path: admin_client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
 
 

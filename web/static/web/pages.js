@@ -238,8 +238,12 @@ function show(body) {
   const announced = document.getElementById("announce");
   if (announced.dataset.says !== body.says) {
     announced.dataset.says = body.says;
-    announced.textContent = body.says;
+    say(body.says);
   }
+}
+
+function say(text) {
+  document.getElementById("announce").textContent = text;
 }
 
 // ---- a page that has lost its server
@@ -322,6 +326,36 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", closeStream);
 window.addEventListener("online", () => schedule(0));
+
+// ---- acknowledging: as the form does, but without leaving the page
+
+document.addEventListener("submit", async (event) => {
+  const { target: form, submitter: button } = event;
+  if (form.id !== "acknowledge" || !live.etag || !button) return;
+  event.preventDefault();
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  const label = button.firstChild;
+  try {
+    const body = new URLSearchParams(new FormData(form));
+    body.append(button.name, button.value);
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body,
+      headers: { Accept: "application/json" },
+      redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    if (!answer.ok) throw new Error(answer.status);
+    label.nodeValue = "Acknowledged";
+    say("Acknowledged.");
+    news();
+  } catch {
+    label.nodeValue = "Not acknowledged: try again";
+    say("It could not be acknowledged. Try again.");
+  }
+  button.ariaBusy = "false";
+});
 
 // ---- keys, and copying
 
