@@ -7,6 +7,7 @@ from typing import Any
 from alerts.models import CONDITION_WORDS, Severity, SubjectKind
 from alerts.models import Condition as Wrong
 from reconciler import words
+from reconciler.models import Trouble
 from reconciler.models.trouble import WORST_FIRST
 from web.pages.incident import Subject, Tellings, Told, is_obvious, standing
 from web.pages.row import Row
@@ -24,7 +25,7 @@ def told_things_of_rows(rows: Iterable[Row], tellings: Tellings) -> list[Thing]:
     for row in rows:
         told = tellings.get((SubjectKind.ROW, row.id), ())
         if row.trouble is not None:
-            found.append(replace(thing_of_row(row), told=told, named=not is_obvious(told, row.trouble)))
+            found.append(_told_row(thing_of_row(row), row, told))
         elif standing(told):
             found.append(_calm_row(row, standing(told)))
     return found
@@ -36,7 +37,8 @@ def told_things_of_hosts(things: Sequence[Thing], tellings: Tellings, dark: Mapp
     `dark` counts the rows of hosts that cannot be seen which people were told of: their host stands for them.
     """
     index = [each for each in tellings.get(INDEX, ()) if each.stands]
-    found = [_told_host(thing, tellings, dark) for thing in _without_the_blind(things, tellings, index)]
+    blind = _blind(things, tellings) if any(each.condition is Wrong.BLIND for each in index) else []
+    found = [_told_host(thing, tellings, dark) for thing in things if thing not in blind]
     stale = next((n for n, thing in enumerate(found) if thing.is_stale), None)
     no_worker = [each for each in index if each.condition is Wrong.NO_WORKER]
     if stale is not None and no_worker:
@@ -48,7 +50,13 @@ def told_things_of_hosts(things: Sequence[Thing], tellings: Tellings, dark: Mapp
         for (kind, name), told in tellings.items()
         if kind is SubjectKind.HOST and name not in known and standing(told)
     ]
-    return [*(_of_the_index(each, things) for each in index), *found, *calm]
+    return [*(_of_the_index(each, blind) for each in index), *found, *calm]
+
+
+def _told_row(thing: Thing, row: Row, told: Sequence[Told]) -> Thing:
+    is_same = is_obvious(told, row.trouble)
+    known = told[0].incident.since if is_same and row.trouble is not Trouble.ORPHAN else None
+    return replace(thing, told=told, named=not is_same, since=thing.since or known)
 
 
 def _told_host(thing: Thing, tellings: Tellings, dark: Mapping[str, int]) -> Thing:
@@ -61,19 +69,13 @@ def _told_host(thing: Thing, tellings: Tellings, dark: Mapping[str, int]) -> Thi
     return replace(thing, told=told, named=named, facts=[*thing.facts, *frozen])
 
 
-def _without_the_blind(things: Sequence[Thing], tellings: Tellings, index: Sequence[Told]) -> list[Thing]:
-    """Return the things without hosts that an incident of the index itself stands for."""
-    if not any(each.condition is Wrong.BLIND for each in index):
-        return list(things)
-    return [thing for thing in things if not _is_blind(thing) or standing(tellings.get(_host(thing), ()))]
+def _blind(things: Sequence[Thing], tellings: Tellings) -> list[Thing]:
+    """Return the hosts that cannot be seen and that nobody is told of by themselves: the index itself stands for them.
 
-
-def _host(thing: Thing) -> Subject:
-    return SubjectKind.HOST, thing.host
-
-
-def _is_blind(thing: Thing) -> bool:
-    return thing.level is Level.UNKNOWN and not thing.is_stale
+    Hosts that nobody looks at are another matter.
+    """
+    unseen = [thing for thing in things if thing.level is Level.UNKNOWN and not thing.is_stale]
+    return [thing for thing in unseen if not standing(tellings.get((SubjectKind.HOST, thing.host), ()))]
 
 
 def _calm_row(row: Row, told: Sequence[Told]) -> Thing:
@@ -114,8 +116,9 @@ def _past(lead: Told) -> list[str]:
     return [*facts, incident.cause] if incident.cause and incident.subject_kind is SubjectKind.ROW else facts
 
 
-def _of_the_index(told: Told, hosts: Sequence[Thing]) -> Thing:
-    blind = [thing for thing in hosts if _is_blind(thing)] if told.condition is Wrong.BLIND else []
+def _of_the_index(told: Told, blind: Sequence[Thing]) -> Thing:
+    """Return what is wrong with the index itself; `blind` are the hosts that it stands for if it cannot see."""
+    blind = blind if told.condition is Wrong.BLIND else ()
     names = ", ".join(thing.host for thing in blind[:5])
     text = CONDITION_WORDS[told.condition]
     seen = f"{number(len(blind), 'host')}: {names}{', …' if len(blind) > 5 else ''}"

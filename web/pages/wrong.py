@@ -117,6 +117,6 @@ def _worst_rows(at: datetime) -> list[Row]:
     """Return the rows that come first: what people are told of, then what else is in trouble, then what is over."""
     rows = Container.objects.exclude(state=State.MOVED).with_severity(at).annotate(rank=rank_of_rows())
     is_told = Q(severity=_NONE, id__in=standing_rows())
-    wanted = rows.filter(Q(severity__range=(1, _NONE - 1)) | is_told)  # type: ignore[misc]
+    wanted = rows.filter(Q(severity__range=(1, _NONE - 1)) | is_told)
     worst = list(wanted.order_by("rank", "severity", "id").values_list("id", flat=True)[:MOST_SHOWN])  # type: ignore[misc]
     return read(annotated(Container.objects.filter(id__in=worst), at))
