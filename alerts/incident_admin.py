@@ -33,6 +33,10 @@ class IncidentAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Hide what an Engine said from those who may not change hosts, as the other pages do."""
+        return () if request.user.has_perm("reconciler.change_host") else ("cause",)
+
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         """Tell whether a user may acknowledge incidents."""
         return request.user.has_perm("alerts.change_incident")

@@ -20,7 +20,6 @@ def make_groups(sender: AppConfig, **_: Any) -> None:
     looks = list(of_the_index.filter(codename__startswith="view_"))
     asks = list(of_the_index.filter(codename=MAY_ASK))
     of_incidents = Permission.objects.filter(content_type__app_label="alerts", content_type__model="incident")
-    looks += of_incidents.filter(codename="view_incident")
     asks += of_incidents.filter(codename="change_incident")
     for name, permissions in ((VIEWER, looks), (OPERATOR, looks + asks)):
         Group.objects.get_or_create(name=name)[0].permissions.add(*permissions)

@@ -257,6 +257,16 @@ def test_what_an_engine_said_is_in_no_incident_that_a_viewer_sees(viewer: Client
         assert "secret.example" not in text_of(viewer.get(path).content)
 
 
+def test_what_an_engine_said_is_told_by_the_admin_only_to_those_who_may_change_hosts(
+    operator: Client, admin_client: Client
+) -> None:
+    User.objects.update(is_staff=True)
+    path = (
+        f"/admin/alerts/incident/{told('local', condition=Condition.HOST, cause='secret.example refused').pk}/change/"
+    )
+    assert ["secret.example" in text_of(each.get(path).content) for each in (operator, admin_client)] == [False, True]
+
+
 def test_a_host_that_answers_again_has_a_line_until_it_is_over(viewer: Client) -> None:
     told("local", condition=Condition.HOST, phase=Phase.CLEARING, clears_at=now())
     assert heads(viewer) == ["Host local seems to be well again"]

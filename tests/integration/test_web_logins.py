@@ -102,9 +102,9 @@ def test_a_viewer_may_look_and_do_nothing_else() -> None:
     assert held == {f"view_{name}" for name in tables}
 
 
-def test_an_operator_may_look_and_ask_for_a_pass_and_do_nothing_else() -> None:
+def test_an_operator_may_look_ask_for_a_pass_and_acknowledge_and_do_nothing_else() -> None:
     looks, asks = (Group.objects.get(name=name).permissions.values_list("codename", flat=True) for name in ROLES)
-    assert set(asks) == {*looks, "ask_for_pass"}
+    assert set(asks) == {*looks, "ask_for_pass", "change_incident"}
 
 
 def test_what_a_person_gave_a_role_stays_after_a_migrate() -> None:
