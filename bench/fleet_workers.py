@@ -47,12 +47,10 @@ def options_by_worker() -> dict[str, list[str]]:
 
 def start_workers(processes: Processes) -> list[psutil.Process]:
     """Start the workers as production does and wait until they take tasks."""
-    from tinyforge.celery import app
-
-    workers = [processes.worker(*options, name=name) for name, options in options_by_worker().items()]
-    if not wait_for(lambda: len(app.control.ping(timeout=0.3) or ()) == len(workers), READY_SECONDS):
-        raise RuntimeError(f"not every worker is ready: {', '.join(options_by_worker())}")
-    return [psutil.Process(worker.pid) for worker in workers]
+    workers = {name: processes.worker(*options, name=name) for name, options in options_by_worker().items()}
+    if not wait_for(lambda: all("ready." in processes.log(name) for name in workers), READY_SECONDS):
+        raise RuntimeError(f"not every worker is ready: {', '.join(workers)}")
+    return [psutil.Process(worker.pid) for worker in workers.values()]
 
 
 def forget_messages() -> None:
