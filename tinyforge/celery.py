@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu.exceptions import OperationalError
 
-from tinyforge import broker
+from tinyforge import broker, last_resort
 from tinyforge.schedule import ALERTS_QUEUE
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ JUDGE_ANYHOW_SECONDS = 30.0
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tinyforge.settings")
 
 broker.use()
+last_resort.use()
 app = Celery("tinyforge")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

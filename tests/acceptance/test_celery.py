@@ -17,6 +17,7 @@ from simulator import Failure, Server
 from tests.acceptance.conftest import Containers
 from tests.builders import certain, workload
 from tests.waiting import eventually
+from tinyforge.last_resort import HUNG_STATUS
 
 WEB = workload("shop", role="web")
 
@@ -119,7 +120,7 @@ def test_a_worker_keeps_its_database_connection_and_survives_its_loss(
     processes: Processes, simulator: Server, local: Host
 ) -> None:
     Host.objects.update(url=simulator.serve(SimulatedEngine()))
-    processes.worker("--concurrency=1", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+    processes.worker("--pool=threads", "--concurrency=1", "--loglevel=INFO", "--without-gossip", "--without-mingle")
     processes.beat("0.2")
     wait_for_passes(1)
     kept = on_postgres(f"SELECT pid {OTHERS}")
@@ -135,6 +136,18 @@ def wait_for_passes(count: int) -> None:
     for _ in range(count):
         before = last_success()
         eventually(lambda: last_success() != before, what="a pass")  # noqa: B023 - called at once
+
+
+def test_a_worker_whose_thread_hangs_ends_so_that_it_is_started_again(processes: Processes, simulator: Server) -> None:
+    """I19: no time limit can end a thread."""
+    engine = SimulatedEngine()
+    engine.fail(Failure.HANG, "*")
+    options = ("--pool=threads", "--concurrency=2", "--loglevel=INFO")
+    started = {"DOCKER_HOST": simulator.serve(engine), "ENGINE_TIMEOUT": "300"}
+    worker = processes.start("worker", "celery", "-A", "tests.acceptance.hasty", "worker", *options, **started)
+    eventually(lambda: worker.poll() is not None, what="the worker has ended")
+    assert worker.returncode == HUNG_STATUS
+    assert "reconcile_host took longer than its time limit" in processes.log("worker")
 
 
 def test_beat_ends_even_if_the_signal_comes_in_the_middle_of_a_send(processes: Processes) -> None:
