@@ -11,6 +11,7 @@ from dev.process import ServiceError
 
 STOP_SECONDS = 60.0
 TAIL_LINES = 20
+SMALL_WORKER = ("--pool=threads", "--concurrency=4")
 
 
 class Processes:
@@ -35,8 +36,8 @@ class Processes:
         return self._running[name]
 
     def worker(self, *options: str, name: str = "worker", **environment: str) -> subprocess.Popen[bytes]:
-        """Start a Celery worker: with these options, or else a small one that is soon ready."""
-        options = options or ("--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+        """Start a Celery worker: with these options, or else a small one that takes all passes and is soon ready."""
+        options = options or (*SMALL_WORKER, "--loglevel=INFO", "--without-gossip", "--without-mingle")
         return self.start(name, "celery", "-A", "tinyforge", "worker", f"--hostname={name}@%h", *options, **environment)
 
     def beat(self, interval: str = "1") -> subprocess.Popen[bytes]:

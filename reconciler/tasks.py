@@ -20,11 +20,14 @@ from reconciler.models import Host
 from reconciler.prune import prune
 from reconciler.single_flight import Flight, reconcile_in_turn
 from reconciler.standing import note_conditions
+from tinyforge.schedule import URGENT_QUEUE
 
 logger = logging.getLogger(__name__)
 
 UNASKED = (Trigger.TICK, Trigger.CONFIRM, Trigger.RETRY)
 """Messages with these triggers make a pass without a request that stands."""
+OF_ROUNDS = (Trigger.TICK, Trigger.BOOT)
+"""Messages with these triggers come for all hosts at once; all others are urgent, and wait for no round."""
 RETRY_SECONDS = 2.0
 """How long after a pass to look again at rows that somebody else held."""
 MOST_LOGGED = 20
@@ -110,8 +113,9 @@ def follow_up(host: str, flight: Flight) -> None:
 
 def _start(host: str, trigger: Trigger, after_seconds: float = 0) -> None:
     """Send the message. It may expire, because the request stands in Redis and the next tick answers it."""
+    queue = settings.CELERY_TASK_DEFAULT_QUEUE if trigger in OF_ROUNDS else URGENT_QUEUE
     expires = after_seconds + settings.RECONCILE_INTERVAL
-    reconcile_host.apply_async((host, trigger), countdown=after_seconds or None, expires=expires)
+    reconcile_host.apply_async((host, trigger), queue=queue, countdown=after_seconds or None, expires=expires)
 
 
 def _known(trigger: str) -> Trigger | None:

@@ -24,7 +24,8 @@ SETTINGS = {
     "RECONCILE_INTERVAL": "5",
     "ENGINE_TIMEOUT": "5",
 }
-WORKER = ("celery", "-A", "tinyforge", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle")
+WORKER = ("celery", "-A", "tinyforge", "worker", "--without-gossip", "--without-mingle")
+WITH_THREADS = ("--pool=threads", "--concurrency=8", "--loglevel=WARNING")
 
 
 @dataclass(slots=True)
@@ -44,8 +45,8 @@ class Crew:
         """Say which processes there are; none is started yet."""
         self._processes = Processes(self.directory, dict(self.addresses))
         self._commands = {
-            "worker-1": (*WORKER, "--hostname=one@%h", "--concurrency=3"),
-            "worker-2": (*WORKER, "--hostname=two@%h", "--concurrency=3"),
+            "worker-1": (*WORKER, *WITH_THREADS, "--hostname=one@%h"),
+            "worker-2": (*WORKER, *WITH_THREADS, "--hostname=two@%h"),
             "beat": ("celery", "-A", "tinyforge", "beat", "--loglevel=WARNING"),
             "watcher-1": ("manage", "watch"),
             "watcher-2": ("manage", "watch"),

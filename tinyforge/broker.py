@@ -13,7 +13,7 @@ import msgspec
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
-from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE
+from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE, URGENT_QUEUE
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message: object, queue: str) -> None:
-        is_ours = queue in (settings.CELERY_TASK_DEFAULT_QUEUE, ALERTS_QUEUE, APPRISE_QUEUE)
+        is_ours = queue in (settings.CELERY_TASK_DEFAULT_QUEUE, URGENT_QUEUE, ALERTS_QUEUE, APPRISE_QUEUE)
         super()._deliver(accepted(message) if is_ours else message, queue)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from tinyforge import broker_address
 from tinyforge.env import Env
-from tinyforge.schedule import schedule
+from tinyforge.schedule import URGENT_QUEUE, schedule
 
 PASSES = "reconcile"
-"""The queue of passes: what a worker takes if it is told nothing else."""
+"""The queue of rounds: a pass of every host, for a tick or a worker's boot."""
 
 
 def celery(env: Env, redis_url: str, *, interval: float, engine_timeout: float) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def celery(env: Env, redis_url: str, *, interval: float, engine_timeout: float) 
         **over_tls,
         # a pass has to fail by its own time limits before; the check reconciler.E003 insists on that
         "TASK_ANNOTATIONS": {"reconcile_host": {"time_limit": 600 + 10 * engine_timeout}},
-        # a pass mostly waits, and a host that hangs holds a process for its timeout
-        "WORKER_CONCURRENCY": env.whole("WORKER_CONCURRENCY", 4, least=1, most=256),
+        # a pass mostly waits, and a host that hangs holds a thread for its timeout
+        "WORKER_CONCURRENCY": env.whole("WORKER_CONCURRENCY", 16, least=1, most=256),
         "BEAT_SCHEDULE": schedule(interval),
     }
     return {f"CELERY_{name}": value for name, value in {**_DECIDED, **chosen}.items()}
@@ -37,6 +37,8 @@ _DECIDED: dict[str, Any] = {
     # the last resort against a call that hangs although it has a timeout of its own
     "TASK_TIME_LIMIT": 600,
     "TASK_DEFAULT_QUEUE": PASSES,
+    # what a worker takes if it is told nothing else
+    "TASK_QUEUES": {name: {"exchange": name, "routing_key": name} for name in (URGENT_QUEUE, PASSES)},
     "TASK_PUBLISH_RETRY": False,
     "WORKER_PREFETCH_MULTIPLIER": 1,
     # Celery would close the database connection around every task: a third of what a small pass costs. It is

@@ -4,6 +4,8 @@ from typing import Any
 
 from celery.schedules import crontab
 
+URGENT_QUEUE = "urgent"
+"""What an event or a person asks for has a queue and workers of its own, so that it never waits for a round."""
 ALERTS_QUEUE = "alerts"
 """What judges and tells has a queue and workers of its own, so that it never takes a pass's place."""
 APPRISE_QUEUE = "apprise"

@@ -24,6 +24,7 @@ from reconciler.core.report import Trigger
 from reconciler.lock import Lease, PassRequest
 from reconciler.models import Container, Host, Instance, Stack, State, Transition, Workload
 from tests.builders import certain
+from tinyforge.schedule import URGENT_QUEUE
 
 LIST = reverse("admin:reconciler_container_changelist")
 ADD = reverse("admin:reconciler_container_add")
@@ -471,7 +472,7 @@ def test_reconcile_now_leaves_a_request_and_a_message(admin_client: Client, loca
     """I12."""
     answer = reconcile_now(admin_client, "local")
     assert messages(answer) == [("success", "A pass was asked for: local")]
-    (body,) = valkey.lrange("reconcile", 0, -1)
+    (body,) = valkey.lrange(URGENT_QUEUE, 0, -1)
     assert json.loads(body)["headers"]["argsrepr"] == "('local', 'manual')"
     assert lock_of("local").acquire(only_if_asked=True) == Lease(PassRequest(Trigger.MANUAL))
 
@@ -505,18 +506,18 @@ def test_reconcile_now_during_a_pass_is_answered_by_its_holder(
     holder = lock_of("local")
     holder.acquire()
     reconcile_now(admin_client, "local")
-    assert valkey.llen("reconcile") == 0
+    assert valkey.llen(URGENT_QUEUE) == 0
     assert holder.release_unless_asked() == Lease(PassRequest(Trigger.MANUAL))
 
 
 def test_reconcile_now_is_for_those_who_may_change_hosts(staff: LogIn, local: Host, valkey: redis.Redis) -> None:
     reconcile_now(staff("view_host", "change_host"), "local")
-    assert valkey.llen("reconcile") == 1
+    assert valkey.llen(URGENT_QUEUE) == 1
 
 
 def test_reconcile_now_is_for_operators_who_may_change_nothing(staff: LogIn, local: Host, valkey: redis.Redis) -> None:
     reconcile_now(staff("view_host", "ask_for_pass"), "local")
-    assert valkey.llen("reconcile") == 1
+    assert valkey.llen(URGENT_QUEUE) == 1
 
 
 def test_who_asked_for_a_pass_of_which_host_is_in_the_admins_log(

@@ -21,6 +21,7 @@ from reconciler.models import Container, Host, Workload
 from simulator import Engine, Failure, Server
 from tests.builders import FakeEngine, cid, container, workload
 from tests.waiting import WAIT_SECONDS
+from tinyforge.schedule import URGENT_QUEUE
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -288,7 +289,7 @@ def test_what_was_asked_in_its_last_round_is_not_dropped(
     monkeypatch.setattr(single_flight, "engine_of", lambda host: lister)
     monkeypatch.setattr(single_flight, "MOST_ROUNDS", 1)
     run()
-    is_enqueued = valkey.llen("reconcile") == 1
+    is_enqueued = valkey.llen(URGENT_QUEUE) == 1
     is_answered = lister.listings == 2
     assert is_enqueued or is_answered
 

@@ -17,7 +17,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROXY = "socket-proxy"
-INDEX = {"migrate", "web", "worker", "alerts", "apprise", "watch", "beat"}
+INDEX = {"migrate", "web", "worker", "urgent", "alerts", "apprise", "watch", "beat"}
 # The volumes that images declare. Unless something is mounted there, each container gets a new volume without a name.
 VOLUMES_OF_IMAGES = {"valkey/valkey": "/data", "postgres": "/var/lib/postgresql/data"}
 
@@ -121,10 +121,19 @@ def test_workers_listen_to_no_other_workers() -> None:
     """What one says to all, anybody could say."""
     procfile = yaml.safe_load((ROOT / "Procfile").read_text())
     for command in (
-        *(SERVICES[name]["command"] for name in ("worker", "alerts", "apprise")),
-        *(procfile[name].split() for name in ("worker", "alerts")),
+        *(SERVICES[name]["command"] for name in ("worker", "urgent", "alerts", "apprise")),
+        *(procfile[name].split() for name in ("worker", "urgent", "alerts")),
     ):
         assert {"--without-gossip", "--without-mingle"} <= set(command)
+
+
+def test_passes_of_rounds_and_urgent_ones_have_workers_of_their_own_with_threads() -> None:
+    procfile = yaml.safe_load((ROOT / "Procfile").read_text())
+    for name, queue in (("worker", "reconcile"), ("urgent", "urgent")):
+        command = [part for option in SERVICES[name]["command"] for part in option.split("=")]
+        for words in (command, procfile[name].split()):
+            assert words[words.index("--queues") + 1] == queue
+            assert words[words.index("--pool") + 1] == "threads"
 
 
 def test_the_health_check_asks_for_a_page_that_is_there() -> None:
@@ -149,14 +158,14 @@ def test_only_the_proxy_mounts_the_socket() -> None:
     assert [name for name, service in SERVICES.items() if "docker.sock" in str(service.get("volumes", ""))] == [PROXY]
 
 
-def test_only_worker_and_watcher_can_reach_the_proxy() -> None:
+def test_only_workers_and_watcher_can_reach_the_proxy() -> None:
     near = {
         name
         for name, service in SERVICES.items()
         if set(service["networks"]) & set(SERVICES[PROXY]["networks"]) and name != PROXY
     }
-    assert near == {"worker", "watch"}
-    assert "-allowfrom=worker,watch" in SERVICES[PROXY]["command"]
+    assert near == {"worker", "urgent", "watch"}
+    assert "-allowfrom=worker,urgent,watch" in SERVICES[PROXY]["command"]
 
 
 def test_proxy_database_and_broker_are_cut_off_from_the_world() -> None:
@@ -199,11 +208,11 @@ def test_all_of_the_index_has_the_same_settings(name: str) -> None:
     assert SERVICES[name]["environment"] == SERVICES["worker"]["environment"]
 
 
-def test_a_worker_can_run_alone() -> None:
+def test_workers_can_run_alone() -> None:
     """Whatever it would wait for may be on another machine."""
     alone = {name for name, service in SERVICES.items() if "worker" in service["profiles"]}
-    assert alone == {"worker"}
-    assert not any(what["required"] for what in SERVICES["worker"]["depends_on"].values())
+    assert alone == {"worker", "urgent"}
+    assert not any(what["required"] for name in alone for what in SERVICES[name]["depends_on"].values())
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", PROXY])
@@ -223,13 +232,13 @@ def ways_out(services: dict[str, dict[str, Any]]) -> set[str]:
 
 def test_nothing_but_web_and_what_tells_people_has_a_way_out_unless_something_is_remote() -> None:
     assert ways_out(SERVICES) == {"web", "alerts", "apprise"}
-    assert ways_out(override("remote-hosts.yml")) == {"worker", "watch"}
+    assert ways_out(override("remote-hosts.yml")) == {"worker", "urgent", "watch"}
     assert ways_out(override("remote-services.yml")) | ways_out(SERVICES) == INDEX
 
 
 def test_files_that_hosts_name_are_read_only_and_where_engines_are_asked() -> None:
     mounts = {name: service["volumes"] for name, service in SERVICES.items() if ":/tls:" in str(service.get("volumes"))}
-    assert set(mounts) == {"worker", "watch"}
+    assert set(mounts) == {"worker", "urgent", "watch"}
     assert all(mount.endswith(":ro") for volumes in mounts.values() for mount in volumes)
 
 

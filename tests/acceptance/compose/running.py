@@ -15,7 +15,7 @@ from tests.waiting import eventually
 NAME = "index.example.org"
 USER, PASSWORD = "ann", "correct horse battery"
 ANSWER_SECONDS = 10.0
-SERVICES = ("alerts", "beat", "postgres", "redis", "socket-proxy", "watch", "web", "worker")
+SERVICES = ("alerts", "beat", "postgres", "redis", "socket-proxy", "urgent", "watch", "web", "worker")
 """Those that run all the time."""
 
 

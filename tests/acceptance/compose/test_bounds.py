@@ -53,7 +53,7 @@ def test_who_asks_no_engine_cannot_reach_the_proxy(running: Running, service: st
     assert not can_connect(running, service, proxy, PROXY_PORT)
 
 
-@pytest.mark.parametrize("service", ["beat", "watch", "worker"])
+@pytest.mark.parametrize("service", ["beat", "urgent", "watch", "worker"])
 def test_only_alerts_and_web_have_a_way_out(running: Running, service: str) -> None:
     assert can_connect(running, "alerts", *OUTSIDE)
     assert can_connect(running, "web", *OUTSIDE)
@@ -65,7 +65,7 @@ def test_a_worker_reaches_web_on_no_network_but_that_of_the_index(running: Runni
     assert not can_connect(running, "worker", address(running, "web", "frontend"), 8000)
 
 
-@pytest.mark.parametrize("service", ["alerts", "beat", "watch", "web", "worker"])
+@pytest.mark.parametrize("service", ["alerts", "beat", "urgent", "watch", "web", "worker"])
 def test_no_process_of_the_index_has_dockers_socket(running: Running, service: str) -> None:
     with pytest.raises(ServiceError, match=r"docker\.sock"):
         running.site.compose("exec", "-T", service, "ls", "/var/run/docker.sock")

@@ -71,7 +71,7 @@ def trigger_of_a_new_row(running: Running, containers: Containers) -> str:
     return trigger
 
 
-@pytest.mark.parametrize("service", ["alerts", "worker"])
+@pytest.mark.parametrize("service", ["alerts", "urgent", "worker"])
 def test_a_worker_that_is_told_to_end_while_it_starts_ends_at_once(running: Running, service: str) -> None:
     (container,) = running.containers(service)
     container.stop()

@@ -10,6 +10,8 @@ from reconciler.models import Host
 from simulator import Engine, Server
 from tests.builders import FakeEngine, cid, container, workload
 from tests.messages import Message, take_messages
+from tinyforge.queues import PASSES
+from tinyforge.schedule import URGENT_QUEUE
 
 Queue = Callable[[], list[Message]]
 
@@ -24,8 +26,8 @@ def engine(simulator: Server, local: Host) -> Engine:
 
 @pytest.fixture
 def queue(valkey: redis.Redis) -> Queue:
-    """Take every message out of the real queue, oldest first."""
-    return lambda: take_messages(valkey)
+    """Take every message out of the real queues of passes, urgent ones first, and of each queue the oldest first."""
+    return lambda: [message for name in (URGENT_QUEUE, PASSES) for message in take_messages(valkey, name)]
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from tests.holds import age_holds
 from tests.integration.tasks.conftest import Queue
 from tests.messages import take_messages
 from tinyforge.celery import app, ask_the_judge, fire_boot_pass
-from tinyforge.schedule import ALERTS_QUEUE
+from tinyforge.queues import PASSES
+from tinyforge.schedule import ALERTS_QUEUE, URGENT_QUEUE
 
 pytestmark = pytest.mark.usefixtures("valkey")
 
@@ -233,6 +234,27 @@ def test_an_error_does_not_end_the_asking_for_looks_of_the_judge(
 def a_worker_of(queue: str) -> SimpleNamespace:
     """Return what Celery says sends the signal: a consumer with its app's queues."""
     return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue}))))
+
+
+@pytest.mark.parametrize("trigger", ["tick", "boot"])
+def test_a_pass_of_a_round_waits_in_the_queue_of_rounds(local: Host, valkey: redis.Redis, trigger: str) -> None:
+    tasks.reconcile(trigger)
+    assert [valkey.llen(name) for name in (PASSES, URGENT_QUEUE)] == [1, 0]
+
+
+@pytest.mark.parametrize("trigger", ["event", "manual"])
+def test_what_somebody_waits_for_is_in_a_queue_without_rounds(local: Host, valkey: redis.Redis, trigger: str) -> None:
+    tasks.ask("local", PassRequest(Trigger(trigger)))
+    assert [valkey.llen(name) for name in (PASSES, URGENT_QUEUE)] == [0, 1]
+
+
+def test_a_worker_of_urgent_passes_enqueues_no_boot_pass(queue: Queue) -> None:
+    fire_boot_pass(sender=a_worker_of(URGENT_QUEUE))
+    assert queue() == []
+
+
+def test_a_worker_that_is_told_nothing_takes_rounds_and_what_is_urgent() -> None:
+    assert set(app.amqp.queues.consume_from) == {PASSES, URGENT_QUEUE}
 
 
 def test_asking_while_a_pass_is_under_way_enqueues_nothing(local: Host, queue: Queue) -> None:
