@@ -12,9 +12,9 @@ from reconciler.lookups import among
 from reconciler.models import Instance, Stack, Workload
 
 _WORKLOADS, _INSTANCES, _STACKS = (f'"{model._meta.db_table}"' for model in (Workload, Instance, Stack))
-_WITH_WORKLOAD = f"LEFT JOIN {_WORKLOADS} AS w ON w.kind = '{{}}' AND w.ref_id"
-_OF_STACK = f"{_STACKS} AS s {_WITH_WORKLOAD.format(STACK)} = s.id"
-_OF_INSTANCE = f"{_INSTANCES} AS i {_WITH_WORKLOAD.format(PROJECT)} = i.project_id"
+# not a join: for one, PostgreSQL may compare all with all while it knows nothing yet of many new workloads
+_WORKLOAD_OF = " ".join(["(SELECT w.id FROM", _WORKLOADS, "AS w WHERE w.kind = '{}' AND w.ref_id = {})"])
+_OF_STACK, _OF_INSTANCE = _WORKLOAD_OF.format(STACK, "s.id"), _WORKLOAD_OF.format(PROJECT, "i.project_id")
 _PROJECT_NAME = "s.compose_project_name"
 _FACTS = tuple(f"i.{column}" for column in InstanceFacts.__struct_fields__)
 
@@ -51,8 +51,8 @@ def _ask(needs: LookupKeys) -> list[str]:
     for columns, tables, column, wanted in (
         (["id", "kind"], _WORKLOADS, "id", needs.workload_ids),
         (["ref_id", "id"], _WORKLOADS, f"kind = '{SITE}' AND ref_id", needs.site_ids),
-        ([_PROJECT_NAME, "s.id", "w.id"], _OF_STACK, _PROJECT_NAME, needs.compose_projects),
-        (["i.id", facts, "w.id"], _OF_INSTANCE, "i.id", needs.instance_ids),
+        ([_PROJECT_NAME, "s.id", _OF_STACK], f"{_STACKS} AS s", _PROJECT_NAME, needs.compose_projects),
+        (["i.id", facts, _OF_INSTANCE], f"{_INSTANCES} AS i", "i.id", needs.instance_ids),
     ):
         if not wanted:
             parts.append("NULL")

@@ -177,7 +177,9 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         ordering: ClassVar = ["id"]
         indexes: ClassVar = [
-            models.Index(fields=["channel", "severity", "host"], condition=Q(state="waiting"), name="delivery_waiting")
+            models.Index(
+                fields=["channel", "severity", "host"], condition=Q(state="waiting", message=None), name="delivery_free"
+            )
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["incident", "phase", "channel", "ordinal"], name="delivery_once"),

@@ -42,10 +42,20 @@ def bundle(at: datetime) -> list[Message]:
 def drop_what_nobody_was_told() -> None:
     """Drop what was resolved before it was sent, and the end of what was not told to have begun."""
     free = Delivery.objects.filter(state=DeliveryState.WAITING, message=None)
-    free.filter(phase=Phase.FIRING, incident__phase=Phase.RESOLVED).update(state=DeliveryState.DROPPED)
+    of_what_is_over(free).update(state=DeliveryState.DROPPED)
     may_have_been_told = Q(state=DeliveryState.SENT) | Q(state=DeliveryState.WAITING) | Q(message__is_unsure=True)
     ends = free.filter(~Exists(_beginning().filter(may_have_been_told)), phase=Phase.RESOLVED)
     ends.update(state=DeliveryState.DROPPED)
+
+
+def of_what_is_over(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """Return those of these deliveries that tell the beginning of something that has ended meanwhile.
+
+    It is asked without a join: in an UPDATE, Django would look for what it joins in a table of its own again, and right
+    after a mass PostgreSQL, which knows nothing of it yet, compares all with all.
+    """
+    over = Incident.objects.filter(phase=Phase.RESOLVED).values("pk")
+    return deliveries.filter(phase=Phase.FIRING, incident__in=over)
 
 
 def attach(message: Message, at: datetime) -> None:
@@ -68,7 +78,7 @@ def _ready(at: datetime) -> DeliveryQuerySet:
     """Return what waits and may be told: the end of something not before its beginning."""
     begins_first = _beginning().filter(state=DeliveryState.WAITING)
     free = Delivery.objects.waiting().filter(message=None).exclude(incident__in=muted(at))
-    return free.exclude(Exists(begins_first), phase=Phase.RESOLVED)
+    return free.exclude(Q(phase=Phase.RESOLVED), Exists(begins_first))
 
 
 def _groups(at: datetime) -> Iterator[tuple[Key, Group]]:

@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from alerts.core.conditions import Phase
 from alerts.core.retries import is_dead, pause
 from alerts.models import Channel, DeliveryState, Message, MessageState
 from alerts.models.channel import ChannelQuerySet
 from alerts.models.delivery import MessageQuerySet
 from alerts.sealing import CannotOpen
-from alerts.sending.bundling import attach, drop_what_nobody_was_told, standing
+from alerts.sending.bundling import attach, drop_what_nobody_was_told, of_what_is_over, standing
 from alerts.sending.composing import compose
 from alerts.sending.errors import NotSent
 from alerts.sending.muting import muted
@@ -91,9 +90,7 @@ def _has_something_to_say(message: Message, at: datetime) -> bool:
         return True
     deliveries = message.deliveries
     if not message.is_unsure:
-        deliveries.filter(phase=Phase.FIRING, incident__phase=Phase.RESOLVED).update(
-            state=DeliveryState.DROPPED, message=None
-        )
+        of_what_is_over(deliveries.all()).update(state=DeliveryState.DROPPED, message=None)
         deliveries.filter(incident__in=muted(at)).update(message=None)
         drop_what_nobody_was_told()
         attach(message, at)

@@ -1,0 +1,80 @@
+"""PostgreSQL plans by what it has counted, and right after a mass it has not counted yet: all must be quick then, too.
+
+For each statement it is asked how many rows it looked at: a plan that compares all with all looks at their square.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection, transaction
+
+from reconciler.catalogue import catalogue
+from reconciler.core.dispatch import LookupKeys
+from reconciler.models import Instance, Workload
+from tests.channels import channel, fire_all, look, resolve
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif("postgresql" not in connection.vendor, reason="SQLite plans without counting"),
+]
+
+MANY = 2_500
+"""A few hundred are read through as quickly as they are looked up, and PostgreSQL may do so."""
+MOST_LOOKED_AT = 20 * MANY
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def looked_at(plan: dict[str, Any]) -> int:
+    """Return how many rows all steps of a plan looked at when it was carried out."""
+    removed = sum(plan.get(f"Rows Removed by {each}", 0) for each in ("Filter", "Join Filter", "Index Recheck"))
+    own = (plan["Actual Rows"] + removed) * plan["Actual Loops"]
+    return int(own + sum(looked_at(each) for each in plan.get("Plans", [])))
+
+
+@contextmanager
+def nothing_compares_all_with_all() -> Iterator[None]:
+    """Fail if a statement in the block looks at more rows than it may."""
+    costly: dict[str, int] = {}
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith(("SELECT", "UPDATE")):
+            with transaction.atomic(), connection.connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+                rows = looked_at(cursor.fetchone()[0][0]["Plan"])
+                transaction.set_rollback(True)
+            if rows > MOST_LOOKED_AT:
+                costly[sql] = rows
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield
+    assert costly == {}
+
+
+def test_the_catalogue_of_many_new_workloads_is_read_quickly() -> None:
+    Workload.objects.create(id="first", kind="project", ref_id="first")
+    Instance.objects.create(id="first", project_id="first")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE reconciler_workload, reconciler_instance")
+    names = [f"shop-{number}" for number in range(MANY)]
+    Workload.objects.bulk_create(Workload(id=name, kind="project", ref_id=name) for name in names)
+    Instance.objects.bulk_create(Instance(id=name, project_id=name) for name in names)
+    nobody: frozenset[str] = frozenset()
+    needs = LookupKeys(workload_ids=nobody, instance_ids=frozenset(names), site_ids=nobody, compose_projects=nobody)
+    with nothing_compares_all_with_all():
+        told = catalogue(needs)
+    assert told.workloads == {("project", name): name for name in names}
+
+
+def test_a_mass_of_deaths_and_of_recoveries_is_told_quickly() -> None:
+    channel()
+    incidents = fire_all([f"shop:{number}" for number in range(MANY)], at=NOW)
+    with nothing_compares_all_with_all():
+        look(NOW + timedelta(seconds=30))
+        resolve(*incidents, at=NOW + timedelta(minutes=10))
+        look(NOW + timedelta(minutes=11))
+    assert [sent.subject for sent in mail.outbox] == [f"✗ {MANY:,} alerts · berlin", f"✓ {MANY:,} alerts over · berlin"]
