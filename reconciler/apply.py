@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Case, Value, When
+from django.db.models.functions import Coalesce
 from msgspec.structs import asdict, astuple
 
 from reconciler import feed
@@ -22,6 +24,7 @@ from reconciler.core.safeguard import Verdict, withhold_sweep
 from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Transition
 from reconciler.models.host import MOST_SKIPS_KEPT
+from reconciler.models.trouble import orphan_condition
 from reconciler.standing import note_as_read, note_success
 from reconciler.store import COPIED_COLUMNS, DETAIL_COLUMNS, ROW_COLUMNS, Fence, memory_columns
 
@@ -187,14 +190,16 @@ def _is_refresh_due(refreshed_at: datetime | None, context: PassContext) -> bool
 
 
 def _refresh(sighted: Sequence[str], host: str, seen_at: datetime) -> None:
-    """Update last_seen_at of the rows that were seen.
+    """Update last_seen_at of the rows that were seen, and note since when their workload has not been there.
 
-    It goes by container id, not by row id: a row that was bound to another container meanwhile was not seen.
+    Nobody tells when a workload is deleted, so what is noted is when a pass first noticed. It goes by container id,
+    not by row id: a row that was bound to another container meanwhile was not seen.
     """
     rows = Container.objects.on(host).filter(container_id__among=sighted).order_by()
     # a row that somebody else holds locked waits for the next refresh
     free = rows.select_for_update(skip_locked=True, no_key=True).values("id")
-    Container.objects.filter(id__in=free).update(last_seen_at=seen_at)
+    noticed_at = Case(When(orphan_condition(), then=Coalesce("orphaned_at", Value(seen_at))), default=None)
+    Container.objects.filter(id__in=free).update(last_seen_at=seen_at, orphaned_at=noticed_at)
 
 
 def _container(change: Change, seen_at: datetime) -> Container:

@@ -39,6 +39,7 @@ def page_row(row_id: str = "shop:web", trouble: Trouble | None = None, **columns
         "last_seen_at": AT,
         "alerts": "",
         "is_deploying": False,
+        "orphaned_at": None,
     }
     return Row(id=row_id, **(given | columns))  # type: ignore[arg-type]
 

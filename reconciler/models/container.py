@@ -187,6 +187,13 @@ class Container(Deployed):
     last_seen_at = models.DateTimeField(
         null=True, blank=True, default=None, help_text="The moment before the last listing that held its container."
     )
+    orphaned_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        default=None,
+        editable=False,
+        help_text="When a pass first saw its container without its workload; empty: it did not.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -11,9 +11,9 @@ from reconciler.models.trouble import WORST_FIRST
 class Row:
     """A row of the index with its worst trouble, and with when and why it changed last.
 
-    `severity` is the place of its trouble in WORST_FIRST. A workload that does not exist has no name: None.
-    `ended_lately` is the exit code with which its container ended last, however it is now. `alerts` is what its labels
-    say about alerts.
+    `severity` is the place of its trouble in WORST_FIRST. A workload that does not exist has no name: None;
+    `orphaned_at` is when a pass first noticed that. `ended_lately` is the exit code with which its container ended
+    last, however it is now. `alerts` is what its labels say about alerts.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Row:
     last_seen_at: datetime | None
     alerts: str
     is_deploying: bool
+    orphaned_at: datetime | None
 
     @property
     def trouble(self) -> Trouble | None:
