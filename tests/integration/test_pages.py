@@ -1,5 +1,6 @@
 """The pages as whoever is logged in gets them: what they say, whom they let in, and what they cost."""
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 
+from reconciler.api import begin_deployment
 from reconciler.conf import lock_of
 from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from reconciler.models.host import MOST_SKIPS_KEPT
@@ -317,6 +319,18 @@ def test_the_page_of_a_workload_says_how_its_containers_are(viewer: Client) -> N
     make_row("shop:web")
     make_row("shop:db", "missing")
     assert "2 containers, 1 of these in trouble." in shown(viewer, "/workloads/shop")
+
+
+def test_all_changes_of_a_workload_are_those_of_it_alone_its_deploys_too(viewer: Client) -> None:
+    for name in ("shop", "shop & sons"):
+        row = make_row(f"{name}:web", workload_id=name)
+        step(row, workload_id=name, cause=f"container of {name} was made")
+    begin_deployment(workload="shop & sons", lasts=timedelta(minutes=5), by="a deployer")
+    (address,) = re.findall(r'href="(/changes\?workload=[^"]*)"', shown_html(viewer, "/workloads/shop & sons"))
+    text = shown(viewer, html.unescape(address))
+    assert "container of shop & sons was made" in text
+    assert "… deploying" in text
+    assert "container of shop was made" not in text
 
 
 @pytest.mark.parametrize("path", ["/", "/workloads/shop"])

@@ -7,13 +7,13 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from reconciler.levels import Level
 from reconciler.models import Host, Transition
 from reconciler.models.transition import MOST_SEARCHED
 from web.pages.filters import Filters, read_filters
 from web.pages.live import Content
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
-from web.pages.verdict import Level
 
 PAGE_SIZE = 100
 
@@ -55,8 +55,10 @@ def find(filters: Filters) -> Found:
     entries = Transition.objects.filter(host=filters.host) if filters.host else Transition.objects.all()
     if filters.before:
         entries = entries.filter(id__lt=filters.before)
-    end = entries.first_left_out(MOST_SEARCHED) if filters.state or filters.search else 0
+    end = entries.first_left_out(MOST_SEARCHED) if filters.state or filters.search or filters.workload else 0
     wanted = entries.filter(changes(), id__gt=end)
+    if filters.workload:
+        wanted = wanted.filter(workload_id=filters.workload)
     if filters.state:
         wanted = wanted.filter(to_state=filters.state)
     if filters.search:

@@ -18,11 +18,15 @@ STATES = [str(state.label) for state in State if state is not State.GONE] + [UNK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which rows are wanted; empty: all. `page` begins with 1. `before`: only changes before this one; 0: all."""
+    """Which rows are wanted; empty: all. `page` begins with 1.
+
+    `workload` and `before` are for changes: those of one workload, and those before one of them; 0: all.
+    """
 
     search: str = ""
     kind: str = ""
     host: str = ""
+    workload: str = ""
     state: str = ""
     trouble: str = ""
     page: int = 1
@@ -31,12 +35,12 @@ class Filters:
     @property
     def is_on(self) -> bool:
         """Tell whether some rows are not wanted."""
-        return any((self.search, self.kind, self.host, self.state, self.trouble))
+        return any((self.search, self.kind, self.host, self.workload, self.state, self.trouble))
 
     def address(self, **changed: Any) -> str:
         """Return the query of an address that asks for the same, but for what is changed; it begins with page 1."""
-        asked = {"q": self.search, "kind": self.kind, "host": self.host, "state": self.state, "trouble": self.trouble}
-        asked |= changed
+        names = ("kind", "host", "workload", "state", "trouble")
+        asked = {"q": self.search} | {name: getattr(self, name) for name in names} | changed
         return f"?{urlencode({name: value for name, value in asked.items() if value})}"
 
     def rows(self, at: datetime) -> ContainerQuerySet:
@@ -58,6 +62,7 @@ def read_filters(query: QueryDict) -> Filters:
         search=_text(query.get("q", "")),
         kind=_one_of(WorkloadKind.values, query.get("kind", "")),
         host=_text(query.get("host", "")),
+        workload=_text(query.get("workload", "")),
         state=_one_of(STATES, query.get("state", "")),
         trouble=_one_of([*Trouble], query.get("trouble", "")),
         page=max(1, min(_number(query.get("page", "")), MOST_PAGES)),
