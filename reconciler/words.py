@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
+from reconciler.levels import Level, level_of, level_of_condition, level_of_state
 from reconciler.models import ChangeKind, Condition, DeploymentState, State, Transition, Trouble
-from reconciler.models.trouble import ENDED_STATES
+from reconciler.models.trouble import ENDED_STATES, TROUBLE_WORDS
 
 SIGNS = {
     State.RUNNING: "●",
@@ -70,18 +72,42 @@ _EXITS = {
 }
 _DURATIONS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (0, 1, "s"))
 """From how many seconds on which unit is used, and how many seconds it has."""
-_OOM = format_html(' <span class="state state-failed" title="killed for want of memory">{}</span>', "OOM")
 
 
-def state_badge(state: str, *, done: bool = False) -> SafeString:
-    """Return a state as a sign, a word and a colour; the colour is pale if a job is `done`."""
-    return format_html('<span class="state {}">{} {}</span>', state_class(state, done=done), sign(state), label(state))
+def state_badge(state: str, exit_code: int | None = None, level: Level | None = None) -> SafeString:
+    """Return a state as a sign, a word and a colour: that of its level, which may be given, and pale if it is well.
+
+    A state may be worse than it is by itself: created, for example, if it has been that for long.
+    """
+    css = state_class(state, exit_code, level or level_of_state(state, exit_code))
+    return format_html('<span class="state {}">{} {}</span>', css, sign(state), label(state))
 
 
-def state_class(state: str, *, done: bool = False) -> str:
-    """Return the name under which style sheets know a state."""
+def state_class(state: str, exit_code: int | None, level: Level) -> str:
+    """Return the names under which style sheets know a state and how bad it is."""
     name = (state or "pending") if state in State.values else "other"
-    return f"state-{name}{' state-done' if done else ''}"
+    if level is not Level.WELL:
+        return f"state-{name} level-{level}"
+    return f"state-{name}{' state-done' if is_done(state, exit_code) else ''}"
+
+
+def trouble_badge(trouble: Trouble, text: str, title: str = "") -> SafeString:
+    """Return a word in the colour of a trouble, to stand behind a state's badge."""
+    return format_html(' <span class="state level-{}" title="{}">{}</span>', level_of(trouble), title, text)
+
+
+def loop_badge(restarts: int) -> SafeString:
+    """Return the badge of a container that restarts in a loop."""
+    minutes = settings.RESTART_LOOP_SECONDS / 60
+    title = f"{restarts} restarts within {minutes:g} minutes"
+    return trouble_badge(Trouble.LOOPING, TROUBLE_WORDS[Trouble.LOOPING], title)
+
+
+def health_badge(health: str) -> SafeString:
+    """Return the badge of a health check that fails; empty if it does not."""
+    if health != "unhealthy":
+        return SafeString()
+    return trouble_badge(Trouble.UNHEALTHY, f"{UNHEALTHY_SIGN} {health}", "its health check fails")
 
 
 def sign(state: str) -> str:
@@ -102,18 +128,15 @@ def label(state: str) -> str:
 def unknown_badge(state: str, since: datetime | None) -> SafeString:
     """Return the badge for a state that is not known, with the last known state beside it in quiet type."""
     title = f"known until {since.isoformat(timespec='seconds')}" if since else "its host has never answered"
-    return format_html(
-        '<span class="state state-unknown" title="{}">{} unknown</span> <span class="quiet">was {}</span>',
-        title,
-        UNKNOWN_SIGN,
-        label(state),
-    )
+    badge = format_html('<span class="state level-unknown" title="{}">{} unknown</span>', title, UNKNOWN_SIGN)
+    return badge + format_html(' <span class="quiet">was {}</span>', label(state))
 
 
 def end_badge(exit_code: int | None, oom_killed: bool | None) -> SafeString:
     """Return how a container ended: its exit code, and whether memory had run out."""
     code = "" if exit_code is None else format_html(' <span class="quiet">exit {}</span>', exit_code)
-    return format_html("{}{}", code, _OOM if oom_killed else "")
+    oom = trouble_badge(Trouble.OOM, "OOM", "killed for want of memory") if oom_killed else ""
+    return format_html("{}{}", code, oom)
 
 
 def has_ended(state: str) -> bool:
@@ -143,9 +166,8 @@ def exit_words(exit_code: int) -> str:
 
 def condition_badge(condition: Condition) -> SafeString:
     """Return how a host is doing as a sign, a word and a colour."""
-    return format_html(
-        '<span class="state condition-{}">{} {}</span>', condition.value, CONDITION_SIGNS[condition], condition.value
-    )
+    css = f"condition-{condition.value} level-{level_of_condition(condition)}"
+    return format_html('<span class="state {}">{} {}</span>', css, CONDITION_SIGNS[condition], condition.value)
 
 
 def deployment_badge(state: str) -> SafeString:
@@ -192,12 +214,12 @@ def change(entry: Transition) -> SafeString:
     if entry.kind == ChangeKind.HOST:
         return _arrow(_condition(entry.from_state), _condition(entry.to_state))
     before, after = entry.from_state, entry.to_state
-    told = state_badge(after, done=is_done(after, entry.exit_code))
+    told = state_badge(after, entry.exit_code)
     if before != after:
         told = _arrow(state_badge(before), told)
     if entry.from_health != entry.to_health and entry.to_health:
-        kind = "trouble" if entry.to_health == "unhealthy" else "quiet"
-        told += format_html(' <span class="{}">{}</span>', kind, entry.to_health)
+        quiet = format_html(' <span class="quiet">{}</span>', entry.to_health)
+        told += health_badge(entry.to_health) or quiet
     if entry.restarts:
         told += format_html(' <span class="quiet">restarted {}×</span>', entry.restarts)
     return told + end_badge(entry.exit_code, entry.oom_killed)

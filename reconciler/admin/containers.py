@@ -18,9 +18,17 @@ from django.utils.safestring import SafeString
 from reconciler.admin.shown import ReadOnlyAdmin, moment_of, words_of
 from reconciler.models import UNKNOWN, Container, Host, Trouble, Workload
 from reconciler.models.trouble import TROUBLE_WORDS, trouble_condition
-from reconciler.words import ago, end_badge, has_ended, is_done, state_badge, unknown_badge
+from reconciler.words import (
+    ago,
+    end_badge,
+    has_ended,
+    health_badge,
+    loop_badge,
+    state_badge,
+    trouble_badge,
+    unknown_badge,
+)
 
-UNHEALTHY = format_html(' <span class="state state-failed">{}</span>', "unhealthy")
 DEPLOYING = format_html(' <span class="quiet">{}</span>', "deploying")
 REGISTRY = re.compile(r"^(localhost|[^/]*[.:][^/]*)/")
 
@@ -106,16 +114,14 @@ class ContainerAdmin(ReadOnlyAdmin):
     def shown_state(self, row: Container) -> SafeString:
         if row.effective_state == UNKNOWN:  # type: ignore[attr-defined]
             return unknown_badge(row.state, row.unknown_since)  # type: ignore[attr-defined]
-        badge = state_badge(row.state, done=is_done(row.state, row.exit_code))
+        badge = state_badge(row.state, row.exit_code)
         if has_ended(row.state):
             badge += end_badge(row.exit_code, row.oom_killed)
         if row.restarts_lately >= settings.RESTART_LOOP_COUNT:  # type: ignore[attr-defined]
-            minutes = settings.RESTART_LOOP_SECONDS / 60
-            title = f"{row.restarts_lately} restarts within {minutes:g} minutes"  # type: ignore[attr-defined]
-            badge += format_html(' <span class="state state-restarting" title="{}">restart loop</span>', title)
+            badge += loop_badge(row.restarts_lately)  # type: ignore[attr-defined]
         if row.is_deploying:  # type: ignore[attr-defined]
             badge += DEPLOYING
-        return badge + UNHEALTHY if row.health == "unhealthy" else badge
+        return badge + health_badge(row.health)
 
     @admin.display(description="health check")
     def shown_health(self, row: Container) -> str:
@@ -123,7 +129,7 @@ class ContainerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="exit code")
     def ended(self, row: Container) -> SafeString:
-        killed = format_html(', <span class="trouble">{}</span>', "OOM-killed") if row.oom_killed else ""
+        killed = trouble_badge(Trouble.OOM, "OOM-killed") if row.oom_killed else ""
         return format_html("{}{}", "—" if row.exit_code is None else row.exit_code, killed)
 
     @admin.display(description="restarts")

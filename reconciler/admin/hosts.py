@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from reconciler.admin.shown import moment_of
 from reconciler.api import CannotAsk, request_pass
 from reconciler.core.row_ids import LOCAL_HOST
+from reconciler.levels import Level, level_of_condition
 from reconciler.models import Condition, Host
 from reconciler.models.condition import condition
 from reconciler.standing import note_conditions, remove_host
@@ -124,7 +125,7 @@ class HostAdmin(admin.ModelAdmin):
     def success(self, row: Host) -> SafeString | str:
         shown = ago(row.last_success_at)
         if row.enabled and row.is_stale(timezone.now()):
-            return format_html('<span class="trouble">{}</span>', shown)
+            return _coloured(Condition.STALE, shown)
         return shown
 
     @admin.display(description="condition", ordering="last_error")
@@ -148,7 +149,7 @@ class HostAdmin(admin.ModelAdmin):
 
     @admin.display(description="error since then", ordering="last_error")
     def trouble(self, row: Host) -> SafeString | str:
-        return format_html('<span class="trouble">{}</span>', row.last_error) if row.last_error else "—"
+        return _coloured(Condition.FAILING, row.last_error) if row.last_error else "—"
 
     @admin.action(description="Reconcile now", permissions=["ask"])
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Host]) -> None:
@@ -169,8 +170,5 @@ class HostAdmin(admin.ModelAdmin):
 
 def _coloured(found: Condition, text: str) -> SafeString | str:
     """Return a text in the colour of its condition."""
-    if found in (Condition.FRESH, Condition.OFF):
-        return text
-    # what waits for a second look is no failure
-    kind = "caution" if found in (Condition.NEW, Condition.HELD) else "trouble"
-    return format_html('<span class="{}">{}</span>', kind, text)
+    level = level_of_condition(found)
+    return text if level is Level.WELL else format_html('<span class="level-{}">{}</span>', level, text)

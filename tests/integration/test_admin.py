@@ -158,7 +158,7 @@ def test_the_detail_shows_what_is_known(admin_client: Client, shop: Container) -
 def test_each_state_is_a_badge_of_its_own(admin_client: Client, local: Host, state: str) -> None:
     make("shop:web", state=state)
     badge = cell(page(admin_client), "shown_state")
-    assert f'class="state state-{state or "pending"}"' in badge
+    assert re.search(rf'class="state state-{state or "pending"}(?: level-(?:down|warn))?"', badge)
     assert State(state).label in badge
 
 
@@ -449,7 +449,7 @@ def test_a_host_shows_its_last_success_and_error(admin_client: Client, local: Ho
     with mock.patch("django.utils.timezone.now", return_value=now):
         html = admin_client.get(HOSTS).content.decode()
     assert "9 s ago" in cell(html, "success")
-    assert cell(html, "trouble") == '<span class="trouble">timed out</span>'
+    assert cell(html, "trouble") == '<span class="level-unknown">timed out</span>'
 
 
 def test_a_host_without_trouble_shows_none(admin_client: Client, local: Host) -> None:
@@ -641,7 +641,7 @@ def test_a_row_says_how_its_container_ended(
 
 def test_a_container_killed_for_want_of_memory_is_trouble(admin_client: Client, local: Host) -> None:
     make("shop:web", state="stopped", exit_code=137, oom_killed=True)
-    assert 'class="state state-failed"' in cell(page(admin_client), "shown_state")
+    assert 'class="state level-down" title="killed for want of memory"' in cell(page(admin_client), "shown_state")
 
 
 def test_a_container_that_ended_well_is_shown_pale(admin_client: Client, local: Host) -> None:
@@ -716,7 +716,7 @@ def test_history_shows_changes_of_health_and_leaves_out_what_is_no_step(
     step(fresh_shop, to_state="running", is_step=False, cause="another port")
     step(fresh_shop, row_id="", kind="host", to_state="failing", cause="cannot be reached")
     shown = html_of(admin_client.get(TRANSITIONS))
-    assert '<span class="trouble">unhealthy</span>' in cell(shown, "change")
+    assert ">! unhealthy</span>" in cell(shown, "change")
     assert ("another port" in shown, "cannot be reached" in shown) == (False, False)
 
 
@@ -747,13 +747,13 @@ def test_a_host_that_is_held_or_fails_says_so(admin_client: Client, local: Host)
 @pytest.mark.parametrize(
     ("columns", "kind"),
     [
-        ({"last_error": "hangs", "failures": 4}, "trouble"),
-        ({"held_since": timezone.now(), "held_reason": "9 of 9"}, "caution"),
-        ({"last_success_at": None}, "caution"),
-        ({"last_success_at": timezone.now() - timedelta(hours=1)}, "trouble"),
+        ({"last_error": "hangs", "failures": 4}, "level-unknown"),
+        ({"held_since": timezone.now(), "held_reason": "9 of 9"}, "level-warn"),
+        ({"last_success_at": None}, "level-unknown"),
+        ({"last_success_at": timezone.now() - timedelta(hours=1)}, "level-unknown"),
     ],
 )
-def test_a_failure_of_a_host_is_trouble_and_what_waits_is_caution(
+def test_the_condition_of_a_host_is_as_bad_in_the_admin_as_on_the_pages(
     admin_client: Client, local: Host, columns: dict[str, Any], kind: str
 ) -> None:
     Host.objects.update(**({"last_success_at": timezone.now()} | columns))

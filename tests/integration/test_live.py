@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from reconciler.levels import Level
 from reconciler.models import Container, Host, Transition
 from tests.pages import make_row
 from web.pages.live import RENDERINGS, Content, Renderings
-from web.pages.verdict import Level
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("answering")]
 PARTS = {"verdict", "wrong", "hosts", "workloads", "changes", "itself"}

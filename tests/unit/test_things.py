@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.levels import Level
 from reconciler.models import Condition, Trouble
 from tests.builders import cid
 from tests.pages import AT, host_status, page_row
 from web.pages.things import grouped, thing_of_row, things_of_hosts
-from web.pages.verdict import Level
 
 
 def test_the_host_with_the_worst_thing_comes_first_and_of_each_host_the_worst() -> None:
@@ -66,6 +66,15 @@ def test_a_container_that_ended_tells_its_exit_code_its_meaning_and_its_cause() 
     assert thing.command == f"docker logs --tail 50 {cid('shop:web')[:12]}"
 
 
+def test_a_command_to_copy_says_on_which_host_it_is_to_be_run() -> None:
+    ended = thing_of_row(page_row(trouble=Trouble.ENDED, state="stopped", exit_code=1, host_id="west"))
+    orphan = thing_of_row(page_row(trouble=Trouble.ORPHAN, host_id="west"))
+    assert (ended.advice, orphan.advice) == (
+        "On west:",
+        "Make its workload again, or remove its container. On west:",
+    )
+
+
 def test_a_restart_loop_counts_its_restarts() -> None:
     row = page_row(trouble=Trouble.LOOPING, state="restarting", exit_code=7, restarts_lately=14)
     assert thing_of_row(row).facts == ["14 restarts lately", "exit 7"]
@@ -82,9 +91,15 @@ def test_an_orphan_tells_its_state_and_its_workload() -> None:
     assert thing.command == f"docker rm -f {cid('shop:web')[:12]}"
 
 
-def test_since_when_a_row_is_an_orphan_is_not_claimed() -> None:
-    assert thing_of_row(page_row(trouble=Trouble.ORPHAN)).since is None
-    assert thing_of_row(page_row(trouble=Trouble.PAUSED, state="paused")).since is not None
+def test_an_orphan_is_one_since_a_pass_noticed_and_not_since_its_last_change() -> None:
+    noticed = AT - timedelta(minutes=5)
+    thing = thing_of_row(page_row(trouble=Trouble.ORPHAN, orphaned_at=noticed))
+    assert (thing.since, thing.facts[-1]) == (noticed, "as a pass first noticed")
+
+
+def test_since_when_a_row_is_an_orphan_is_not_claimed_until_a_pass_notices() -> None:
+    thing = thing_of_row(page_row(trouble=Trouble.ORPHAN))
+    assert (thing.since, "as a pass first noticed" in thing.facts) == (None, False)
 
 
 def test_a_container_that_is_gone_has_no_logs_to_look_at() -> None:

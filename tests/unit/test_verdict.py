@@ -2,7 +2,8 @@
 
 import pytest
 
-from web.pages.verdict import Counts, Level, verdict
+from reconciler.levels import Level
+from web.pages.verdict import Counts, verdict
 
 
 def counts(**given: int) -> Counts:

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
+from reconciler.levels import Level, level_of
 from reconciler.models import Container, Host, Span, Transition, Trouble, Workload, leads_of, timelines_of_rows
 from reconciler.models.condition import condition
 from reconciler.models.trouble import TROUBLE_WORDS
@@ -21,9 +22,8 @@ from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, deploys_of, shown
-from web.pages.things import level_of
 from web.pages.timeline import LONGEST, drawn_spans, last
-from web.pages.verdict import Level, number
+from web.pages.verdict import number
 
 HISTORY_SIZE = 50
 

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from reconciler import words
+from reconciler.levels import level_of_condition
 from reconciler.models import Condition, Container, Host, Outage, State, Transition, timeline_of_host
 from reconciler.models.host import MOST_SKIPS_KEPT
 from reconciler.status import HostStatus, status_of
@@ -21,9 +22,8 @@ from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import Step, changes, shown
-from web.pages.things import CONDITION_LEVELS, things_of_hosts
+from web.pages.things import things_of_hosts
 from web.pages.timeline import LONGEST, Drawn, drawn_spans, last
-from web.pages.verdict import Level
 
 PARTS = ("host", "rows", "skips", "spans", "changes", "outages")
 PAGE_SIZE = 50
@@ -132,7 +132,7 @@ def _content(name: str, filters: Filters, at: datetime, reader: Reader) -> Conte
     }
     return Content(
         title=f"{name}: {status.condition} · Tinyforge index",
-        level=CONDITION_LEVELS.get(status.condition, Level.WELL),
+        level=level_of_condition(status.condition),
         says=f"Host {name} {context['says']}.",
         parts=parts_of(PARTS, context),
     )

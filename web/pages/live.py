@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.levels import Level
 from web.newest import newest_entry
-from web.pages.verdict import Level
 
 KEPT_FACTOR = 5
 """A rendering is kept for so many times the time that it took."""

@@ -7,12 +7,13 @@ from typing import Any
 from alerts.models import CONDITION_WORDS, Severity, SubjectKind
 from alerts.models import Condition as Wrong
 from reconciler import words
+from reconciler.levels import Level
 from reconciler.models import Trouble
 from reconciler.models.trouble import WORST_FIRST
 from web.pages.incident import Subject, Tellings, Told, is_obvious, standing
 from web.pages.row import Row
 from web.pages.things import LOGS, Thing, thing_of_row
-from web.pages.verdict import Level, number
+from web.pages.verdict import number
 
 BEHIND = len(WORST_FIRST) + 1
 """The place of what is in no trouble now: behind all that is."""

@@ -9,12 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from alerts.models import Delivery, Incident, Phase, SubjectKind
+from reconciler.levels import Level
 from reconciler.models import Host
 from web.pages.incident import Told
 from web.pages.incidents import read_told
 from web.pages.live import Content
 from web.pages.serving import Reader, parts_of, serve
-from web.pages.verdict import Level
 
 MOST_MESSAGES, MOST_OTHERS = 50, 10
 MOST_ID = 2**63 - 1

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Lower, NullIf, RowNumber
 
 from reconciler import words
+from reconciler.levels import level_of
 from reconciler.models import (
     Container,
     State,
@@ -21,7 +22,6 @@ from reconciler.models.trouble import WORST_FIRST
 from web.pages.filters import Filters
 from web.pages.paging import Page, made, part
 from web.pages.steps import deploys_of
-from web.pages.things import level_of
 from web.pages.timeline import Drawn, drawn, last
 
 PAGE_SIZE = 50

@@ -6,27 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler import words
+from reconciler.levels import CONDITION_LEVELS, Level, level_of
 from reconciler.models import Condition, Trouble
 from reconciler.models.trouble import WORST_FIRST
 from reconciler.status import HostStatus
 from web.pages.incident import NOT_TOLD, Told
 from web.pages.row import Row
-from web.pages.verdict import Level, number
+from web.pages.verdict import number
 
-LEVELS = {
-    Trouble.UNKNOWN: Level.UNKNOWN,
-    Trouble.UNHEALTHY: Level.WARN,
-    Trouble.STUCK: Level.WARN,
-    Trouble.PAUSED: Level.WARN,
-    Trouble.ORPHAN: Level.WARN,
-}
-CONDITION_LEVELS = {
-    Condition.FAILING: Level.UNKNOWN,
-    Condition.STALE: Level.UNKNOWN,
-    Condition.HELD: Level.WARN,
-    Condition.NEW: Level.UNKNOWN,
-}
-"""Conditions that want somebody. A host that is off was switched off by a person."""
 ALERTS_OFF = "off"
 """What the column for the labels about alerts holds if nobody is to be told of a row."""
 LOGS = "docker logs --tail 50 {}"
@@ -34,13 +21,8 @@ _COMMANDS = {Trouble.STUCK: "docker start {}", Trouble.PAUSED: "docker unpause {
 _ADVICE = {
     Trouble.MISSING: "Deploy it again, or delete its row.",
     Trouble.FAILED: "See what its deployer says, and deploy it again.",
-    Trouble.ORPHAN: "Make its workload again, or remove its container:",
+    Trouble.ORPHAN: "Make its workload again, or remove its container.",
 }
-
-
-def level_of(trouble: Trouble) -> Level:
-    """Return how bad a trouble is."""
-    return LEVELS.get(trouble, Level.DOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +84,7 @@ def thing_of_row(row: Row) -> Thing:
     if trouble is None:
         raise ValueError(f"{row.id} is as it should be")
     has_container = bool(row.container_id) and trouble not in (Trouble.MISSING, Trouble.FAILED)
+    where = f"On {row.host_id}:" if has_container else ""
     return Thing(
         key=f"row:{row.id}",
         level=level_of(trouble),
@@ -112,15 +95,15 @@ def thing_of_row(row: Row) -> Thing:
         sign=words.trouble_sign(trouble, row.state),
         since=_since(row),
         facts=_facts(row),
-        advice=_ADVICE.get(trouble, ""),
+        advice=" ".join(filter(None, (_ADVICE.get(trouble), where))),
         command=_COMMANDS.get(trouble, LOGS).format(row.container_id[:12]) if has_container else "",
     )
 
 
 def _since(row: Row) -> datetime | None:
-    """Return since when a row is in its trouble; nobody notes when the workload of an orphan has gone."""
+    """Return since when a row is in its trouble, as far as anybody noted it."""
     if row.trouble is Trouble.ORPHAN:
-        return None
+        return row.orphaned_at
     return row.loop_began_at if row.trouble is Trouble.LOOPING else row.changed_at
 
 
@@ -139,6 +122,8 @@ def _facts(row: Row) -> list[str]:
         facts.append(f"its state: {words.label(row.state)}")
     if row.trouble is Trouble.ORPHAN:
         facts.append(f"its workload: {row.workload_id}")
+        # a workload goes without a word, so it may have gone a moment before
+        facts += ["as a pass first noticed"] if row.orphaned_at else []
     if row.alerts == ALERTS_OFF:
         facts.append("nobody is told: its label says so")
     return [*facts, row.cause] if row.cause else facts

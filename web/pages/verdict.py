@@ -1,16 +1,8 @@
 """The verdict: how everything is, in one sentence. Pure: reads nothing, and no clock."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Level(StrEnum):
-    """How bad something is; each has a colour, a sign and an icon of its own. The worst comes first."""
-
-    DOWN = "down"
-    WARN = "warn"
-    UNKNOWN = "unknown"
-    WELL = "well"
+from reconciler.levels import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from reconciler.levels import Level, level_of
 from reconciler.models import Container, Transition, Trouble, Workload, timelines_of_workloads
 from reconciler.models.trouble import WORST_FIRST
 from web.pages.filters import Filters, read_filters
@@ -14,9 +15,8 @@ from web.pages.hosts import rows_page
 from web.pages.live import Content
 from web.pages.serving import Reader, parts_of, serve
 from web.pages.steps import deploys_of, shown
-from web.pages.things import level_of
 from web.pages.timeline import LONGEST, Drawn, drawn_spans, last
-from web.pages.verdict import Level, number
+from web.pages.verdict import number
 
 MOST_CHANGES = 30
 MOST_ROWS = 1_000

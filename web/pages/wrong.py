@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q
 
+from reconciler.levels import Level, level_of
 from reconciler.models import Container, State
 from reconciler.models.deployment import deploying_condition
 from reconciler.models.trouble import WORST_FIRST
@@ -15,8 +16,8 @@ from web.pages.incidents import firing_rows, of_hosts, of_rows, of_the_index, ra
 from web.pages.merging import told_things_of_hosts, told_things_of_rows
 from web.pages.row import Row
 from web.pages.rows import annotated, read
-from web.pages.things import Group, Thing, grouped, level_of, things_of_hosts
-from web.pages.verdict import Counts, Level, Verdict, verdict
+from web.pages.things import Group, Thing, grouped, things_of_hosts
+from web.pages.verdict import Counts, Verdict, verdict
 
 MOST_SHOWN = 50
 _NONE = len(WORST_FIRST)

@@ -6,16 +6,13 @@ from typing import Any
 from django import template
 from django.contrib.admin.utils import quote
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from reconciler import words
+from reconciler.levels import Level, level_of
 from reconciler.models import Condition, Outage, Trouble
-from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import Filters
 from web.pages.row import Row
-from web.pages.things import level_of
-from web.pages.verdict import Level
 
 register = template.Library()
 
@@ -55,13 +52,13 @@ def state(row: Row) -> SafeString:
     """Return the badges of a row: its state or that it is not known, how it ended, and what its health check says."""
     if row.is_unknown:
         return words.unknown_badge(row.state, row.unknown_since)
-    badge = words.state_badge(row.state, done=words.is_done(row.state, row.exit_code))
+    level = level_of(Trouble.STUCK) if row.trouble is Trouble.STUCK else None
+    badge = words.state_badge(row.state, row.exit_code, level)
     if words.has_ended(row.state):
         badge += words.end_badge(row.exit_code, row.oom_killed)
     if row.trouble is Trouble.LOOPING:
-        badge += format_html(' <span class="state state-restarting">{}</span>', TROUBLE_WORDS[Trouble.LOOPING])
-    if row.health == "unhealthy":
-        badge += format_html(' <span class="state state-failed">{} {}</span>', words.UNHEALTHY_SIGN, row.health)
+        badge += words.loop_badge(row.restarts_lately)
+    badge += words.health_badge(row.health)
     return badge
 
 
