@@ -330,7 +330,7 @@ def test_when_a_workload_goes_is_noticed_once_and_forgotten_when_it_is_back(loca
     with_it, without_it, still_without_it, back = noticed
     assert (with_it, back) == (None, None)
     assert without_it is not None
-    assert without_it == still_without_it < certain(Container.objects.get().last_seen_at)
+    assert still_without_it == without_it < certain(Container.objects.get().last_seen_at)
 
 
 def test_a_missing_row_is_not_refreshed(local: Host) -> None:
