@@ -73,10 +73,10 @@ def case_of(incident: Incident) -> Case:
 def _write(steps: Sequence[Step], known: dict[Key, Incident], facts: Facts, rules: Rules, at: datetime) -> Judged:
     changes: list[Change] = []
     clocks: list[Incident] = []
-    dropped: list[int] = []
+    dropped: list[Change] = []
     for before, after in steps:
         if after is None:
-            dropped += [known[before.key].pk] if before else []
+            dropped += [Change(known[before.key], before.phase, at)] if before else []
             continue
         incident = known.get(after.key) or Incident(since=at, severity=rules[after.condition].severity)
         _take(incident, columns_of(after), at)
@@ -86,9 +86,9 @@ def _write(steps: Sequence[Step], known: dict[Key, Incident], facts: Facts, rule
             clocks.append(incident)
     news = [change.incident for change in changes if change.before is None or _fires(change)]
     tell_background(news, facts, at)
-    record(changes)
     save_clocks(clocks)
-    Incident.objects.filter(pk__in=dropped).delete()
+    # it tells the feed, for which all passes wait then: nothing is done after it
+    record(changes, dropped)
     return Judged(
         opened=sum(change.before is None for change in changes),
         fired=sum(map(_fires, changes)),

@@ -1,11 +1,15 @@
-"""I/O: writes changes of phase, and with them what is to be sent, in one transaction. Nothing else writes phases."""
+"""I/O: writes changes of phase, what is to be sent, and what the feed is told, in one transaction.
+
+Nothing else writes phases.
+"""
 
 from collections.abc import Sequence
 
 from django.db import transaction
 
-from alerts import outbox
+from alerts import feed, outbox
 from alerts.models import Change, Incident
+from reconciler.api import tell_feed
 
 CLOCKS = ["fires_at", "clears_at", "is_muted", "is_flapping"]
 WRITTEN = [
@@ -16,12 +20,13 @@ WRITTEN = [
 CHUNK_ROWS = 500
 
 
-def record(changes: Sequence[Change]) -> None:
+def record(changes: Sequence[Change], dropped: Sequence[Change] = ()) -> None:
     """Write incidents that were opened or have changed their phase, and what is to be sent about them.
 
-    The caller has raised `ordinal` of each by one. All is written in one transaction, or nothing (I18).
+    The caller has raised `ordinal` of each by one. Those that are dropped have come to nothing, and are deleted. All is
+    written in one transaction, or nothing (I18). The feed is told last, so a caller with a transaction ends it at once.
     """
-    if not changes:
+    if not changes and not dropped:
         return
     with transaction.atomic():
         opened = [change.incident for change in changes if change.before is None]
@@ -29,6 +34,9 @@ def record(changes: Sequence[Change]) -> None:
         Incident.objects.bulk_create(opened, batch_size=CHUNK_ROWS)
         Incident.objects.bulk_update(known, WRITTEN, batch_size=CHUNK_ROWS)
         outbox.enqueue(changes)
+        told = [*feed.of_changes(changes), *feed.of_dropped(dropped)]
+        Incident.objects.filter(pk__in=[change.incident.pk for change in dropped]).delete()
+        tell_feed(told)
 
 
 def save_clocks(incidents: Sequence[Incident]) -> None:

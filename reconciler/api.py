@@ -3,17 +3,17 @@
 Nothing outside this app imports `reconciler.lock`, `reconciler.tasks` or what lies below them.
 
 What deployers do tells the feed in the same transaction. It is refused within a transaction of theirs (RuntimeError),
-because every pass would have to wait for its end.
+because every pass would have to wait for its end. Who uses `tell_feed` ends his transaction at once for that reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from reconciler import leases, placing, store, tasks
+from reconciler import feed, leases, placing, store, tasks
 from reconciler.core.placeholder import Placeholder
 from reconciler.core.report import Trigger
 from reconciler.exceptions import (
@@ -28,7 +28,7 @@ from reconciler.exceptions import (
     UnknownWorkload,
 )
 from reconciler.lock import PassRequest
-from reconciler.models import Container, Deployment
+from reconciler.models import Container, Deployment, Transition
 
 __all__ = [
     "BadCursor",
@@ -48,6 +48,7 @@ __all__ = [
     "fail",
     "place",
     "request_pass",
+    "tell_feed",
 ]
 
 USUAL_DEPLOYMENT = timedelta(minutes=10)
@@ -117,3 +118,12 @@ def begin_deployment(
 def end_deployment(*, workload: str = "", row: str = "", by: str = "") -> Deployment | None:
     """Say that a deploy is over; None if it has ended by itself, or was never begun."""
     return leases.end(leases.Target(workload, row), by, timezone.now())
+
+
+def tell_feed(entries: Sequence[Transition]) -> None:
+    """Write what another app tells into the feed, as the last act of the caller's transaction.
+
+    Until its commit nobody else can write into the feed, and no pass can end. So the caller takes all its other locks
+    before this call, and does nothing after it. That is why readers get these entries in the order of commits (I16).
+    """
+    feed.append(entries)

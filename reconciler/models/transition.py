@@ -19,6 +19,7 @@ class ChangeKind(models.TextChoices):
     CONTAINER = "container", "container"
     HOST = "host", "host"
     DEPLOYMENT = "deployment", "deployment"
+    INCIDENT = "incident", "incident"
 
 
 IS_STEP = Q(kind=ChangeKind.CONTAINER, is_step=True)
@@ -72,9 +73,10 @@ class Transition(models.Model):
     row nor host has a database constraint, because history outlives both. Of a container, `is_step` tells
     the steps of its row's history from changes of other columns, which leave the state as it is; `cause`
     says what has changed. Of a host, the row is empty, and the states are its conditions. Of a deployment, the
-    states are those of DeploymentState, and the row is empty if a whole workload is deployed. `at` is when the
-    change was written, by the clock of the machine that wrote it; do not sort by it. `restarts` is by how
-    much the restart count had grown. `workload_id` is what the row served then.
+    states are those of DeploymentState, and the row is empty if a whole workload is deployed. Of an incident, which
+    `incident_id` names, the states are its phases. `at` is when the change was written, by the clock of the machine
+    that wrote it; do not sort by it. `restarts` is by how much the restart count had grown. `workload_id` is what the
+    row served then.
     """
 
     kind = models.CharField(max_length=16, choices=ChangeKind, default=ChangeKind.CONTAINER)
@@ -97,6 +99,7 @@ class Transition(models.Model):
     exit_code = models.IntegerField(null=True, default=None)
     oom_killed = models.BooleanField("OOM-killed", null=True, default=None)
     restarts = models.PositiveIntegerField(default=0)
+    incident_id = models.PositiveBigIntegerField(null=True, default=None)
 
     objects = TransitionQuerySet.as_manager()
 

@@ -12,12 +12,14 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from alerts import api
 from reconciler import feed, standing
 from reconciler.api import Conflict, Placeholder, place
 from reconciler.core.report import Trigger
 from reconciler.models import Container, Feed, Host, Transition, newest_position
 from reconciler.reconcile import reconcile
 from tests.builders import FakeEngine, container, workload
+from tests.channels import fire, resolve
 from tests.waiting import WAIT_SECONDS, eventually, somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,6 +161,30 @@ def test_a_list_and_the_changes_after_its_position_are_the_truth(
         if change.row_id:
             known[change.row_id] = change.to_state
     assert known == dict(Container.objects.values_list("id", "state"))
+
+
+def record_and_acknowledge(number: int) -> None:
+    """Let incidents fire and be over, and acknowledge each while it fires."""
+    for _ in range(PASSES):
+        at = timezone.now()
+        incident = fire(f"row-{number}", at=at)
+        assert api.acknowledge([incident.pk], by="olga") == 1
+        resolve(incident, at=at)
+
+
+def test_readers_get_every_change_of_incidents_once_whoever_else_writes(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16."""
+    start, ended = Feed.of_this_database().newest(), threading.Event()
+    readers = [in_thread(lambda: Reader(start).follow(ended)) for _ in range(2)]
+    writers = [in_thread(partial(record_and_acknowledge, number)) for number in range(3)]
+    writers += [in_thread(partial(write, local))]
+    for writer in writers:
+        writer.result(WAIT_SECONDS)
+    ended.set()
+    assert [reader.result(WAIT_SECONDS) for reader in readers] == [all_ids()] * 2
+    assert Transition.objects.filter(kind="incident").count() == 3 * 3 * PASSES
 
 
 @postgresql_alone

@@ -35,8 +35,11 @@ def latest_changes(most: int) -> list[Step]:
 
 
 def changes() -> Q:
-    """Return the condition of changes that people want to know of; the feed has more, which tell of other columns."""
-    return ~Q(kind=ChangeKind.CONTAINER) | Q(is_step=True)
+    """Return the condition of changes of rows, hosts and deploys that people want to know of.
+
+    The feed has more: changes of other columns, and how incidents go on.
+    """
+    return ~Q(kind__in=(ChangeKind.CONTAINER, ChangeKind.INCIDENT)) | Q(is_step=True)
 
 
 def deploys_of(span: Span, rows: Mapping[str, str], workloads: Collection[str]) -> dict[str, list[datetime]]:
