@@ -1,13 +1,17 @@
 """Silences: of what nobody is to be told for a while."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from alerts.core.conditions import CONDITION_WORDS, Condition
+
+LONGEST_SILENCE = timedelta(days=30)
+MAX_BY_CHARS = 150
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
@@ -39,7 +43,7 @@ class Silence(models.Model):
     begins_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField(help_text="No silence is for ever.")
     reason = models.CharField(max_length=255, blank=True, default="")
-    by = models.CharField(max_length=150, blank=True, default="", editable=False)
+    by = models.CharField(max_length=MAX_BY_CHARS, blank=True, default="", editable=False)
 
     objects = SilenceQuerySet.as_manager()
 
@@ -56,6 +60,11 @@ class Silence(models.Model):
     def __str__(self) -> str:
         named = {"host": self.host, "workload": self.workload_id, "condition": self.condition}
         return ", ".join(f"{what} {name}" for what, name in named.items() if name) or "everything"
+
+    def clean(self) -> None:
+        """Raise ValidationError if it would last for too long: one that was forgotten must not hide things for ever."""
+        if self.ends_at and self.ends_at - self.begins_at > LONGEST_SILENCE:
+            raise ValidationError(f"A silence lasts {LONGEST_SILENCE.days} days at most; make a new one then.")
 
     def end(self, at: datetime) -> None:
         """Let it end now, unless it has ended already."""

@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from dev.packages import find_program
 from reconciler.conf import lock_of
@@ -16,6 +18,7 @@ from reconciler.models import Container, Host, Workload
 from reconciler.reconcile import reconcile
 from tests.api import followers
 from tests.builders import FakeEngine, cid, container, workload
+from tests.channels import fire
 from tests.conftest import unavailable
 from tests.waiting import WAIT_SECONDS, eventually
 from web.api import streams
@@ -29,7 +32,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 ALL, NEXT, SOME, ONE, WORKLOAD, HOSTS, CHANGED, FOLLOWING, WAITING, STREAMING, ASKING = EXAMPLES[:11]
-DEPLOYING, DEPLOYED, DEPLOYMENTS, PLACING, BINDING, FAILING, DELETING, WRONG = EXAMPLES[11:]
+DEPLOYING, DEPLOYED, DEPLOYMENTS, PLACING, BINDING, FAILING, DELETING = EXAMPLES[11:18]
+INCIDENTS, ACKNOWLEDGING, SILENCING, ENDING_SILENCE, WRONG = EXAMPLES[18:]
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def run(live_server: Any, tmp_path: Path) -> Any:
     """Run an example in a shell; return what it prints."""
     if find_program("curl") is None:
         unavailable("curl")
-    _, token = Token.objects.issue("docs", Scope.DEPLOY)
+    _, token = Token.objects.issue("docs", Scope.ADMIN)
 
     def in_shell(example: str, **more: str) -> str:
         environment = {"INDEX": live_server.url, "TOKEN": token, "PATH": "/usr/local/bin:/usr/bin:/bin", **more}
@@ -152,6 +156,19 @@ def test_a_deploy_that_failed_says_so_and_is_cleared_away(run: Any) -> None:
     assert json.loads(run(FAILING, CONTAINER=""))["item"]["state"] == "failed"
     assert json.loads(run(DELETING))["row"] == "shop:api"
     assert not Container.objects.filter(id="shop:api").exists()
+
+
+def test_who_is_on_call_reads_what_is_wrong_and_acknowledges_it(run: Any) -> None:
+    incident = fire("shop:web", at=timezone.now())
+    assert ids(run(INCIDENTS)) == [incident.pk]
+    acknowledged = json.loads(run(ACKNOWLEDGING, INCIDENT=str(incident.pk)))
+    assert acknowledged["item"]["acknowledged_by"] == "token docs"
+
+
+def test_nobody_is_told_of_a_host_for_a_while(run: Any) -> None:
+    silence = json.loads(run(SILENCING, UNTIL=f"{timezone.now() + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"))["item"]
+    assert (silence["host"], silence["reason"]) == ("local", "new disks")
+    assert json.loads(run(ENDING_SILENCE, SILENCE=str(silence["id"])))["item"]["ends_at"] < silence["ends_at"]
 
 
 def test_an_error_looks_as_the_page_shows(run: Any) -> None:

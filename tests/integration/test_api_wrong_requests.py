@@ -14,6 +14,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts.models import Incident, Silence
 from reconciler.models import Container, Deployment, Host, Workload
 from tests.api import ApiClient, described
 from tests.builders import cid
@@ -27,7 +28,13 @@ each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: 
 HARD = ["", "null", "\0", "%00", "%2F", "'", '"', "-1", "1e9", "\n", "\u202e", "🐳", "x" * 300, "9" * 30]
 TEXTS = st.text(max_size=300) | st.sampled_from(HARD)
 OF_OTHER_TYPES: list[Any] = [None, True, -1, 0, 1.5, 2**31, 2**63, 10**400, [], {}, [None]]
-KEYS = {"hosts": ["local", "west"], "workloads": ["shop", "lost"], "containers": ["shop:web", "lost:web@west"]}
+KEYS = {
+    "hosts": ["local", "west"],
+    "workloads": ["shop", "lost"],
+    "containers": ["shop:web", "lost:web@west"],
+    "incidents": ["1"],
+    "silences": ["1"],
+}
 WORDS = {
     "host": ["local", "west"],
     "workload": ["shop", "lost"],
@@ -36,6 +43,7 @@ WORDS = {
     "after": ["0", "7"],
     "container_id": [cid("web"), cid("new")],
     "expected_container_id": ["", cid("web")],
+    "ends_at": [(timezone.now() + timedelta(hours=1)).isoformat(), "2026-01-01T00:00:00Z"],
 }
 """What is found, of what the texts with these names stand for."""
 HEADERS = {
@@ -154,14 +162,18 @@ def api(valkey: redis.Redis, local: Host) -> ApiClient:
     return ApiClient(Scope.ADMIN)
 
 
-def make_containers() -> None:
-    """Let there be a container that is being deployed, and a placeholder, whatever requests have made of them."""
+def make_things() -> None:
+    """Let there be containers, a deploy, an incident and a silence, whatever requests have made of them."""
     web = Container(id="shop:web", workload_id="shop", container_id=cid("web"), state="running")
     announced = Container(id="lost:web@west", workload_id="lost", host_id="west")
     columns = ["workload", "workload_kind", "role", "host", "container_id", "state"]
     now = timezone.now()
     lease = Deployment(row_id="shop:web", began_at=now, ends_at=now + timedelta(minutes=10))
     Deployment.objects.bulk_create([lease], ignore_conflicts=True)
+    fired = {"condition": "missing", "severity": "page", "subject": "shop:web", "phase": "firing"}
+    moments = {"since": now, "opened_at": now, "fires_at": now, "fired_at": now}
+    Incident.objects.bulk_create([Incident(pk=1, **fired, **moments)], ignore_conflicts=True)
+    Silence.objects.bulk_create([Silence(pk=1, ends_at=now + timedelta(hours=1))], ignore_conflicts=True)
     Container.objects.bulk_create([web, announced], update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
 
@@ -177,7 +189,7 @@ def hang_up(answer: Any) -> None:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_sent_the_answer_is_as_the_document_says(api: ApiClient, endpoint: Endpoint, data: Any) -> None:
-    make_containers()
+    make_things()
     sent = Request(endpoint, data)
     answer = api.ask(endpoint.method, sent.path, query=sent.query, body=sent.body, headers=sent.headers)
     hang_up(answer)
@@ -187,7 +199,12 @@ def test_whatever_is_sent_the_answer_is_as_the_document_says(api: ApiClient, end
 def good_body(operation: dict[str, Any]) -> dict[str, Any]:
     """Return a body that an endpoint takes, and that changes something."""
     schema = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
-    possible = {"workload": "shop", "container_id": cid("new"), "expected_container_id": cid("web")}
+    possible = {
+        "workload": "shop",
+        "container_id": cid("new"),
+        "expected_container_id": cid("web"),
+        "ends_at": (timezone.now() + timedelta(hours=1)).isoformat(),
+    }
     return {name: value for name, value in possible.items() if name in schema["properties"]}
 
 
@@ -212,7 +229,7 @@ def hard_requests(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, str], byt
 @each_endpoint
 def test_no_single_value_is_forgotten(api: ApiClient, endpoint: Endpoint) -> None:
     for path, query, body in hard_requests(endpoint):
-        make_containers()
+        make_things()
         answer = api.ask(endpoint.method, path, query=query, body=body)
         assert answer.status_code < 500, (path, query, body)
 

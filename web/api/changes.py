@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from reconciler.models import Feed
 from web.api import types
+from web.api.change_types import ChangePage
 from web.api.endpoint import Call, Endpoint
 from web.api.feed import page_after
 from web.api.reading import Text
@@ -31,7 +32,7 @@ class ChangeQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = 0
 
 
-def list_changes(call: Call[ChangeQuery]) -> types.ChangePage | HttpResponseBase:
+def list_changes(call: Call[ChangeQuery]) -> ChangePage | HttpResponseBase:
     """Return what has changed after a cursor. Raises Refused."""
     feed = Feed.of_this_database()
     after = feed.newest() if call.query.after is UNSET else call.query.after
@@ -56,7 +57,7 @@ def _take_a_place() -> None:
         raise Refused(Problem.BUSY, "too many wait for changes here: ask without waiting, or come again later")
 
 
-def _wait(feed: Feed, after: str, query: ChangeQuery) -> types.ChangePage:
+def _wait(feed: Feed, after: str, query: ChangeQuery) -> ChangePage:
     """Return what has changed after a cursor as soon as there is something, or nothing when the wait is over."""
     end = time.monotonic() + query.wait
     while True:
@@ -75,7 +76,7 @@ ENDPOINTS = (
         handler=list_changes,
         summary="What has changed after a cursor",
         query=ChangeQuery,
-        answer=types.ChangePage,
+        answer=ChangePage,
         can_stream=True,
         problems=(Problem.CURSOR_TOO_OLD, Problem.BUSY),
     ),

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from django.db.models import Max, Q
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from reconciler import api
 from reconciler.models import Deployment, Feed
 from web.api import types
 from web.api.endpoint import Call, Endpoint
-from web.api.pages import PageQuery, cut, part_of
+from web.api.pages import Number, PageQuery, cut, part_of
 from web.api.reading import Texts
 from web.api.refusals import refusals
 from web.api.types import moment
@@ -22,9 +22,7 @@ from web.problems import Problem, Refused
 class DeploymentQuery(PageQuery, forbid_unknown_fields=True, kw_only=True):
     """Which deployments that are under way are wanted."""
 
-    after: (
-        Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="What `next` was on the page before.")] | UnsetType
-    ) = UNSET
+    after: Number | UnsetType = UNSET
     workload: Texts = ()
     row: Texts = ()
 

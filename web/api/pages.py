@@ -1,5 +1,6 @@
 """Lists, page by page: each page says after which key the next one begins, so that none is missed or told twice."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
@@ -13,11 +14,20 @@ Row = TypeVar("Row", bound=Model)
 Item = TypeVar("Item")
 
 
+Number = Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="What `next` was on the page before.")]
+"""After which number the next page of what is numbered begins."""
+
+
 class PageQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     """Which part of a list is wanted."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="How many items a page has at most.")] = 100
     after: Annotated[Text, Meta(description="What `next` was on the page before.")] | UnsetType = UNSET
+
+
+def number_of(key: str) -> int:
+    """Return the number that a path names; 0, which nothing has, if it names none."""
+    return int(key) if re.fullmatch("[0-9]{1,18}", key) else 0
 
 
 def part_of(rows: "QuerySet[Row]", query: PageQuery) -> "QuerySet[Row]":

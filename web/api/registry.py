@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from web.api import changes, containers, deployments, deploys, hosts, workloads
+from web.api import changes, containers, deployments, deploys, hosts, incidents, silences, workloads
 from web.api.endpoint import Call, Endpoint
 from web.api.openapi import document
 
@@ -20,6 +20,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *workloads.ENDPOINTS,
     *hosts.ENDPOINTS,
     *deployments.ENDPOINTS,
+    *incidents.ENDPOINTS,
+    *silences.ENDPOINTS,
     *changes.ENDPOINTS,
     Endpoint(
         method="GET",

@@ -10,9 +10,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpResponseBase
 
 from reconciler.models import Feed
+from web.api.change_types import Bookmark
 from web.api.events import RETRY_MS, Events, event, stream
 from web.api.feed import page_after
-from web.api.types import MOST_ITEMS, Bookmark
+from web.api.types import MOST_ITEMS
 from web.newest import NEWEST, let_connections_go
 from web.places import PLACES
 from web.problems import Problem, Refused, details_of
