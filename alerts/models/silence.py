@@ -63,7 +63,7 @@ class Silence(models.Model):
 
     def clean(self) -> None:
         """Raise ValidationError if it would last for too long: one that was forgotten must not hide things for ever."""
-        if self.ends_at and self.ends_at - self.begins_at > LONGEST_SILENCE:
+        if self.ends_at is not None and self.ends_at - self.begins_at > LONGEST_SILENCE:
             raise ValidationError(f"A silence lasts {LONGEST_SILENCE.days} days at most; make a new one then.")
 
     def end(self, at: datetime) -> None:

@@ -160,7 +160,7 @@ def test_a_deploy_that_failed_says_so_and_is_cleared_away(run: Any) -> None:
 
 def test_who_is_on_call_reads_what_is_wrong_and_acknowledges_it(run: Any) -> None:
     incident = fire("shop:web", at=timezone.now())
-    assert ids(run(INCIDENTS)) == [incident.pk]
+    assert [item["id"] for item in json.loads(run(INCIDENTS))["items"]] == [incident.pk]
     acknowledged = json.loads(run(ACKNOWLEDGING, INCIDENT=str(incident.pk)))
     assert acknowledged["item"]["acknowledged_by"] == "token docs"
 

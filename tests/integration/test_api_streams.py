@@ -16,9 +16,9 @@ from tests.api import ROOT, ApiClient, followers
 from tests.integration.test_api_changes import RUNNING, STOPPED, look
 from tests.waiting import eventually, within
 from web.api import streams
+from web.api.change_types import ChangePage
 from web.api.events import Events
 from web.api.feed import page_after
-from web.api.types import ChangePage
 from web.models import Token
 from web.newest import NEWEST, Newest
 
