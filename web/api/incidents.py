@@ -8,8 +8,7 @@ from django.db.models import Q
 from msgspec import UNSET, Meta, UnsetType
 
 from alerts import api
-from alerts.core.conditions import Condition, SubjectKind, subject_kind
-from alerts.models import Incident
+from alerts.models import Condition, Incident, SubjectKind, subject_kind
 from reconciler.models import Feed
 from web import audit
 from web.api import alert_types as types
