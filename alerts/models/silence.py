@@ -62,9 +62,12 @@ class Silence(models.Model):
         return ", ".join(f"{what} {name}" for what, name in named.items() if name) or "everything"
 
     def clean(self) -> None:
-        """Raise ValidationError if it would last for too long: one that was forgotten must not hide things for ever."""
-        if self.ends_at is not None and self.ends_at - self.begins_at > LONGEST_SILENCE:
-            raise ValidationError(f"A silence lasts {LONGEST_SILENCE.days} days at most; make a new one then.")
+        """Raise ValidationError if it would go on for too long: one that is forgotten must not hide things for ever."""
+        # a form may lack either, which it says by itself
+        if None in (self.begins_at, self.ends_at):
+            return
+        if self.ends_at > max(self.begins_at, timezone.now()) + LONGEST_SILENCE:
+            raise ValidationError(f"A silence goes on for {LONGEST_SILENCE.days} days at most; prolong it then.")
 
     def end(self, at: datetime) -> None:
         """Let it end now, unless it has ended already."""

@@ -94,7 +94,7 @@ def test_a_filter_that_is_not_known_finds_not_everything(reader: ApiClient, quer
 def test_pages_of_incidents_go_on_where_the_one_before_has_ended(reader: ApiClient) -> None:
     fire_all([f"row-{number:02}" for number in range(12)], at=now())
     seen: list[str] = []
-    after: dict[str, str] = {}
+    after: dict[str, Any] = {}
     for _ in range(3):
         page = reader.get("incidents", limit=5, **after).json()
         seen += [item["row"] for item in page["items"]]
