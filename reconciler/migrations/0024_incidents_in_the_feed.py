@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciler", "0022_alerts_label"),
+        ("reconciler", "0023_orphaned_at"),
     ]
 
     operations = [
