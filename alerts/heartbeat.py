@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from alerts.models import Judge
+from alerts.outbox import nobody_tells
 from alerts.sending.errors import NotSent
 from alerts.sending.webhook import post
 from reconciler.readiness import neglected_hosts, unfollowed_hosts
@@ -39,7 +40,9 @@ def what_stands_still(at: datetime) -> str:
         return f"no worker looks at {len(neglected)} of the hosts"
     if unfollowed_hosts(at):
         return "no watcher follows the events of the hosts"
-    judged_at = Judge.of_this_database().judged_at
-    if judged_at is None or not timedelta() <= at - judged_at <= JUDGE_SILENT_AFTER:
+    judge = Judge.of_this_database()
+    if judge.judged_at is None or not timedelta() <= at - judge.judged_at <= JUDGE_SILENT_AFTER:
         return "nobody judges what is wrong: no look of the judge has ended within a minute"
+    if nobody_tells(at, judge.told_at):
+        return "nobody puts into messages what is to be told: that has not been done without an error within a minute"
     return ""

@@ -13,6 +13,8 @@ from reconciler.models import Workload
 
 CHUNK_ROWS = 500
 NOBODY_SENDS_AFTER = timedelta(minutes=10)
+TELLER_SILENT_AFTER = timedelta(seconds=60)
+"""What is to be told is put into messages every ten seconds. For so long a worker may be held up without a word."""
 TOLD_FROM = (None, Phase.PENDING, Phase.FIRING)
 """Whoever comes to fire from one of these is told of; from CLEARING it goes on as was told before."""
 
@@ -25,19 +27,27 @@ def enqueue(changes: Sequence[Change]) -> None:
     Delivery.objects.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
 
 
-def trouble(at: datetime) -> str:
+def trouble(at: datetime, told_at: datetime | None) -> str:
     """Return in words why messages cannot be delivered; empty if they can.
 
-    Tests count for nothing, and what has to wait because its receiver asks for it is not late.
+    `told_at` is when what is to be told was put into messages last. Tests count for nothing, and what has to wait
+    because its receiver asks for it is not late.
     """
     if dead := Message.objects.dead().count():
         return f"{dead} messages were given up: mend the channel, and send them again, in the admin"
+    if nobody_tells(at, told_at) and Delivery.objects.waiting().filter(message=None).exists():
+        return "what is to be told is put into no messages: the log of the worker of the queue alerts says why"
     since = at - NOBODY_SENDS_AFTER
     due = Message.objects.pending().filter(next_attempt_at__lte=since, claimed_until=None)
     asked_to_wait = Q(channel__not_before__gt=since, channel__not_before__lte=at + LONGEST_RETRY_AFTER)
     if late := due.exclude(asked_to_wait).count():
         return f"{late} messages are due and nobody sends them: do workers of the queues alerts and apprise run?"
     return ""
+
+
+def nobody_tells(at: datetime, told_at: datetime | None) -> bool:
+    """Tell whether nobody puts into messages what is to be told, or whether each try fails."""
+    return told_at is None or not timedelta() <= at - told_at <= TELLER_SILENT_AFTER
 
 
 def _of_begun(changes: Sequence[Change]) -> Iterable[Delivery]:

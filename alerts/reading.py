@@ -135,7 +135,7 @@ def _troubles(judge: Judge, at: datetime) -> dict[Condition, str]:
         Condition.NO_BEAT: "beat asks for no looks"
         if judge.beat_at and not timedelta() <= at - judge.beat_at <= BEAT_SILENT_AFTER
         else "",
-        Condition.DELIVERIES: outbox.trouble(at),
+        Condition.DELIVERIES: outbox.trouble(at, judge.told_at),
     }
     return {condition: text for condition, text in found.items() if text}
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from alerts.heartbeat import tell_outside
 from alerts.judging import judge_now
-from alerts.models import ChannelKind
+from alerts.models import ChannelKind, Judge
 from alerts.pruning import prune_told
 from alerts.sending.bundling import bundle
 from alerts.sending.turns import channels_with_work, take_turn
@@ -36,6 +36,8 @@ def tell_people() -> None:
     for pk, kind in channels_with_work(now).values_list("pk", "kind"):
         queue = APPRISE_QUEUE if kind == ChannelKind.APPRISE else ALERTS_QUEUE
         send_in_channel.apply_async((pk,), queue=queue, expires=TELL_SECONDS)
+    # last: if anything of this always fails, the judge and whoever listens to the heartbeat notice
+    Judge.note_told(now)
 
 
 @shared_task(name="send_in_channel", soft_time_limit=LONGEST_SECONDS, time_limit=LONGEST_SECONDS + 30)

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from alerts.core.conditions import Phase
@@ -76,11 +76,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
             self._leave_out_what_was_told_to_be_over()
             for message in self.dead().filter(~Exists(under_way)).order_by("made_at"):
                 again.setdefault((message.channel_id, message.severity, message.host), message.pk)
-            pks = list(again.values())
-            Delivery.objects.filter(message__in=pks).update(state=DeliveryState.WAITING)
-            return self.filter(pk__in=pks, state=MessageState.DEAD).update(
-                state=MessageState.PENDING, next_attempt_at=at, made_at=at, attempts=0, claimed_until=None
-            )
+            return sum(_revive(pk, at) for pk in again.values())
 
     def forget(self) -> int:
         """Let nobody care any more for messages that were given up, nor for what they tell; return how many."""
@@ -95,6 +91,23 @@ class MessageQuerySet(models.QuerySet["Message"]):
         begun = Delivery.objects.filter(Exists(ends), message__in=self.dead(), phase=Phase.FIRING)
         begun.update(state=DeliveryState.DROPPED, message=None)
         self.dead().filter(deliveries=None, is_repeat=False).update(state=MessageState.DROPPED)
+
+
+def _revive(pk: uuid.UUID, at: datetime) -> bool:
+    """Let a message that was given up be sent again; return whether that was done.
+
+    It was not if another message of its group was made at this very moment. Then this one stays given up.
+    """
+    given_up = Message.objects.filter(pk=pk, state=MessageState.DEAD)
+    try:
+        with transaction.atomic():
+            anew = {"next_attempt_at": at, "made_at": at, "attempts": 0, "claimed_until": None}
+            if not given_up.update(state=MessageState.PENDING, **anew):
+                return False
+            Delivery.objects.filter(message=pk).update(state=DeliveryState.WAITING)
+    except IntegrityError:
+        return False
+    return True
 
 
 class Message(models.Model):

@@ -223,7 +223,7 @@ def test_the_admin_lets_what_was_given_up_be_forgotten(admin_client: Client) -> 
     look(NOW + timedelta(seconds=30))
     Message.objects.update(state=MessageState.DEAD)
     act(admin_client, "message", "forget", Message.objects.get().pk)
-    assert trouble(timezone.now()) == ""
+    assert trouble(timezone.now(), timezone.now()) == ""
 
 
 @pytest.mark.parametrize("model", ["channel", "route", "message", "delivery"])
@@ -243,7 +243,7 @@ def heard(receiver: Receiver, settings: Settings, answering: Host) -> Receiver:
     settings.HEARTBEAT_URL, settings.WEBHOOK_NETWORKS = f"{receiver.url}/beat", []
     now = timezone.now()
     Host.objects.update(last_attempt_at=now, watching_since=now, watcher_alive_at=now)
-    Judge.objects.create(pk=1, judged_at=now)
+    Judge.objects.create(pk=1, judged_at=now, told_at=now)
     return receiver
 
 
@@ -267,6 +267,15 @@ def test_no_heartbeat_goes_out_if_no_watcher_watches(heard: Receiver) -> None:
 @pytest.mark.parametrize("ago", [timedelta(minutes=2), timedelta(minutes=-2), None])
 def test_no_heartbeat_goes_out_if_nobody_judges(heard: Receiver, ago: timedelta | None) -> None:
     Judge.objects.update(judged_at=None if ago is None else timezone.now() - ago)
+    assert not tell_outside(timezone.now())
+    assert heard.got == []
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=2), timedelta(minutes=-2), None])
+def test_no_heartbeat_goes_out_if_nobody_puts_into_messages_what_is_to_be_told(
+    heard: Receiver, ago: timedelta | None
+) -> None:
+    Judge.objects.update(told_at=None if ago is None else timezone.now() - ago)
     assert not tell_outside(timezone.now())
     assert heard.got == []
 

@@ -225,9 +225,9 @@ def test_messages_that_were_given_up_are_a_trouble_of_the_index() -> None:
     channel()
     fire(at=NOW)
     look(after(seconds=30))
-    assert trouble(NOW) == ""
+    assert trouble(NOW, NOW) == ""
     Message.objects.update(state=MessageState.DEAD)
-    assert "1 messages were given up" in trouble(NOW)
+    assert "1 messages were given up" in trouble(NOW, NOW)
 
 
 def test_two_workers_make_one_message_of_a_group() -> None:
@@ -241,8 +241,8 @@ def test_messages_that_nobody_sends_are_a_trouble_of_the_index() -> None:
     channel()
     fire(at=NOW)
     bundle(after(minutes=1))
-    assert trouble(after(minutes=10)) == ""
-    assert "1 messages are due and nobody sends them" in trouble(after(minutes=11))
+    assert trouble(after(minutes=10), after(minutes=10)) == ""
+    assert "1 messages are due and nobody sends them" in trouble(after(minutes=11), after(minutes=11))
 
 
 def test_what_waits_because_its_receiver_asks_for_it_is_no_trouble_of_the_index() -> None:
@@ -250,9 +250,9 @@ def test_what_waits_because_its_receiver_asks_for_it_is_no_trouble_of_the_index(
     fire(at=NOW)
     bundle(after(minutes=1))
     Channel.objects.update(not_before=after(hours=2))
-    assert trouble(after(hours=2)) == ""
-    assert trouble(after(hours=2, minutes=9)) == ""
-    assert "1 messages are due" in trouble(after(hours=2, minutes=10))
+    assert trouble(after(hours=2), after(hours=2)) == ""
+    assert trouble(after(hours=2, minutes=9), after(hours=2, minutes=9)) == ""
+    assert "1 messages are due" in trouble(after(hours=2, minutes=10), after(hours=2, minutes=10))
 
 
 def test_a_wait_that_a_wrong_clock_has_noted_hides_no_trouble_of_the_index() -> None:
@@ -260,13 +260,13 @@ def test_a_wait_that_a_wrong_clock_has_noted_hides_no_trouble_of_the_index() -> 
     fire(at=NOW)
     bundle(after(minutes=1))
     Channel.objects.update(not_before=after(days=900))
-    assert "1 messages are due" in trouble(after(minutes=11))
+    assert "1 messages are due" in trouble(after(minutes=11), after(minutes=11))
 
 
 @pytest.mark.parametrize("state", [MessageState.DEAD, MessageState.PENDING])
 def test_a_test_that_does_not_arrive_is_no_trouble_of_the_index(state: MessageState) -> None:
     Message.objects.create(channel=channel(), is_test=True, state=state, made_at=NOW, next_attempt_at=NOW)
-    assert trouble(after(hours=1)) == ""
+    assert trouble(after(hours=1), after(hours=1)) == ""
 
 
 def test_what_is_over_and_told_is_deleted_when_history_is_and_what_stands_is_kept(settings: Settings) -> None:

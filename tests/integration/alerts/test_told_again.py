@@ -1,9 +1,11 @@
 """What is told again, and of what nothing more is told: after long silences, in repeats, and after it was given up."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 
 from alerts.core.conditions import Condition, Severity
 from alerts.models import Channel, Delivery, DeliveryState, Incident, Message, MessageState, Route, Silence
@@ -128,6 +130,23 @@ def test_what_is_forgotten_counts_as_given_up_no_more() -> None:
     assert Delivery.objects.dead().count() == 1
     assert Message.objects.forget() == 1
     assert states() == [DeliveryState.DROPPED]
+
+
+def test_what_was_given_up_stays_so_if_another_message_of_its_group_is_made_at_that_very_moment() -> None:
+    channel()
+    fire("shop:web", at=NOW)
+    bundle(after(seconds=30))
+    given_up(may_have_arrived=False)
+    fire("shop:db", at=after(hours=1))
+
+    def bundle_before(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('UPDATE "alerts_message"') and params[0] == MessageState.PENDING:
+            bundle(after(hours=2))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(bundle_before):
+        assert Message.objects.send_again(after(hours=2)) == 0
+    assert states() == [DeliveryState.DEAD, DeliveryState.WAITING]
 
 
 def test_nothing_is_sent_again_in_a_channel_that_is_off_and_has_a_message_to_send() -> None:
