@@ -11,6 +11,8 @@ from django.urls import resolve
 
 from reconciler.core.labels import STACK_PREFIX
 from tinyforge.oidc import ENDPOINTS
+from tinyforge.queues import PASSES
+from tinyforge.schedule import ALERTS_QUEUE, APPRISE_QUEUE, URGENT_QUEUE
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -125,6 +127,15 @@ def test_workers_listen_to_no_other_workers() -> None:
         *(procfile[name].split() for name in ("worker", "urgent", "alerts")),
     ):
         assert {"--without-gossip", "--without-mingle"} <= set(command)
+
+
+def test_every_queue_has_a_worker_in_the_procfile_and_in_compose() -> None:
+    procfile = yaml.safe_load((ROOT / "Procfile").read_text())
+    queues = sorted([PASSES, URGENT_QUEUE, ALERTS_QUEUE, APPRISE_QUEUE])
+    taken = re.findall(r"--queues (\S+)", " ".join(procfile.values()))
+    assert sorted(",".join(taken).split(",")) == queues
+    options = {option for name in INDEX for option in SERVICES[name].get("command", ())}
+    assert {f"--queues={queue}" for queue in queues} <= options
 
 
 def test_passes_of_rounds_and_urgent_ones_have_workers_of_their_own_with_threads() -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
-from alerts.models import Channel, ChannelKind, Message
+from alerts.models import Channel, ChannelKind, Condition, Message, Route, Severity
 from alerts.sealing import CannotOpen, resealed
 from alerts.sending.turns import send
 
-ACTS = "add|list|test|enable|disable|remove|renew|resend|rekey"
+ACTS = "add|list|route|test|enable|disable|remove|renew|resend|rekey"
+ROUTED_BY = ("severity", "condition", "host", "workload_id", "workload_kind")
 
 
 class Command(BaseCommand):
@@ -30,7 +32,14 @@ class Command(BaseCommand):
         add.add_argument("name", help="letters, digits, - and _")
         add.add_argument("kind", choices=list(ChannelKind.values))
         add.add_argument("target", help="where it sends to; - reads it from standard input, because it may be secret")
-        acts.add_parser("list", help="list all channels, without their secrets")
+        acts.add_parser("list", help="list all channels and their routes, without their secrets")
+        route = acts.add_parser("route", help="tell it what fits, beside what its other routes say, and nothing else")
+        route.add_argument("name")
+        route.add_argument("--severity", default="", choices=["", *Severity], metavar="|".join(Severity))
+        route.add_argument("--condition", default="", choices=["", *Condition], metavar="NAME")
+        route.add_argument("--host", default="", help="the name of one host")
+        route.add_argument("--workload", dest="workload_id", default="", metavar="ID")
+        route.add_argument("--kind", dest="workload_kind", default="", help="such as project, site or stack")
         for act, what in (
             ("test", "send a test message now, and say what came of it"),
             ("enable", "tell it again what begins from now on"),
@@ -46,6 +55,7 @@ class Command(BaseCommand):
         acts: dict[str, Callable[..., None]] = {
             "add": self._add,
             "list": self._list,
+            "route": self._route,
             "test": self._test,
             "enable": lambda name, **_: self._set_enabled(name, enabled=True),
             "disable": lambda name, **_: self._set_enabled(name, enabled=False),
@@ -65,19 +75,35 @@ class Command(BaseCommand):
             raise CommandError(f"channel {name} was not added: {' '.join(error.messages)}", returncode=1) from error
         channel.save(force_insert=True)
         self.stderr.write(f"channel {name} added; `manage.py channel test {name}` tells whether a message arrives")
+        self.stderr.write(f"it is told everything; `manage.py channel route {name} --severity page` tells it less")
         if secret:
             self.stdout.write(secret)
             self.stderr.write("its messages are signed by this secret, which is shown only now")
 
     def _list(self, **_: Any) -> None:
-        channels = list(Channel.objects.all())
+        channels = list(Channel.objects.prefetch_related("routes"))
         for channel in channels:
             sent = f"{channel.sent_at:%Y-%m-%d %H:%M} UTC" if channel.sent_at else "never"
             parts = (channel.name, channel.kind, channel.shown, "on" if channel.is_enabled else "off")
             problem = f"  {channel.problem}" if channel.problem else ""
             self.stdout.write(f"{'  '.join(parts)}  last sent {sent}{problem}")
+            for route in channel.routes.all():
+                self.stdout.write(f"  told: {route}")
         if not channels:
             self.stderr.write("there are no channels, so nobody is told of anything; `manage.py channel add` makes one")
+
+    def _route(self, name: str, **asked: Any) -> None:
+        route = Route(**{column: asked[column] for column in ROUTED_BY})
+        channel = _named(name)
+        try:
+            route.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"no route was made: {' '.join(error.messages)}", returncode=1) from error
+        with transaction.atomic():
+            route.save()
+            route.channels.add(channel)
+        self.stdout.write(f"channel {name} is told: {route}")
+        self.stderr.write("`manage.py channel list` lists its routes; the admin changes and removes them")
 
     def _test(self, name: str, **_: Any) -> None:
         channel, now = _named(name), timezone.now()

@@ -15,7 +15,17 @@ from pytest_django.fixtures import Settings
 from standardwebhooks import Webhook
 
 from alerts.heartbeat import tell_outside
-from alerts.models import Channel, ChannelKind, Judge, Message, MessageState
+from alerts.models import (
+    Channel,
+    ChannelKind,
+    Condition,
+    Delivery,
+    Judge,
+    Message,
+    MessageState,
+    Route,
+    Severity,
+)
 from alerts.outbox import trouble
 from reconciler.models import Host
 from tests.channels import channel, fire, look
@@ -102,6 +112,25 @@ def test_a_secret_that_is_renewed_signs_beside_the_one_before(receiver: Receiver
     run("test", "hook")
     (got,) = receiver.got
     assert Webhook(before).verify(got.body, got.headers) == Webhook(now).verify(got.body, got.headers)
+
+
+def test_a_route_tells_a_channel_what_fits_alone() -> None:
+    run("add", "ops", "email", "ops@example.org")
+    run("route", "ops", "--severity", "page", "--host", "berlin")
+    run("route", "ops", "--kind", "site")
+    assert "told: page · berlin\n" in run("list")
+    fire("shop:db", at=NOW, severity=Severity.NOTIFY, condition=Condition.UNHEALTHY)
+    assert not Delivery.objects.exists()
+    fire("shop:web", at=NOW)
+    assert Delivery.objects.get().channel.name == "ops"
+
+
+@pytest.mark.parametrize("words", [("nowhere",), ("ops", "--host", "x" * 200), ("ops", "--severity", "high")])
+def test_a_route_that_cannot_be_is_refused(words: tuple[str, ...]) -> None:
+    run("add", "ops", "email", "ops@example.org")
+    with pytest.raises(CommandError):
+        run("route", *words)
+    assert not Route.objects.exists()
 
 
 def test_channels_are_turned_off_and_on_and_removed() -> None:
