@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from alerts import api
+from alerts.models import Judge
 from reconciler import feed, standing
 from reconciler.api import Conflict, Placeholder, place
 from reconciler.core.report import Trigger
@@ -200,3 +201,19 @@ def test_who_announces_a_container_waits_for_the_removal_of_its_host_without_kee
         standing.remove_host(west, timezone.now())
     assert isinstance(announced.exception(WAIT_SECONDS), Conflict)
     assert not Container.objects.exists()
+
+
+@postgresql_alone
+def test_who_acknowledges_an_incident_waits_for_the_judge_that_lets_it_be_over(
+    local: Host, in_thread: Callable[[Callable[[], Any]], "Future[Any]"]
+) -> None:
+    """I16: or else the feed would tell that somebody looks after what it has told to be over."""
+    at = timezone.now()
+    incident = fire(at=at)
+    with transaction.atomic():
+        Judge.of_this_database().keep_waiting()
+        acknowledged = in_thread(lambda: api.acknowledge([incident.pk], by="olga"))
+        eventually(lambda: acknowledged.done() or somebody_waits_for_a_row())
+        resolve(incident, at=at)
+    assert acknowledged.result(WAIT_SECONDS) == 0
+    assert Transition.objects.first().to_state == "resolved"  # type: ignore[union-attr]

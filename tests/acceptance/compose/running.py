@@ -82,9 +82,9 @@ class Running:
         return cursor
 
     def changes(self, row: str, *, after: str) -> list[dict[str, Any]]:
-        """Return the changes of a row that the feed tells after a place in it."""
+        """Return how a row itself has changed, as the feed tells after a place in it."""
         answer = eventually(lambda: self.ask(f"changes?limit=1000&after={quote(after)}"), what="an answer of the API")
-        return [change for change in answer["items"] if change["row"] == row]
+        return [change for change in answer["items"] if (change["kind"], change["row"]) == ("container", row)]
 
     def see(self, row: str, state: str) -> None:
         """Wait until a row has a state."""
