@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from django.test import TransactionTestCase
 from django.utils import timezone
 
 from dev.process import ServiceError
@@ -21,6 +22,7 @@ from reconciler.engine.versions import known_versions
 from reconciler.lock import connect
 from reconciler.models import Condition, Host
 from simulator import Server
+from tests.emptying import empty_tables
 from tests.environment import DIRECTORY, VALKEY_PORT
 
 # An example may take as long as it likes: on a busy machine its time says nothing.
@@ -72,6 +74,21 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _quick_passwords() -> None:
     """Hash passwords quickly, because none is secret here: the real way takes a quarter of a second for each user."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_clients() -> None:
+    """Let no client of a test look through all static files before its first request, as the server does at its start.
+
+    A test that asks for one of them sets this back.
+    """
+    settings.WHITENOISE_USE_FINDERS = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> None:
+    """Empty the database quickly after each test that commits."""
+    TransactionTestCase._fixture_teardown = lambda case: empty_tables()  # type: ignore[method-assign,misc]
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client, RequestFactory
+from pytest_django.fixtures import Settings
 
 from web.address import client_address
 
@@ -124,7 +125,8 @@ def test_no_answer_lets_a_page_load_anything_from_elsewhere(client: Client) -> N
     assert "camera=()" in headers["Permissions-Policy"]
 
 
-def test_static_files_are_for_this_site_alone(client: Client) -> None:
+def test_static_files_are_for_this_site_alone(client: Client, settings: Settings) -> None:
+    settings.WHITENOISE_USE_FINDERS = True
     answer = client.get("/static/reconciler/admin.css")
     answer.close()
     assert (answer.status_code, answer.has_header("Access-Control-Allow-Origin")) == (200, False)
