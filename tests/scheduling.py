@@ -11,11 +11,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 MOST_WORKERS = 16
-# Their tests share what takes long to start: daemons, an ssh server, a browser.
-TOGETHER = frozenset(
-    f"tests/acceptance/test_{name}.py"
-    for name in ("browser", "live_page", "podman", "preferences", "screens", "ssh", "tls")
-)
+# Their tests share what takes long to start or to make: daemons, an ssh server, a browser, a release.
+_TOGETHER = ("browser", "live_page", "oidc", "podman", "preferences", "screens", "ssh", "tls")
+TOGETHER = {"tests/integration/test_release.py"} | {f"tests/acceptance/test_{name}.py" for name in _TOGETHER}
 # Their tests share an Engine of each kind, which is in brackets.
 BY_KIND = "tests/acceptance/engines/"
 # Their tests share one run of the Compose file.
