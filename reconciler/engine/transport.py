@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from http.client import BadStatusLine
 from typing import Any, cast
 
-from docker.transport.unixconn import UnixHTTPConnection
-
 from reconciler.core.engine_url import BadEngineUrl, EngineUrl, parse_engine_url
 from reconciler.engine.errors import Trouble
 from reconciler.engine.tls import SPEAKS_TLS, TlsFiles, context_of, tls_words
@@ -51,7 +49,12 @@ def connect(url: str, tls: TlsFiles | None, seconds: float) -> Transport:
 
 
 def _unix_socket(path: str, seconds: float) -> socket.socket:
-    """Return a connection to a local Engine, made by the SDK's transport; what comes over it is bounded here."""
+    """Return a connection to a local Engine, made by the SDK's transport; what comes over it is bounded here.
+
+    The SDK takes a third of the time in which a process starts, and most processes never connect to a local Engine.
+    """
+    from docker.transport.unixconn import UnixHTTPConnection
+
     # its types ask for whole seconds, and it takes any number
     connection = UnixHTTPConnection("http+unix://localhost", path, timeout=seconds)  # type: ignore[arg-type]
     connection.connect()

@@ -144,6 +144,12 @@ def test_threads_of_web_share_few_connections_to_postgresql_if_nothing_else_is_s
     assert (done.stdout.strip(), done.stderr) == (str(most), "")
 
 
+def test_the_docker_sdk_is_loaded_by_nobody_who_connects_to_no_local_engine(tmp_path: Path) -> None:
+    program = "import sys, tinyforge.wsgi, reconciler.engine.engine; print('docker' in sys.modules)"
+    done = start(f"-c {program}", STATIC_ROOT=str(tmp_path))
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+
 # URLs of Engines, and the bounds of what they send
 
 
