@@ -14,13 +14,15 @@ LATE_SECONDS = 20.0
 POLL_SECONDS = 0.02
 
 
-def eventually(condition: Callable[[], T | None], *, what: str = "", seconds: float = WAIT_SECONDS) -> T:
+def eventually(
+    condition: Callable[[], T | None], *, what: str = "", seconds: float = WAIT_SECONDS, every: float = POLL_SECONDS
+) -> T:
     """Wait until a condition holds and return its value; fail with the last value if it never does."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what or condition}; the last answer was {value!r}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return value
 
 

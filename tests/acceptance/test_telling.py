@@ -28,6 +28,8 @@ from tests.waiting import eventually
 from tinyforge.celery import app
 
 WORKER = ("--queues=alerts", "--concurrency=2", "--loglevel=INFO", "--without-gossip", "--without-mingle")
+# more often, workers would be busy with being asked
+ASKING_SECONDS = 0.5
 NETWORKS = "127.0.0.0/8"
 DIES_AFTER_THE_COMMIT = """-c import django, os, signal; django.setup()
 from django.utils import timezone
@@ -91,7 +93,7 @@ def verified(receiver: Receiver) -> list[tuple[str, int, int]]:
 
 
 def settle(what: str, states: list[str]) -> None:
-    eventually(lambda: told_by(states), what=what, seconds=60)
+    eventually(lambda: told_by(states), what=what, every=ASKING_SECONDS)
 
 
 @pytest.mark.slow
@@ -113,7 +115,8 @@ def test_a_worker_that_is_killed_before_it_sends_is_replaced(processes: Processe
         group = start(processes, **mails_to(port))
         incident = fire(at=timezone.now())
         let_time_pass()
-        eventually(lambda: tell() and Message.objects.exclude(claimed_until=None).exists(), what="a claim")
+        claimed = Message.objects.exclude(claimed_until=None)
+        eventually(lambda: tell() and claimed.exists(), what="a claim", every=ASKING_SECONDS)
         os.killpg(group, signal.SIGKILL)
     resolve(incident, at=timezone.now())
     start(processes, "second", **mails_to(server.port))
@@ -132,7 +135,7 @@ def test_a_worker_that_is_killed_after_it_sent_repeats_under_the_same_id(
     incident = fire(at=timezone.now())
     let_time_pass()
     receiver.meanwhile = lambda: os.killpg(group, signal.SIGKILL) if len(receiver.got) == 1 else None
-    eventually(lambda: tell() and receiver.got, what="a message")
+    eventually(lambda: tell() and receiver.got, what="a message", every=ASKING_SECONDS)
     resolve(incident, at=timezone.now())
     start(processes, "second")
     let_time_pass()
