@@ -88,7 +88,7 @@ def _quick_clients() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _quick_emptying() -> None:
     """Empty the database quickly after each test that commits."""
-    TransactionTestCase._fixture_teardown = lambda case: empty_tables()  # type: ignore[method-assign,misc]
+    TransactionTestCase._fixture_teardown = lambda case: empty_tables()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
