@@ -14,6 +14,9 @@ MOST_WORKERS = 16
 # Their tests share what takes long to start or to make: daemons, an ssh server, a browser, a release.
 _TOGETHER = ("browser", "live_page", "oidc", "podman", "preferences", "screens", "ssh", "tls")
 TOGETHER = {"tests/integration/test_release.py"} | {f"tests/acceptance/test_{name}.py" for name in _TOGETHER}
+ACCEPTANCE = "tests/acceptance/"
+# Of all tests, the share among which those are that wait for something real.
+SHARE_WITH_WAITING = 0.8
 # Their tests share an Engine of each kind, which is in brackets.
 BY_KIND = "tests/acceptance/engines/"
 # Their tests share one run of the Compose file.
@@ -24,6 +27,25 @@ COMPOSE = "tests/acceptance/compose/"
 def pytest_xdist_auto_num_workers() -> int:
     """Return two workers a core: the tests mostly wait."""
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Spread the tests that wait among those that do not, where tests are divided among workers."""
+    if hasattr(config, "workerinput"):
+        place = {nodeid: at for at, nodeid in enumerate(spread([item.nodeid for item in items]))}
+        items.sort(key=lambda item: place[item.nodeid])
+
+
+def spread(nodeids: list[str]) -> list[str]:
+    """Return the tests, those of acceptance evenly among the others; the last ones are short.
+
+    So the cores are never idle, and all workers end at the same time. Each kind keeps its order.
+    """
+    waiting = [nodeid for nodeid in nodeids if nodeid.startswith(ACCEPTANCE)]
+    others = [nodeid for nodeid in nodeids if not nodeid.startswith(ACCEPTANCE)]
+    places = [SHARE_WITH_WAITING * at / len(waiting) for at in range(len(waiting))]
+    places += [at / len(others) for at in range(len(others))]
+    return [nodeid for _, nodeid in sorted(zip(places, waiting + others, strict=True), key=lambda each: each[0])]
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
