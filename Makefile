@@ -47,7 +47,7 @@ test: $(STAMP) ## Run the tests on SQLite and PostgreSQL; with CI=true also the 
 	@$(MAKE) --no-print-directory $(if $(CI),test-core) test-sqlite test-postgres $(if $(CI),test-pythons)
 
 test-core: $(STAMP) ## Run the unit tests, which must reach every branch of what decides
-	TEST_DATABASE=sqlite $(PYTEST) tests/unit --cov --cov-report=
+	TEST_DATABASE=sqlite $(PYTEST) --numprocesses=logical tests/unit --cov --cov-report=
 	$(BIN)/coverage report --include='*/core/*' --fail-under=100
 
 # In CI it is measured, together with the unit tests, which begin the count. What runs in processes of its own is not.

@@ -48,7 +48,7 @@ def _passes(version: str, python: Path) -> bool:
         (folder / ".stamp").touch()
     # Docker, PostgreSQL and the servers have had their tests; a newer Python changes nothing there.
     env = {**os.environ, "TEST_DATABASE": "sqlite"}
-    options = ("-x", "-q", "-p", "no:cacheprovider", "--numprocesses=auto")
+    options = ("-x", "-q", "-p", "no:cacheprovider", "--numprocesses=logical")
     command: list[str | Path] = [folder / "bin" / "python", "-m", "pytest", *options, *TESTS]
     return subprocess.run(command, cwd=PROJECT, env=env, check=False).returncode == 0
 

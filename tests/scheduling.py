@@ -1,4 +1,4 @@
-"""How `-n auto` divides the tests among workers of pytest; a pytest plugin.
+"""How `-n auto` and `-n logical` divide the tests among workers of pytest; a pytest plugin.
 
 pytest-xdist's own `--dist=loadgroup` sees no groups under pytest 9.2, and its other ways would start daemons and
 browsers once in each worker, or keep a module of a hundred slow tests in one.
@@ -24,9 +24,10 @@ COMPOSE = "tests/acceptance/compose/"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers a core: the tests mostly wait."""
-    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return two workers a core, because most tests wait; for `-n logical` one, for tests that do not."""
+    workers_a_core = 1 if config.option.numprocesses == "logical" else 2
+    return min(workers_a_core * (os.cpu_count() or 1), MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
