@@ -26,8 +26,10 @@ class Guard:
         self.mark = mark_what_follows(name)
         read, self._write = os.pipe()
         command = [sys.executable, "-m", "dev.guard", self.mark]
-        self._process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=read, start_new_session=True)
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=read, start_new_session=True)
         os.close(read)
+        # nobody waits for it, because it outlives this process: Python must not warn of that
+        process.returncode = 0
 
     def unmount_at_end(self, folder: Path) -> None:
         """Have everything below a folder unmounted when all has ended."""

@@ -214,6 +214,12 @@ def test_a_killed_run_without_a_guard_is_ended_by_the_next(tmp_path: Path, monke
     assert not started_by(mark)
 
 
+def test_a_run_with_a_guard_ends_without_a_word() -> None:
+    code = "from dev.guard import Guard; guard = Guard('silent-run')"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=PROJECT, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 DEAF = "; ".join(
     [
         "import signal, subprocess, sys, time",
