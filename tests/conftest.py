@@ -1,5 +1,6 @@
 """What several test modules need: services for a session, and one rule for what a machine does not have."""
 
+import contextlib
 import gc
 import os
 import shutil
@@ -129,11 +130,13 @@ def valkey_server() -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def valkey(valkey_server: Valkey) -> redis.Redis:
-    """A client of a real, empty Valkey: the one that REDIS_URL names."""
+def valkey(valkey_server: Valkey) -> Iterator[redis.Redis]:
+    """A client of a real, empty Valkey: the one that REDIS_URL names, which tests find that do not ask for it, too."""
     client = connect(settings.REDIS_URL)
     client.flushall()
-    return client
+    yield client
+    with contextlib.suppress(redis.RedisError):
+        client.flushall()
 
 
 @pytest.fixture
