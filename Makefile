@@ -17,7 +17,8 @@ PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto -m "not real $(if $(CI),
 ONCE = $(addprefix --ignore=tests/,integration/test_dev_services.py integration/simulator \
 	integration/test_settings.py integration/test_engine_session.py integration/test_conf.py \
 	acceptance/test_contract.py acceptance/test_watch.py acceptance/test_tls.py acceptance/test_ssh.py \
-	acceptance/test_make_up.py acceptance/test_interrupted_runs.py acceptance/test_live_page.py integration/test_system_checks.py \
+	acceptance/test_make_up.py acceptance/test_make_up_samples.py acceptance/test_interrupted_runs.py \
+	acceptance/test_live_page.py integration/test_system_checks.py \
 	integration/test_engine.py integration/test_engine_bounds.py integration/test_ssh_bounds.py \
 	integration/test_lock_conformance.py acceptance/test_screens.py acceptance/test_oidc.py integration/test_supply_chain.py \
 	integration/test_release.py acceptance/test_browser.py acceptance/test_preferences.py acceptance/test_serving.py)

@@ -1,5 +1,6 @@
 """Installs Debian packages that a machine does not have, as root, and says so."""
 
+import functools
 import os
 import shutil
 from collections.abc import Sequence
@@ -115,12 +116,20 @@ def static_busybox() -> Path | None:
 def install(packages: Sequence[str], *, why: str) -> None:
     """Install Debian packages, but start none of their services; raise with apt's last words if that fails."""
     print(f"==> {why}: installing {' '.join(packages)} with apt-get, this takes a minute", flush=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    advice = f"install {' '.join(packages)} yourself"
-    run_quietly(["apt-get", "update", "-q"], env=env, timeout_seconds=INSTALL_SECONDS, advice=advice)
+    fetch_lists()
     with dormant():
-        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]
-        run_quietly(command, env=env, timeout_seconds=INSTALL_SECONDS, advice=advice)
+        _apt_get("install", "-y", "--no-install-recommends", *packages, advice=f"install {' '.join(packages)} yourself")
+
+
+@functools.cache
+def fetch_lists() -> None:
+    """Ask once what Debian has now: what is installed afterwards needs no other answer."""
+    _apt_get("update", advice="run `apt-get update` yourself")
+
+
+def _apt_get(*arguments: str, advice: str) -> None:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run_quietly(["apt-get", *arguments, "-q"], env=env, timeout_seconds=INSTALL_SECONDS, advice=advice)
 
 
 if __name__ == "__main__":

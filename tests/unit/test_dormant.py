@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev import dormant
-from dev.packages import find_program, install
+from dev.packages import fetch_lists, find_program, install
 from tests.conftest import unavailable
 
 FORBIDDEN = 101
@@ -57,6 +57,14 @@ def test_nothing_is_started_at_boot_on_a_machine_that_has_no_systemd_yet(
     monkeypatch.setenv("PATH", str(machine))
     install(["prometheus"], why="a test")
     assert at_boot(machine) == ["there-before.service"]
+
+
+def test_what_debian_has_now_is_asked_once_for_all_that_is_installed(machine: Path) -> None:
+    program(machine / "apt-get", f"echo $1 >> {machine}/asked")
+    fetch_lists.cache_clear()
+    for package in ("docker.io", "prometheus"):
+        install([package], why="a test")
+    assert (machine / "asked").read_text().split() == ["update", "install", "install"]
 
 
 def test_afterwards_the_machine_may_start_services_again(machine: Path) -> None:
