@@ -192,6 +192,19 @@ def test_what_somebody_looks_after_comes_after_what_nobody_does(viewer: Client) 
     assert [each.split()[0] for each in heads(viewer)] == ["b:web", "a:web"]
 
 
+def test_what_nobody_is_told_of_yet_comes_after_what_people_are_told_of(viewer: Client) -> None:
+    wrong("a:web", phase=Phase.PENDING)
+    wrong("b:web", severity=Severity.DIGEST)
+    assert [each.split()[0] for each in heads(viewer)] == ["b:web", "a:web"]
+
+
+def test_of_more_than_are_shown_the_most_important_are(viewer: Client) -> None:
+    for number in range(60):
+        wrong(f"a:{number:02}", severity=Severity.DIGEST)
+    wrong("z:last", severity=Severity.NOTIFY)
+    assert heads(viewer)[0].startswith("z:last")
+
+
 def test_of_more_than_are_shown_those_that_people_are_told_of_are(viewer: Client) -> None:
     for number in range(60):
         make_row(f"a:{number:02}", "missing")
@@ -290,6 +303,13 @@ def test_many_hosts_of_which_the_index_itself_is_told_are_one_line(viewer: Clien
     assert "6 hosts: h0, h1, h2, h3, h4, …" in first
     assert "Host h6 cannot be seen" in second
     assert verdict(viewer).startswith("2 things want you.")
+
+
+def test_what_nobody_is_told_of_yet_has_no_line_of_its_own(viewer: Client) -> None:
+    told("local", condition=Condition.DRIFT, phase=Phase.PENDING)
+    told("", condition=Condition.NO_BEAT, host="", phase=Phase.PENDING)
+    assert lines(viewer) == []
+    assert verdict(viewer) == "No container is known yet on 1 host."
 
 
 def test_hosts_that_nobody_looks_at_and_the_incident_of_it_are_one_line(viewer: Client) -> None:
@@ -397,7 +417,14 @@ def test_the_page_of_an_incident_tells_its_times_its_cause_and_who_was_told(view
     send(incident)
     text = text_of(viewer.get(f"/incidents/{incident.pk}").content)
     assert text.count("shop:web ended with an error") >= 1
-    for said in ("It stands", "it exited", "exit 1", "Before, it wasrunning", "ops that it began: sent at"):
+    for said in (
+        "It stands",
+        "How it is now■ stopped",
+        "it exited",
+        "exit 1",
+        "Before, it wasrunning",
+        "ops that it began: sent at",
+    ):
         assert said in text, said
 
 

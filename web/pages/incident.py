@@ -95,8 +95,8 @@ class Told:
 
     @property
     def wants_somebody(self) -> bool:
-        """Tell whether it stands, and nobody has said that he looks after it."""
-        return self.stands and self.incident.acknowledged_at is None
+        """Tell whether it does not seem to be over, and nobody has said that he looks after it."""
+        return self.is_firing and self.incident.acknowledged_at is None
 
     @property
     def is_handled(self) -> bool:

@@ -10,10 +10,12 @@ from django.views.decorators.http import require_safe
 
 from alerts.models import Delivery, Incident, Phase, SubjectKind
 from reconciler.levels import Level
-from reconciler.models import Host
+from reconciler.models import Container, Host
 from web.pages.incident import Told
 from web.pages.incidents import read_told
 from web.pages.live import Content
+from web.pages.row import Row
+from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
 
 MOST_MESSAGES, MOST_OTHERS = 50, 10
@@ -44,6 +46,7 @@ def _content(pk: int, at: datetime, reader: Reader) -> Content:
         "told": told,
         "incident": incident,
         "kind": incident.subject_kind.value,
+        "row": _row(incident, at),
         "silence": _silence(incident),
         "level": _level(told),
         "is_over": incident.phase == Phase.RESOLVED,
@@ -57,6 +60,13 @@ def _content(pk: int, at: datetime, reader: Reader) -> Content:
         says=f"{told.sentence}. {told.phase_words}.",
         parts=parts_of(("incident", "messages"), context),
     )
+
+
+def _row(incident: Incident, at: datetime) -> Row | None:
+    """Return the row that it is about, as it is now; None if it is about something else, or the row is gone."""
+    if incident.subject_kind is not SubjectKind.ROW:
+        return None
+    return next(iter(read(annotated(Container.objects.filter(id=incident.subject), at))), None)
 
 
 def _silence(incident: Incident) -> str:
