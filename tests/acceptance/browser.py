@@ -28,6 +28,7 @@ PAGES = {
     "workload": "/workloads/shop",
     "host": "/hosts/berlin",
     "changes": "/changes",
+    "incident": "/incidents/1004",
     "api": "/api/v1/",
     "login": "/login",
 }

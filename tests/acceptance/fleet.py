@@ -5,8 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from alerts.core.conditions import Phase, Severity
+from alerts.models import Delivery, Incident, Message, Silence
 from reconciler.models import Container, Deployment, Host, Outage, OutageKind, Transition, Workload
 from tests.builders import cid
+from tests.channels import channel
 from tests.pages import HOSTILE
 
 NAMES = {"shop": "Shop", "metrics": "Metrics", "wiki": "Team wiki", "blog": "Blog"}
@@ -96,6 +99,60 @@ def make_fleet() -> None:
         Transition(host_id="local", trigger="event", container_id=cid(step["row_id"]), **moments(step, now))
         for step in PAST
     )
+    make_incidents(now)
+
+
+FIRST_INCIDENT = 1_000
+# times are in minutes before now
+INCIDENTS: list[dict[str, Any]] = [
+    {"subject": "berlin", "condition": "host", "severity": "page", "host": "berlin", "since": 11},
+    {"subject": "shop:search", "condition": "missing", "severity": "page", "since": 12, "exit_code": None},
+    {"subject": "shop:worker", "condition": "looping", "severity": "page", "since": 3},
+    {"subject": "shop:mailer", "condition": "unhealthy", "severity": "notify", "since": 1, "phase": "pending"},
+    {
+        "subject": "metrics:db",
+        "condition": "oom",
+        "severity": "notify",
+        "since": 42,
+        "acknowledged_at": 30,
+        "acknowledged_by": "vera",
+        "state_before": "running",
+        "cause": "state running → stopped",
+        "exit_code": 137,
+        "oom_killed": True,
+        "image_ref": "postgres:17",
+    },
+    {
+        "subject": "wiki:site",
+        "condition": "unhealthy",
+        "severity": "notify",
+        "since": 9,
+        "phase": "clearing",
+        "clears_at": -0.5,
+    },
+]
+
+
+def make_incidents(now: datetime) -> None:
+    """Let people be told of some of what is wrong in the fleet, in all the ways in which a line says so."""
+    ops, on_call = channel("ops"), channel("on-call")
+    for pk, each in enumerate(INCIDENTS, FIRST_INCIDENT):
+        given: dict[str, Any] = {"host": "local", "phase": "firing", "ordinal": 1, **each}
+        since = given.pop("since")
+        told = max(0, since - 1)
+        times = {"opened_at": since, "fires_at": told, "fired_at": told} | given
+        incident = Incident.objects.create(pk=pk, since=now - timedelta(minutes=since), **moments(times, now))
+        if incident.phase == Phase.PENDING:
+            continue
+        group = {"severity": incident.severity, "host": incident.host}
+        sent = moments({"made_at": told, "next_attempt_at": told, "sent_at": told, "state": "sent"}, now)
+        message = Message.objects.create(channel=ops, **group, **sent)
+        of_it: dict[str, Any] = {"incident": incident, "phase": "firing", "ordinal": 1, "made_at": message.made_at}
+        Delivery.objects.create(channel=ops, state="sent", message=message, **group, **of_it)
+        if incident.severity == Severity.PAGE:
+            Delivery.objects.create(channel=on_call, state="waiting", **group, **of_it)
+    lasts = {"begins_at": now - timedelta(hours=1), "ends_at": now + timedelta(hours=1)}
+    Silence.objects.create(host="local", condition="looping", reason="being mended", by="vera", **lasts)
 
 
 DAYS = 40 * 24 * 60
@@ -153,6 +210,10 @@ def make_hostile() -> list[str]:
         told = {"row_id": row_id, "host_id": "berlin", "workload_id": workload.pk, "at": now, "to_state": "missing"}
         Transition.objects.create(**told, cause=text, trigger="event")
         Deployment.objects.create(workload_id=workload.pk, by=text[:64], began_at=now, ends_at=now + timedelta(hours=1))
+        known: dict[str, Any] = {"cause": text, "image_ref": text[:255], "acknowledged_by": text[:100]}
+        known |= {"opened_at": now, "fires_at": now, "fired_at": now, "acknowledged_at": now, "since": now}
+        of_it = {"host": "berlin", "workload_id": workload.pk, "condition": "missing", "severity": "page"}
+        Incident.objects.create(subject=row_id, phase="firing", **of_it, **known)
         past = {"began_at": now, "noticed_at": now, "ended_at": now, "kind": OutageKind.UNREACHABLE}
         Outage.objects.create(host_id="berlin", reason=text, **past)
     skips = [{"container_id": "c" * 64, "name": text, "reason": "bad_label", "detail": text} for text in HOSTILE]

@@ -5,14 +5,17 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from selenium.webdriver.common.keys import Keys
 
+from alerts.models import Incident
 from dev.axe import axe_script
 from dev.process import ServiceError
 from reconciler.models import Container, Host, Workload
 from tests.acceptance.browser import LAPTOP, PAGES, PHONE, Window, picture
 from tests.acceptance.fleet import make_hostile
 from tests.builders import cid
+from tests.channels import channel, fire_all
 from tests.conftest import unavailable
 from tests.waiting import eventually
 from web.pages.live import RENDERINGS
@@ -44,7 +47,9 @@ def test_a_page_fits_the_screen_and_its_picture_is_kept(window: Window, name: st
 def test_whatever_is_named_however_every_page_fits_a_phone_of_360_pixels_and_runs_nothing(window: Window) -> None:
     rows = make_hostile()
     window.cdp("Emulation.setDeviceMetricsOverride", **PHONE | {"width": 360})
-    pages = ["/", "/containers", "/changes", "/hosts/berlin", *(quote(f"/containers/{row}") for row in rows)]
+    incidents = [f"/incidents/{pk}" for pk in Incident.objects.filter(subject__in=rows).values_list("pk", flat=True)]
+    pages = ["/", "/containers", "/changes", "/hosts/berlin", *incidents]
+    pages += [quote(f"/containers/{row}") for row in rows]
     for page in [*pages, *(quote(f"/workloads/{row.rpartition(':')[0]}") for row in rows)]:
         window.open(page)
         assert window.js("return document.querySelector('main h1') && document.title.length > 0"), page
@@ -102,7 +107,7 @@ def test_arrows_move_from_line_to_line(window: Window) -> None:
     for key in (Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP):
         window.press(key)
         told.append(window.js("return document.activeElement.innerText"))
-    assert told == ["berlin", "shop:worker", "berlin"]
+    assert told == ["berlin", "shop:search", "berlin"]
     window.press(Keys.ENTER)
     eventually(lambda: window.js("return location.pathname") == "/hosts/berlin")
 
@@ -145,6 +150,39 @@ def test_without_javascript_a_page_says_all_and_says_to_reload(window: Window) -
     assert "Copy" not in text
 
 
+def test_without_javascript_whoever_is_on_call_acknowledges_all_the_same(window: Window) -> None:
+    window.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        window.open("/")
+        window.find("button.acknowledge").click()
+        text = window.find("body").text
+    finally:
+        window.cdp("Emulation.setScriptExecutionDisabled", value=False)
+    assert "Acknowledged: nobody is reminded of it any more." in text
+    assert Incident.objects.get(subject="berlin").acknowledged_by == "admin"
+
+
+def test_the_keyboard_acknowledges_and_what_came_of_it_is_announced(window: Window) -> None:
+    window.open("/")
+    window.js("document.querySelector('button.acknowledge').focus()")
+    window.press(Keys.ENTER)
+    eventually(lambda: Incident.objects.get(subject="berlin").acknowledged_by == "admin", what="it is acknowledged")
+    eventually(lambda: window.find("#announce").get_attribute("textContent") == "Acknowledged.", what="it is said")
+    eventually(lambda: "acknowledged by admin" in window.find("[id='host:berlin']").text, what="the line says so")
+    assert window.js("return document.activeElement.closest('li').id") == "host:berlin"
+
+
+def test_what_could_not_be_acknowledged_says_so_and_can_be_tried_again(window: Window) -> None:
+    window.open("/")
+    window.block("*/incidents/acknowledge", "*/api/v1/changes*")
+    button = window.find("button.acknowledge")
+    button.click()
+    eventually(lambda: "Not acknowledged: try again" in button.text, what="the button says so")
+    window.block("*/api/v1/changes*")
+    button.click()
+    eventually(lambda: Incident.objects.get(subject="berlin").acknowledged_by == "admin", what="it is acknowledged")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_of_a_page_moves_while_it_loads_and_nothing_is_asked_for_elsewhere(window: Window, name: str) -> None:
     window.open(PAGES[name])
@@ -160,7 +198,9 @@ new PerformanceObserver(list => { for (const each of list.getEntries()) sum += e
 setTimeout(() => done(Math.round(sum * 1000) / 1000), 300)"""
 
 
-def test_the_first_page_is_small_with_a_hundred_workloads(admin_client: Client, local: Host) -> None:
+def test_the_first_page_is_small_with_a_hundred_workloads_and_as_many_incidents(
+    admin_client: Client, local: Host
+) -> None:
     RENDERINGS.forget()
     names = [f"workload-{number:03}" for number in range(100)]
     Workload.objects.bulk_create(Workload(id=name, ref_id=name, name=name) for name in names)
@@ -170,4 +210,6 @@ def test_the_first_page_is_small_with_a_hundred_workloads(admin_client: Client, 
         for role in ("web", "worker", "db")
     ]
     Container.objects.bulk_create(rows)
+    channel("ops")
+    fire_all([f"{name}:web" for name in names], at=timezone.now(), host="local", condition="oom", severity="notify")
     assert len(gzip.compress(admin_client.get("/").content)) < 100_000
