@@ -4,7 +4,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bench.uptime import DAYS, HOSTS, ROWS, TRANSITIONS, fill
@@ -12,6 +12,8 @@ from bench.world import database, django_in, end_in_order, short_directory
 
 REPEATS = 7
 SICK_EVERY = 200
+OLD_INCIDENTS = 20_000
+"""So many are over; of each row that is in trouble, one stands."""
 FIRST_MS, OTHER_MS, POLL_MS = 300, 200, 20
 PAGES = {
     "/": FIRST_MS,
@@ -22,6 +24,7 @@ PAGES = {
     "/containers/shop-7:web@host-7": OTHER_MS,
     "/workloads/shop-7": OTHER_MS,
     "/hosts/host-7": OTHER_MS,
+    "/incidents/20001": OTHER_MS,
     "/changes": OTHER_MS,
     "/changes?host=host-7": OTHER_MS,
 }
@@ -40,10 +43,34 @@ def fill_world() -> None:
     Workload.objects.bulk_create((Workload(id=name, ref_id=name, name=name) for name in names), batch_size=5_000)
     sick = [f"shop-{n}:web@host-{n % HOSTS}" for n in range(0, ROWS, SICK_EVERY)]
     Container.objects.filter(id__in=sick).update(state="missing")
+    fill_incidents(sick, until)
     Host.objects.filter(name="host-1").update(last_error="connection refused", failures=3)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     see_all_hosts()
+
+
+def fill_incidents(sick: list[str], until: datetime) -> None:
+    """Let people be told of these rows, and have been told of many others."""
+    from alerts.models import Channel, Delivery, Incident, Silence
+
+    channel = Channel.objects.create(name="ops", kind="email")
+    times = {"since": until, "opened_at": until, "fires_at": until, "fired_at": until}
+    given = {"condition": "missing", "severity": "page", "ordinal": 1, **times}
+    old = (
+        Incident(subject=f"shop-{n % ROWS}:web@host-{n % HOSTS}", phase="resolved", resolved_at=until, **given)
+        for n in range(OLD_INCIDENTS)
+    )
+    stands = [Incident(subject=row, host=row.partition("@")[2], phase="firing", **given) for row in sick]
+    made = [*Incident.objects.bulk_create(old, batch_size=5_000), *Incident.objects.bulk_create(stands)]
+    told = (
+        Delivery(
+            incident=each, phase="firing", channel=channel, ordinal=1, severity="page", made_at=until, state="sent"
+        )
+        for each in made
+    )
+    Delivery.objects.bulk_create(told, batch_size=5_000)
+    Silence.objects.create(host="host-7", begins_at=until, ends_at=until + timedelta(hours=1))
 
 
 def see_all_hosts() -> None:
