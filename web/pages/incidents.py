@@ -11,7 +11,7 @@ from alerts.models import Delivery, DeliveryState, Incident, Phase, Silence, Sub
 from alerts.models.incident import IncidentQuerySet
 from web.pages.incident import NOT_TOLD, SEVERITIES, Subject, Tellings, Told
 
-MOST_READ = 1_000
+MOST_READ = 3_000
 MOST_NAMED = 5
 """So many channels are named for each incident, and so many are told of in each state."""
 
