@@ -231,6 +231,7 @@ def test_what_was_killed_and_runs_again_still_wants_somebody(viewer: Client) -> 
     (line,) = lines(viewer)
     assert "shop:web was killed for want of memory" in line
     assert "exit 137 (killed); it died; its state: running" in line
+    assert "On local:docker logs --tail 50" in line
     assert verdict(viewer) == "1 thing wants you. 1 container is as it should be."
 
 

@@ -91,6 +91,7 @@ def _calm_row(row: Row, told: Sequence[Told]) -> Thing:
         row=row.id,
         sign=words.sign(row.state),
         facts=[*_past(lead), *facts],
+        advice=f"On {row.host_id}:" if has_container else "",
         command=LOGS.format(row.container_id[:12]) if has_container else "",
         **_calm(told),
     )
