@@ -33,7 +33,8 @@ def _of_rows(incidents: Sequence[Incident], facts: Facts, at: datetime) -> None:
         if row := facts.rows.get(each.subject):
             each.host, each.workload_id, each.state = row.host, row.workload_id, row.state
             each.container_id, each.image_ref, each.exit_code = row.container_id, row.image_ref, row.exit_code
-        if step := steps.get(each.subject):
+        # no step of a row tells that its workload was deleted, or when
+        if (step := steps.get(each.subject)) and each.condition != Condition.ORPHAN:
             each.since, each.state_before, each.cause = min(step.at, at), step.from_state, step.cause[:CAUSE_CHARS]
             each.oom_killed = step.oom_killed
             each.exit_code = step.exit_code if each.exit_code is None else each.exit_code

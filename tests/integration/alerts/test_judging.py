@@ -79,6 +79,16 @@ def test_finds_each_row_that_is_in_trouble(columns: dict[str, Any], condition: s
     assert [(name, subject) for name, subject, _ in phases()] == [(condition, WEB)]
 
 
+def test_of_an_orphan_no_cause_and_no_moment_is_claimed_but_when_it_was_noticed() -> None:
+    world = World()
+    world.row()
+    Workload.objects.all().delete()
+    world.wait(30)
+    incident = Incident.objects.get()
+    known = (incident.condition, incident.cause, incident.state_before, incident.since)
+    assert known == ("orphan", "", "", START + timedelta(seconds=10))
+
+
 def test_a_container_that_restarts_again_and_again_is_in_a_loop_until_its_window_is_empty() -> None:
     world = World()
     world.row()
