@@ -424,6 +424,7 @@ def test_the_page_of_an_incident_tells_its_times_its_cause_and_who_was_told(view
         "it exited",
         "exit 1",
         "Before, it wasrunning",
+        "On local:docker logs --tail 50",
         "ops that it began: sent at",
     ):
         assert said in text, said

@@ -17,6 +17,7 @@ from web.pages.live import Content
 from web.pages.row import Row
 from web.pages.rows import annotated, read
 from web.pages.serving import Reader, parts_of, serve
+from web.pages.things import LOGS
 
 MOST_MESSAGES, MOST_OTHERS = 50, 10
 MOST_ID = 2**63 - 1
@@ -40,13 +41,15 @@ def _content(pk: int, at: datetime, reader: Reader) -> Content:
     if not found:
         raise Http404(f"there is no incident {pk}")
     told, incident = found[0], found[0].incident
+    row = _row(incident, at)
     context: dict[str, Any] = {
         "at": at,
         "reader": reader,
         "told": told,
         "incident": incident,
         "kind": incident.subject_kind.value,
-        "row": _row(incident, at),
+        "row": row,
+        "logs": LOGS.format(row.container_id[:12]) if row and row.container_id else "",
         "silence": _silence(incident),
         "level": _level(told),
         "is_over": incident.phase == Phase.RESOLVED,
