@@ -32,8 +32,8 @@ KEYS = {
     "hosts": ["local", "west"],
     "workloads": ["shop", "lost"],
     "containers": ["shop:web", "lost:web@west"],
-    "incidents": ["1"],
-    "silences": ["1"],
+    "incidents": ["900000"],
+    "silences": ["900000"],
 }
 WORDS = {
     "host": ["local", "west"],
@@ -170,10 +170,11 @@ def make_things() -> None:
     now = timezone.now()
     lease = Deployment(row_id="shop:web", began_at=now, ends_at=now + timedelta(minutes=10))
     Deployment.objects.bulk_create([lease], ignore_conflicts=True)
+    # ids that no sequence comes to here
     fired = {"condition": "missing", "severity": "page", "subject": "shop:web", "phase": "firing"}
     moments = {"since": now, "opened_at": now, "fires_at": now, "fired_at": now}
-    Incident.objects.bulk_create([Incident(pk=1, **fired, **moments)], ignore_conflicts=True)
-    Silence.objects.bulk_create([Silence(pk=1, ends_at=now + timedelta(hours=1))], ignore_conflicts=True)
+    Incident.objects.bulk_create([Incident(pk=900_000, **fired, **moments)], ignore_conflicts=True)
+    Silence.objects.bulk_create([Silence(pk=900_000, ends_at=now + timedelta(hours=1))], ignore_conflicts=True)
     Container.objects.bulk_create([web, announced], update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
 
