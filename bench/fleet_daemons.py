@@ -24,6 +24,7 @@ def main() -> None:
         "hang": fleet.hang,
         "heal": fleet.heal,
         "change": fleet.change,
+        "happen": fleet.happen,
         "states": fleet.states,
         "fail_inspects": lambda rate: _fail_inspects(fleet, rate),
     }

@@ -13,6 +13,8 @@ import psutil
 from bench.fleet_world import wait_for
 from dev.index import Processes
 
+OF_ROUNDS = 2
+"""How many workers of rounds are measured: threads of one process use little more than one core."""
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 READY_SECONDS = 30.0
 IDLE_SECONDS = 120.0
@@ -30,7 +32,7 @@ class Round:
 
 
 def options_by_worker() -> dict[str, list[str]]:
-    """Return the options of each worker by its name: those of the Procfile, or others that BENCH_WORKERS gives.
+    """Return the options of each worker by its name: as in production, or others that BENCH_WORKERS gives.
 
     For instance `--concurrency 4; --pool threads --concurrency 8` for two of them.
     """
@@ -38,11 +40,12 @@ def options_by_worker() -> dict[str, list[str]]:
         return {f"worker-{number}": shlex.split(options) for number, options in enumerate(given.split(";"), 1)}
     lines = (line.partition(":") for line in PROCFILE.read_text().splitlines())
     commands = {name: shlex.split(command) for name, _, command in lines}
-    return {
+    options = {
         name: words[words.index("worker") + 1 :]
         for name, words in commands.items()
         if "celery" in words and "worker" in words
     }
+    return options | {f"worker-{number}": options["worker"] for number in range(2, OF_ROUNDS + 1)}
 
 
 def start_workers(processes: Processes) -> list[psutil.Process]:
@@ -71,7 +74,8 @@ def wait_until_idle() -> None:
     client = connect(settings.REDIS_URL)
 
     def idle() -> bool:
-        return not (client.llen("reconcile") or client.hlen("unacked") or any(client.scan_iter("tinyforge:*:lock")))
+        waiting = any(client.llen(queue) for queue in ("reconcile", "urgent"))
+        return not (waiting or client.hlen("unacked") or any(client.scan_iter("tinyforge:*:lock")))
 
     if not wait_for(idle, IDLE_SECONDS):
         raise RuntimeError(f"the workers are still busy after {IDLE_SECONDS:g} s")

@@ -49,6 +49,13 @@ class Daemons:
         changed: Sequence[Sequence[str]] = self._tell("change", share)
         return changed
 
+    def happen(self, daemon: int, container: int) -> tuple[str, str]:
+        """Let a container die or start, with its events; return its ID and its state, in the index's words."""
+        from reconciler.core.observation import normalise_state
+
+        container_id, state = self._tell("happen", daemon, container)
+        return container_id, normalise_state(state)
+
     def states(self) -> Sequence[States]:
         """Return what each daemon says of its containers, in the index's words."""
         from reconciler.core.observation import normalise_state

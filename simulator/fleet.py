@@ -45,6 +45,13 @@ class Fleet:
         """
         return [self._change(engine, share) for engine in self.engines]
 
+    def happen(self, engine: int, container: int) -> tuple[str, str]:
+        """Let a container of an engine die or start, with its events; return its ID and its new state."""
+        it = self.engines[engine]
+        container_id = list(it.containers)[container]
+        (it.die if it.containers[container_id].is_up else it.start)(container_id)
+        return container_id, it.containers[container_id].state
+
     def states(self) -> Sequence[dict[str, str]]:
         """Return the state of every container by ID, by engine."""
         return [{each.id: each.state for each in engine.containers.values()} for engine in self.engines]
