@@ -15,6 +15,7 @@ SICK_EVERY = 200
 OLD_INCIDENTS = 20_000
 """So many are over; of each row that is in trouble, one stands."""
 FIRST_MS, OTHER_MS, POLL_MS = 300, 200, 20
+FLAPPING, FLAPS = "flapping", 250_000
 PAGES = {
     "/": FIRST_MS,
     "/?trouble=any": FIRST_MS,
@@ -23,6 +24,8 @@ PAGES = {
     "/containers?q=shop-77&page=2": OTHER_MS,
     "/containers/shop-7:web@host-7": OTHER_MS,
     "/workloads/shop-7": OTHER_MS,
+    f"/containers/{FLAPPING}:web@host-7": OTHER_MS,
+    f"/workloads/{FLAPPING}": OTHER_MS,
     "/hosts/host-7": OTHER_MS,
     "/incidents/20001": OTHER_MS,
     "/changes": OTHER_MS,
@@ -41,6 +44,7 @@ def fill_world() -> None:
     fill(until - timedelta(days=DAYS), until)
     names = [f"shop-{number}" for number in range(ROWS)]
     Workload.objects.bulk_create((Workload(id=name, ref_id=name, name=name) for name in names), batch_size=5_000)
+    _fill_flapping(until)
     sick = [f"shop-{n}:web@host-{n % HOSTS}" for n in range(0, ROWS, SICK_EVERY)]
     Container.objects.filter(id__in=sick).update(state="missing")
     fill_incidents(sick, until)
@@ -71,6 +75,37 @@ def fill_incidents(sick: list[str], until: datetime) -> None:
     )
     Delivery.objects.bulk_create(told, batch_size=5_000)
     Silence.objects.create(host="host-7", begins_at=until, ends_at=until + timedelta(hours=1))
+
+
+def _fill_flapping(until: datetime) -> None:
+    """Make a row that has changed each second, for days."""
+    from django.db import connection
+
+    from reconciler.models import Container, Workload
+
+    Workload.objects.create(id=FLAPPING, ref_id=FLAPPING, name="Flapping")
+    row = Container.objects.create(
+        id=f"{FLAPPING}:web@host-7",
+        workload_id=FLAPPING,
+        role="web",
+        container_id="f" * 64,
+        host_id="host-7",
+        state="running",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_FLAP, {"row": row.id, "workload": FLAPPING, "until": until, "flaps": FLAPS})
+
+
+_FLAP = """
+    INSERT INTO reconciler_transition (
+        row_id, host_id, workload_id, kind, is_step, from_state, to_state, from_health, to_health, container_id, at,
+        cause, trigger, restarts
+    )
+    SELECT %(row)s, 'host-7', %(workload)s, 'container', true, '',
+        CASE WHEN n %% 2 = 0 THEN 'running' ELSE 'stopped' END, '', '', '', %(until)s - n * interval '1 second',
+        'state running → stopped', 'event', 0
+    FROM generate_series(%(flaps)s, 1, -1) n
+"""
 
 
 def see_all_hosts() -> None:

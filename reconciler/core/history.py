@@ -7,6 +7,7 @@ machines. These clocks differ, and one of them may have been wrong for a while.
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -17,6 +18,8 @@ def in_order(moments: Sequence[datetime]) -> list[datetime]:
     As few moments as possible are changed, so one wrong clock changes only the moments of its own steps.
     Each of them becomes the nearest moment between its neighbours.
     """
+    if all(earlier <= later for earlier, later in pairwise(moments)):
+        return list(moments)
     believed = _longest_in_order(moments)
     latest, limits = _LATEST, []
     for index in reversed(range(len(moments))):

@@ -5,7 +5,7 @@ row before its history begins, after its end, while it is a placeholder, while i
 row, and while its host cannot be seen.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,6 +159,17 @@ def timeline(pieces: Iterable[Piece], span: Span) -> list[Piece]:
             found[-1] = piece._replace(span=Span(found[-1].span.begin, piece.span.end))
         elif piece.span.begin < piece.span.end:
             found.append(piece)
+    return found
+
+
+def cut_to(pieces: Sequence[Piece], span: Span) -> list[Piece]:
+    """Return what pieces show of a span; they are in order and do not overlap, and those at its ends are cut."""
+    first = bisect_right(pieces, span.begin, key=lambda piece: piece.span.end)
+    last = bisect_left(pieces, span.end, key=lambda piece: piece.span.begin)
+    found = list(pieces[first:last])
+    if found:
+        found[0] = found[0]._replace(span=Span(max(found[0].span.begin, span.begin), found[0].span.end))
+        found[-1] = found[-1]._replace(span=Span(found[-1].span.begin, min(found[-1].span.end, span.end)))
     return found
 
 

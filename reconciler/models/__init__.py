@@ -1,6 +1,6 @@
 """What the index knows: hosts, what is deployed, the containers that serve it, and their history."""
 
-from reconciler.core.uptime import Piece, Span, Status, Uptime, thinned, uptime_of
+from reconciler.core.uptime import Piece, Span, Status, Uptime, cut_to, thinned, uptime_of
 from reconciler.models.condition import Condition
 from reconciler.models.container import Container
 from reconciler.models.deployment import Deployment, DeploymentState
@@ -46,6 +46,7 @@ __all__ = [
     "Uptime",
     "Workload",
     "WorkloadKind",
+    "cut_to",
     "leads_of",
     "newest_position",
     "thinned",

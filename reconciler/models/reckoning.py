@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (
     SELECT
         sum(until - known) FILTER (WHERE to_state = %(running)s) AS up,
         sum(until - known) FILTER (WHERE to_state <> ALL (%(neither)s)) AS down,
-        bool_or(until - known < -5e-7 OR elsewhere) AS doubtful
+        bool_or(until - known < -5e-7 OR elsewhere) OR count(*) > %(most)s AS doubtful
     FROM (
         SELECT *, lead(known, 1, %(end)s - coalesce(r.total, 0)) OVER (ORDER BY id) AS until
         FROM (
@@ -60,6 +60,7 @@ CROSS JOIN LATERAL (
                         WHERE row_id = r.id AND kind = 'container' AND is_step AND id < (SELECT id FROM first)
                     ), 0)
                     ORDER BY id
+                    LIMIT %(most)s + 1
                 ) moments
                 ORDER BY id
             ) places
@@ -70,15 +71,16 @@ CROSS JOIN LATERAL (
 """
 
 
-def reckon(span: Span, seen: Span, blind: Blind) -> tuple[dict[str, Uptime], list[str]]:
+def reckon(span: Span, seen: Span, blind: Blind, most: int) -> tuple[dict[str, Uptime], list[str]]:
     """Return the uptime of all rows, and the ids of those whose steps have to be looked at one by one.
 
     These are rows whose steps are not in the order of their moments, because a clock was wrong, as far as this matters,
-    and rows that came from another host. `seen` is the part of the span that is not in the future.
+    rows that came from another host, and rows with more than `most` steps. `seen` is the part of the span that is not
+    in the future.
     """
     whole, begin = span.end - span.begin, span.begin
     values: dict[str, Any] = {"since": begin, "end": (seen.end - begin).total_seconds(), "running": RUNNING}
-    values |= {"neither": [RUNNING, *ABSENT_STATES]} | _columns(blind, begin)
+    values |= {"neither": [RUNNING, *ABSENT_STATES], "most": most} | _columns(blind, begin)
     with transaction.atomic(), connection.cursor() as cursor:
         # to compile a query that takes a second takes another one
         cursor.execute("SET LOCAL jit = off")

@@ -1,19 +1,30 @@
 """The steps of many rows' histories, as far back as a span asks for."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import Any
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db import connection
+from django.db.models import Max, Q
 
 from reconciler.core.uptime import Step
+from reconciler.lookups import texts_sql
 from reconciler.models.transition import Transition, TransitionQuerySet
 
-_Row = tuple[str, datetime, str, str]
-
-MOST_STEPS = 10_000
+MOST_STEPS = 3_000
 """How many steps of a row count, the newest ones. What a row that has more showed before these is not known."""
+
+# for each row the entry that is one too many: it is looked for from the newest on, and no further than that
+_TOO_MANY = """
+SELECT row_id FROM (SELECT value AS row_id FROM {texts}) AS rows_asked
+WHERE (
+    SELECT id FROM reconciler_transition AS t
+    WHERE t.row_id = rows_asked.row_id AND kind = 'container' AND is_step
+    ORDER BY id DESC LIMIT 1 OFFSET %s
+) IS NOT NULL
+"""
 
 
 def steps_of(row_ids: Collection[str], since: datetime) -> dict[str, list[Step]]:
@@ -21,27 +32,30 @@ def steps_of(row_ids: Collection[str], since: datetime) -> dict[str, list[Step]]
 
     These are the steps since then, and the last one before. Only where a clock was wrong do others matter, too.
     """
-    steps = Transition.objects.steps().filter(row__id__among=row_ids)
+    many = _with_too_many(row_ids)
+    steps = Transition.objects.steps().filter(row__id__among=sorted(set(row_ids) - many))
     last_before = steps.filter(at__lt=since).order_by().values("row_id").annotate(last=Max("id")).values("last")
     found = _by_row(steps.filter(Q(at__gte=since) | Q(id__in=last_before)))
     in_doubt = [row_id for row_id, of_row in found.items() if any(b.at < a.at for a, b in pairwise(of_row))]
-    return found | _by_row(Transition.objects.steps().filter(row__id__among=in_doubt)) if in_doubt else found
+    if in_doubt:
+        found |= _by_row(Transition.objects.steps().filter(row__id__among=in_doubt))
+    return found | {row_id: _newest(row_id) for row_id in sorted(many)}
+
+
+def _with_too_many(row_ids: Collection[str]) -> set[str]:
+    """Return those of these rows that have more steps than count."""
+    texts, param = texts_sql(row_ids, connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(_TOO_MANY.format(texts=texts), [param, MOST_STEPS])
+        return {row_id for (row_id,) in cursor.fetchall()}
 
 
 def _by_row(steps: TransitionQuerySet) -> dict[str, list[Step]]:
-    rows: list[_Row] = list(_rows(steps.order_by("row_id", "id"))[: MOST_STEPS + 1])
-    of_rows = groupby(rows if len(rows) <= MOST_STEPS else _newest_of_each(steps), itemgetter(0))
-    return {row_id: [Step(at, host, state) for _, at, host, state in of_row] for row_id, of_row in of_rows}
+    rows: Any = steps.order_by("row_id", "id").values_list("row_id", "at", "host_id", "to_state")
+    return {row_id: [Step(*step) for _, *step in of_row] for row_id, of_row in groupby(rows, itemgetter(0))}
 
 
-def _newest_of_each(steps: TransitionQuerySet) -> Iterator[_Row]:
-    """Yield the newest steps of each row, row by row. Only rows that have too many are read one by one."""
-    counts = dict(steps.order_by().values_list("row_id").annotate(Count("id")))
-    few = [row_id for row_id, count in counts.items() if count <= MOST_STEPS]
-    yield from _rows(steps.filter(row__id__among=few).order_by("row_id", "id"))
-    for row_id in counts.keys() - set(few):
-        yield from reversed(_rows(steps.filter(row=row_id).order_by("-id"))[:MOST_STEPS])
-
-
-def _rows(steps: TransitionQuerySet) -> "QuerySet[Transition, _Row]":
-    return steps.values_list("row_id", "at", "host_id", "to_state")
+def _newest(row_id: str) -> list[Step]:
+    """Return as many of a row's steps as count. Only rows that have too many are read one by one."""
+    newest: Any = Transition.objects.steps().filter(row=row_id).order_by("-id").values_list("at", "host_id", "to_state")
+    return [Step(*step) for step in reversed(newest[:MOST_STEPS])]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import chain
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
@@ -13,7 +14,7 @@ from reconciler.models.container import Container
 from reconciler.models.host import Host
 from reconciler.models.outage import OutageKind
 from reconciler.models.reckoning import reckon
-from reconciler.models.steps import steps_of
+from reconciler.models.steps import MOST_STEPS, steps_of
 from reconciler.models.transition import IS_END, Transition
 
 ROWS_AT_ONCE = 1_000
@@ -27,7 +28,7 @@ def uptime_of_all_rows(since: datetime, until: datetime) -> dict[str, Uptime]:
     """
     span, seen = _spans(since, until)
     if connection.vendor == "postgresql":
-        found, others = reckon(span, seen, blindness(seen))
+        found, others = reckon(span, seen, blindness(seen), MOST_STEPS)
     else:
         there, ended = Container.objects.values_list("id", flat=True), _ended(since).values_list("row_id", flat=True)
         found, others = {}, list({*there, *ended})
@@ -84,10 +85,12 @@ def timelines_of_workloads(workload_ids: Collection[str], since: datetime, until
     is_there = Exists(Container.objects.filter(id=OuterRef("row_id")))
     ended = _ended(since).filter(~is_there, workload_id__in=workload_ids).values_list("row_id", "workload_id")
     workload_of = dict([*ended, *there])
-    shown: dict[str, list[Piece]] = {workload_id: [] for workload_id in workload_ids}
+    shown: dict[str, list[list[Piece]]] = {workload_id: [] for workload_id in workload_ids}
     for row_id, pieces in _pieces(workload_of, seen).items():
-        shown[workload_of[row_id]] += pieces
-    return {workload_id: timeline(together(pieces), span) for workload_id, pieces in shown.items()}
+        shown[workload_of[row_id]].append(pieces)
+    # what a single row shows is in order already
+    whole = {each: rows[0] if len(rows) == 1 else together(chain.from_iterable(rows)) for each, rows in shown.items()}
+    return {workload_id: timeline(pieces, span) for workload_id, pieces in whole.items()}
 
 
 def _pieces(row_ids: Collection[str], seen: Span) -> dict[str, list[Piece]]:

@@ -14,8 +14,11 @@ from reconciler.models import (
     Container,
     Host,
     Outage,
+    Span,
     Transition,
     Uptime,
+    timelines_of_rows,
+    uptime_of,
     uptime_of_all_rows,
     uptime_of_host,
     uptime_of_rows,
@@ -231,3 +234,21 @@ def test_of_a_row_that_changes_all_the_time_only_the_newest_steps_count_and_what
     assert told(both[WEB]) == (120, 60, 360)
     assert told(both[DB]) == (540, 0, 0)
     assert told(uptime_of_rows([WEB], after(0), after(540))[WEB]) == (120, 60, 360)
+
+
+@pytest.mark.parametrize("begin", [0, 200, 420])
+def test_whatever_reads_the_history_of_a_row_that_changes_all_the_time_says_the_same(
+    local: Host, monkeypatch: pytest.MonkeyPatch, begin: int
+) -> None:
+    """I16."""
+    for module in ("steps", "uptime"):
+        monkeypatch.setattr(f"reconciler.models.{module}.MOST_STEPS", 4)
+    for turn in range(5):
+        look(turn * 120, seen("web"), seen("db"))
+        look(turn * 120 + 60, seen("web", "stopped"), seen("db"))
+    span = Span(after(begin), after(540))
+    every, some = uptime_of_all_rows(*span), uptime_of_rows([WEB, DB], *span)
+    long = timelines_of_rows([WEB, DB], after(0), after(540))
+    drawn = {row_id: uptime_of(pieces, span) for row_id, pieces in long.items()}
+    assert {each: told(every[each]) for each in some} == {each: told(uptime) for each, uptime in some.items()}
+    assert {each: told(uptime) for each, uptime in drawn.items()} == {each: told(some[each]) for each in drawn}

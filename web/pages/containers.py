@@ -11,6 +11,7 @@ from reconciler import words
 from reconciler.levels import Level, level_of
 from reconciler.models import Container, Host, Span, Transition, Trouble, Workload, leads_of, timelines_of_rows
 from reconciler.models.condition import condition
+from reconciler.models.steps import MOST_STEPS
 from reconciler.models.trouble import TROUBLE_WORDS
 from web.pages.filters import STATES, Filters, read_filters
 from web.pages.hosts import look_of, rows_page
@@ -72,6 +73,7 @@ def _content(row_id: str, filters: Filters, at: datetime, reader: Reader) -> Con
         raise Http404(f"there is no container {row_id!r}")
     row = found[0] if found else None
     context: dict[str, Any] = {"at": at, "reader": reader, "id": row_id, "row": row, "history": history}
+    context["has_older"] = history.total == MOST_STEPS
     if row:
         container = Container.objects.select_related("host").get(id=row_id)
         context |= {
@@ -100,7 +102,7 @@ def _deploys(span: Span, row_id: str, row: Row | None) -> list[datetime]:
 
 
 def _history(steps: "QuerySet[Transition]", filters: Filters) -> Page[Step]:
-    found, *place = part(steps.order_by("-id"), filters, HISTORY_SIZE)
+    found, *place = part(steps.order_by("-id")[:MOST_STEPS], filters, HISTORY_SIZE)
     return made(shown(found), filters, HISTORY_SIZE, (place[0], place[1]))
 
 

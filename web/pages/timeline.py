@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from reconciler.models import Piece, Span, Status, Uptime, thinned, uptime_of
+from reconciler.models import Piece, Span, Status, Uptime, cut_to, thinned, uptime_of
 
 WIDTH, HEIGHT, LEAST_DOWN = 240, 22, 1.5
 DAY = timedelta(days=1)
@@ -31,8 +31,10 @@ class Drawn:
 
 def drawn(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datetime] = ()) -> Drawn:
     """Return a span as it is shown. `pieces` may lie outside of it, and then do not count."""
-    uptime = uptime_of(pieces, span)
-    return Drawn(name, _svg(name, pieces, span, deploys), available(uptime), known(uptime), marker(span.end, pieces))
+    inside = cut_to(pieces, span)
+    uptime = uptime_of(inside, span)
+    svg = _svg(inside, span, deploys, _says(name, inside, uptime))
+    return Drawn(name, svg, available(uptime), known(uptime), marker(span.end, pieces))
 
 
 def last(name: str, at: datetime) -> Span:
@@ -69,9 +71,8 @@ def marker(at: datetime, pieces: Sequence[Piece]) -> str:
     return f"{int(at.timestamp() // MARKED_EVERY.total_seconds())}-{len(pieces)}-{now}"
 
 
-def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datetime]) -> SafeString:
-    inside = [Piece(part, piece.status) for piece in pieces if (part := piece.span.within(span))]
-    shown = thinned(inside, span, WIDTH)
+def _svg(pieces: Sequence[Piece], span: Span, deploys: Iterable[datetime], says: str) -> SafeString:
+    shown = thinned(pieces, span, WIDTH)
     rects = format_html_join(
         "",
         '<rect class="{}" x="{}" y="{}" width="{}" height="{}" fill="{}"/>',
@@ -82,7 +83,7 @@ def _svg(name: str, pieces: Sequence[Piece], span: Span, deploys: Iterable[datet
     return format_html(
         '<svg class="timeline" viewBox="0 0 240 22" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<rect class="tl-ground" y="3" width="240" height="16"/>{}{}</svg>',
-        _says(name, inside),
+        says,
         rects,
         marks,
     )
@@ -101,9 +102,8 @@ def _x(at: datetime, span: Span) -> float:
     return WIDTH * ((at - span.begin) / (span.end - span.begin))
 
 
-def _says(name: str, pieces: Sequence[Piece]) -> str:
-    uptime = uptime_of(pieces, Span(pieces[0].span.begin, pieces[-1].span.end)) if pieces else None
-    if uptime is None or uptime.availability is None:
+def _says(name: str, pieces: Sequence[Piece], uptime: Uptime) -> str:
+    if uptime.availability is None:
         return f"last {name}: nothing is known"
     downs = sum(piece.status is Status.DOWN for piece in pieces)
     return f"last {name}: available {available(uptime)}, down {downs} {'time' if downs == 1 else 'times'}"
