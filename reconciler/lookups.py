@@ -16,13 +16,6 @@ def among(column: str, values: Iterable[str], vendor: str) -> tuple[str, object]
     return f"{column} = ANY(%s)", list(values)
 
 
-def texts_sql(values: Iterable[str], vendor: str) -> tuple[str, Any]:
-    """Return the SQL of a table that holds texts in its column `value`, and its only parameter."""
-    if vendor == "sqlite":
-        return "json_each(%s)", json.dumps(list(values))
-    return "unnest(%s::text[]) AS each_text (value)", list(values)
-
-
 @CharField.register_lookup
 class Among(Lookup):
     """`column__among=texts`, on SQLite and PostgreSQL."""

@@ -1,5 +1,6 @@
 """The steps of many rows' histories, as far back as a span asks for."""
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 from itertools import groupby, pairwise
@@ -10,7 +11,6 @@ from django.db import connection
 from django.db.models import Max, Q
 
 from reconciler.core.uptime import Step
-from reconciler.lookups import texts_sql
 from reconciler.models.transition import Transition, TransitionQuerySet
 
 MOST_STEPS = 3_000
@@ -44,9 +44,10 @@ def steps_of(row_ids: Collection[str], since: datetime) -> dict[str, list[Step]]
 
 def _with_too_many(row_ids: Collection[str]) -> set[str]:
     """Return those of these rows that have more steps than count."""
-    texts, param = texts_sql(row_ids, connection.vendor)
+    is_sqlite, ids = connection.vendor == "sqlite", list(row_ids)
+    texts = "json_each(%s)" if is_sqlite else "unnest(%s::text[]) AS asked (value)"
     with connection.cursor() as cursor:
-        cursor.execute(_TOO_MANY.format(texts=texts), [param, MOST_STEPS])
+        cursor.execute(_TOO_MANY.format(texts=texts), [json.dumps(ids) if is_sqlite else ids, MOST_STEPS])
         return {row_id for (row_id,) in cursor.fetchall()}
 
 
