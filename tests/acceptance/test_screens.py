@@ -46,6 +46,38 @@ def test_a_page_fits_the_screen_and_its_picture_is_kept(window: Window, name: st
     assert window.js(WIDER_THAN_SCREEN) == []
 
 
+def let_all_be_well() -> None:
+    """Let every host answer, and no container be in trouble."""
+    Incident.objects.all().delete()
+    well = {"last_success_at": timezone.now(), "last_error": "", "failures": 0, "held_since": None, "held_reason": ""}
+    Host.objects.update(**well)
+    Container.objects.in_trouble().delete()
+
+
+def lose_the_server(window: Window) -> None:
+    """Let nothing get through, and wait until the page says so."""
+    window.block("*")
+    eventually(lambda: window.js("return document.documentElement.classList.contains('is-lost')"))
+
+
+@pytest.mark.parametrize(("scheme", "size"), SCHEMES_AND_SIZES)
+def test_pictures_are_kept_of_a_page_where_all_is_well_of_one_that_follows_and_of_one_that_is_lost(
+    window: Window, scheme: str, size: str
+) -> None:
+    window.cdp("Emulation.setDeviceMetricsOverride", **SIZES[size])
+    window.prefer(scheme)
+    let_all_be_well()
+    window.open("/")
+    assert "as they should be" in window.find("h1").text
+    window.picture(picture(f"well-{scheme}-{size}"))
+    Container.objects.filter(id="shop:web").update(state="stopped", exit_code=137)
+    eventually(lambda: window.find("h1").text.startswith("1 thing wants you."), what="the page follows")
+    window.picture(picture(f"live-{scheme}-{size}"))
+    lose_the_server(window)
+    window.picture(picture(f"lost-{scheme}-{size}"))
+    assert window.js(WIDER_THAN_SCREEN) == []
+
+
 def test_whatever_is_named_however_every_page_fits_a_phone_of_360_pixels_and_runs_nothing(window: Window) -> None:
     rows = make_hostile()
     window.cdp("Emulation.setDeviceMetricsOverride", **PHONE | {"width": 360})
@@ -86,8 +118,7 @@ def test_axe_finds_nothing_that_keeps_anybody_from_using_a_page(
 
 def test_a_page_that_has_lost_its_server_can_be_used_by_everybody_too(window: Window, axe: str) -> None:
     window.open("/")
-    window.block("*")
-    eventually(lambda: window.js("return document.documentElement.classList.contains('is-lost')"))
+    lose_the_server(window)
     window.js(axe)
     assert window.js_later(AXE) == []
 
