@@ -65,6 +65,15 @@ def test_an_incident_of_a_host_names_no_row(reader: ApiClient) -> None:
     assert (item["row"], item["host"]) == ("", "berlin")
 
 
+def test_what_an_engine_said_is_told_in_no_incident_and_no_change(on_call: ApiClient) -> None:
+    cursor = on_call.get("incidents").json()["cursor"]
+    made = fire("berlin", at=now(), condition=Condition.HOST, workload_id="", cause="secret.example refused")
+    told = [on_call.post(f"incidents/{made.pk}/acknowledge")]
+    told += [on_call.get(path) for path in ("incidents", f"incidents/{made.pk}")]
+    told.append(on_call.get("changes", after=cursor))
+    assert ["secret.example" in answer.content.decode() for answer in told] == [False] * 4
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -232,6 +241,11 @@ def test_a_silence_that_cannot_be_is_refused(on_call: ApiClient, change: dict[st
     assert answer.status_code == 400
     assert problem in answer.json()["detail"]
     assert not Silence.objects.exists()
+
+
+def test_a_silence_that_ends_as_it_begins_is_refused(on_call: ApiClient) -> None:
+    at = (now() + HOUR).isoformat()
+    assert on_call.send("POST", "silences", {"begins_at": at, "ends_at": at}).status_code == 400
 
 
 def test_a_silence_without_an_end_is_refused(on_call: ApiClient) -> None:

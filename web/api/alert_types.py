@@ -52,7 +52,7 @@ class Incident(Struct):
     state: Annotated[str, Meta(description="The state of the row when it began.")]
     container_id: str
     image_ref: str
-    cause: Annotated[str, Meta(description="Why, for people.")]
+    cause: Annotated[str, Meta(description="Why, for people; empty if it is about a host.")]
     exit_code: int | None
     oom_killed: bool | None
     acknowledged_at: Annotated[Moment | None, Meta(description="null: nobody has acknowledged it.")]

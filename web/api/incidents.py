@@ -88,12 +88,13 @@ def _answer(call: Call[Any], cursor: str) -> types.IncidentAnswer:
 
 
 def _served(incident: Incident) -> types.Incident:
+    kind = incident.subject_kind
     return types.Incident(
         id=incident.pk,
         condition=incident.condition,  # type: ignore[arg-type]
         severity=incident.severity,  # type: ignore[arg-type]
         phase=incident.phase,  # type: ignore[arg-type]
-        row=incident.subject if incident.subject_kind is SubjectKind.ROW else "",
+        row=incident.subject if kind is SubjectKind.ROW else "",
         host=incident.host,
         workload=incident.workload_id,
         since=moment(incident.since),
@@ -106,7 +107,8 @@ def _served(incident: Incident) -> types.Incident:
         state=incident.state,
         container_id=incident.container_id,
         image_ref=incident.image_ref,
-        cause=incident.cause,
+        # what an Engine said may name machines and files
+        cause="" if kind is SubjectKind.HOST else incident.cause,
         exit_code=incident.exit_code,
         oom_killed=incident.oom_killed,
         acknowledged_at=_moment(incident.acknowledged_at),

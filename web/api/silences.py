@@ -55,7 +55,7 @@ def make_silence(call: Call[Any]) -> types.SilenceAnswer:
     wanted: types.NewSilence = call.body
     begins_at = max(wanted.begins_at or call.at, call.at)
     # so that no moment is so far away that a database cannot hold it
-    if not call.at < wanted.ends_at <= call.at + FURTHEST_END or begins_at > wanted.ends_at:
+    if not call.at < wanted.ends_at <= call.at + FURTHEST_END or begins_at >= wanted.ends_at:
         what = f"ends_at is later than now and begins_at, and within {FURTHEST_END.days} days"
         raise Refused(Problem.BAD_REQUEST, f"no silence was made: {what}")
     named = {"host": wanted.host, "workload_id": wanted.workload, "condition": wanted.condition}
