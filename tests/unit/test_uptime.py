@@ -14,6 +14,7 @@ from reconciler.core.uptime import (
     Status,
     Step,
     Uptime,
+    cut_to,
     host_pieces,
     merged,
     pieces_of,
@@ -155,6 +156,17 @@ def test_what_lies_outside_of_a_span_does_not_count() -> None:
     assert uptime_of([Piece(span(-10, 10), Status.UP), Piece(span(10, 60), Status.DOWN)], span(0, 40)) == told(
         10, 30, 0
     )
+
+
+def test_pieces_are_cut_to_a_part_of_their_span() -> None:
+    pieces = [Piece(span(0, 10), Status.UP), Piece(span(10, 20), Status.DOWN), Piece(span(20, 30), Status.UP)]
+    assert cut_to(pieces, span(5, 15)) == [Piece(span(5, 10), Status.UP), Piece(span(10, 15), Status.DOWN)]
+    assert cut_to(pieces, span(12, 14)) == [Piece(span(12, 14), Status.DOWN)]
+
+
+def test_of_a_part_without_pieces_nothing_is_shown() -> None:
+    assert cut_to([Piece(span(0, 10), Status.UP)], span(20, 30)) == []
+    assert cut_to([], span(0, 10)) == []
 
 
 # any history
