@@ -157,7 +157,10 @@ def test_two_workers_send_a_message_once(processes: Processes, hook: Channel, re
     for _ in range(20):
         tell()
     settle("all are told", [DeliveryState.SENT] * 3)
-    assert len({used for used, *_ in verified(receiver)}) == len(receiver.got) == 3
+    # on a busy machine an answer may come too late, and then the same is sent again
+    failed = sum(processes.log(name).count("will be tried again") for name in ("first", "second"))
+    ids = [used for used, *_ in verified(receiver)]
+    assert len(set(ids)) == 3 <= len(ids) <= 3 + failed
 
 
 MASS = 2_500
