@@ -124,7 +124,9 @@ def test_a_worker_that_is_killed_before_it_sends_is_replaced(processes: Processe
     settle("the beginning is told", [DeliveryState.SENT, DeliveryState.WAITING])
     let_time_pass()
     settle("the end is told", [DeliveryState.SENT, DeliveryState.SENT])
-    assert ["✗" in str(mail["subject"]) for mail in server.mails] == [True, False]
+    # time may jump while something is being sent, or an answer may come too late: then it is sent again
+    told = {str(mail["message-id"]): "✗" in str(mail["subject"]) for mail in server.mails}
+    assert list(told.values()) == [True, False]
 
 
 @pytest.mark.slow
@@ -142,9 +144,10 @@ def test_a_worker_that_is_killed_after_it_sent_repeats_under_the_same_id(
     settle("the beginning is told", [DeliveryState.SENT, DeliveryState.WAITING])
     let_time_pass()
     settle("the end is told", [DeliveryState.SENT, DeliveryState.SENT])
-    (first, *_), (again, *_), (end, *_) = got = verified(receiver)
-    assert first == again != end
-    assert [(begun, over) for _, begun, over in got] == [(1, 0), (1, 0), (0, 1)]
+    got = verified(receiver)
+    assert got[0] == got[1]
+    # time may jump while something is being sent, or an answer may come too late: then it is sent again
+    assert [(begun, over) for _, begun, over in dict.fromkeys(got)] == [(1, 0), (0, 1)]
 
 
 @pytest.mark.slow
@@ -157,7 +160,7 @@ def test_two_workers_send_a_message_once(processes: Processes, hook: Channel, re
     for _ in range(20):
         tell()
     settle("all are told", [DeliveryState.SENT] * 3)
-    # on a busy machine an answer may come too late, and then the same is sent again
+    # time may jump while something is being sent, or an answer may come too late: then it is sent again
     failed = sum(processes.log(name).count("will be tried again") for name in ("first", "second"))
     ids = [used for used, *_ in verified(receiver)]
     assert len(set(ids)) == 3 <= len(ids) <= 3 + failed
