@@ -16,6 +16,7 @@ from reconciler.catalogue import catalogue
 from reconciler.core.dispatch import LookupKeys
 from reconciler.models import Instance, Workload
 from tests.channels import channel, fire_all, look, resolve
+from tests.counted import forget_what_was_counted
 
 pytestmark = [
     pytest.mark.django_db,
@@ -30,10 +31,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def never_counted() -> None:
-    """Let PostgreSQL know no more of the tables than on a new machine, whatever earlier tests have kept in them."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE alerts_channel, alerts_incident, reconciler_workload, reconciler_instance CASCADE")
-        cursor.execute("DELETE FROM pg_statistic WHERE starelid::regclass::text ~ '^(alerts|reconciler)_'")
+    forget_what_was_counted()
 
 
 def looked_at(plan: dict[str, Any]) -> int:
