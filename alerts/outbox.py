@@ -9,6 +9,7 @@ from alerts.core.conditions import Phase
 from alerts.core.retries import LONGEST_RETRY_AFTER
 from alerts.core.routing import Rule, Subject, channels_of
 from alerts.models import Change, Channel, Delivery, Incident, Message, Route
+from reconciler.api import count_after_mass
 from reconciler.models import Workload
 
 CHUNK_ROWS = 500
@@ -25,6 +26,7 @@ def enqueue(changes: Sequence[Change]) -> None:
     over = [change for change in changes if change.incident.phase == Phase.RESOLVED]
     made = [*_of_begun(begun), *_of_over(over)] if begun or over else []
     Delivery.objects.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
+    count_after_mass(Delivery, len(made))
 
 
 def trouble(at: datetime, told_at: datetime | None) -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from alerts import feed, outbox
 from alerts.models import Change, Incident
-from reconciler.api import tell_feed
+from reconciler.api import count_after_mass, tell_feed
 
 CLOCKS = ["fires_at", "clears_at", "is_muted", "is_flapping"]
 WRITTEN = [
@@ -33,6 +33,7 @@ def record(changes: Sequence[Change], dropped: Sequence[Change] = ()) -> None:
         known = [change.incident for change in changes if change.before]
         Incident.objects.bulk_create(opened, batch_size=CHUNK_ROWS)
         Incident.objects.bulk_update(known, WRITTEN, batch_size=CHUNK_ROWS)
+        count_after_mass(Incident, len(changes))
         outbox.enqueue(changes)
         told = [*feed.of_changes(changes), *feed.of_dropped(dropped)]
         Incident.objects.filter(pk__in=[change.incident.pk for change in dropped]).delete()

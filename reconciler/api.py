@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from reconciler import feed, leases, placing, store, tasks
 from reconciler.core.placeholder import Placeholder
 from reconciler.core.report import Trigger
+from reconciler.counting import count_after_mass
 from reconciler.exceptions import (
     BadCursor,
     BadValue,
@@ -43,6 +44,7 @@ __all__ = [
     "UnknownWorkload",
     "begin_deployment",
     "bind",
+    "count_after_mass",
     "delete_rows",
     "end_deployment",
     "fail",

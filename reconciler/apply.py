@@ -21,6 +21,7 @@ from reconciler.core.labels import alerts_word
 from reconciler.core.observation import MISSING, Skip
 from reconciler.core.plan import Change, Kind
 from reconciler.core.safeguard import Verdict, withhold_sweep
+from reconciler.counting import count_after_mass
 from reconciler.insert import insert_what_is_free
 from reconciler.models import Container, Transition
 from reconciler.models.host import MOST_SKIPS_KEPT
@@ -126,6 +127,7 @@ def _create(changes: Sequence[Change], host: str, seen_at: datetime) -> frozense
     if not changes:
         return frozenset()
     insert_what_is_free([_container(change, seen_at) for change in changes])
+    count_after_mass(Container, len(changes))
     ids = [change.after.id for change in changes]
     made = Container.objects.on(host).filter(id__among=ids, last_seen_at=seen_at).values_list("id", flat=True)
     return frozenset(ids).difference(made)

@@ -15,6 +15,7 @@ from alerts.core.grouping import Group, is_due
 from alerts.models import Delivery, DeliveryState, Incident, Message, MessageState
 from alerts.models.delivery import DeliveryQuerySet
 from alerts.sending.muting import muted
+from reconciler.api import count_after_mass
 
 REMEMBERED = timedelta(days=8)
 """Longer than any group is told only once."""
@@ -60,7 +61,7 @@ def of_what_is_over(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def attach(message: Message, at: datetime) -> None:
     """Put all that waits and may be told into a message of its group."""
-    _ready(at).of_group(message).update(message=message)
+    count_after_mass(Delivery, _ready(at).of_group(message).update(message=message))
 
 
 def standing(at: datetime) -> DeliveryQuerySet:

@@ -14,7 +14,6 @@ from reconciler.reconcile import reconcile
 from simulator import INSPECTS, Engine, Failure, Server, populate
 from simulator import Container as SimulatedContainer
 from tests.builders import workload
-from tests.counted import forget_what_was_counted
 from tests.holds import age_holds
 
 pytestmark = pytest.mark.django_db
@@ -187,7 +186,6 @@ def test_a_stuck_inspect_costs_its_time_once_and_no_row(world: World, settings: 
 def test_a_hundred_changes_among_ten_thousand_are_right_whatever_becomes_of_their_inspects(
     simulator: Server, local: Host
 ) -> None:
-    forget_what_was_counted()
     engine = Engine()
     rows = populate(engine, 10_000)
     Workload.objects.bulk_create(Workload(**row) for row in rows["workloads"])

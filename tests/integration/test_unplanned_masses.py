@@ -14,9 +14,13 @@ from django.db import connection, transaction
 
 from reconciler.catalogue import catalogue
 from reconciler.core.dispatch import LookupKeys
-from reconciler.models import Instance, Workload
+from reconciler.core.report import Trigger
+from reconciler.engine import Engine as Client
+from reconciler.models import Container, Host, Instance, Stack, Workload
+from reconciler.reconcile import reconcile
+from simulator import Engine, Server, populate
 from tests.channels import channel, fire_all, look, resolve
-from tests.counted import forget_what_was_counted
+from tests.counted import MODELS, count_all, forget_what_was_counted
 
 pytestmark = [
     pytest.mark.django_db,
@@ -29,9 +33,21 @@ MOST_LOOKED_AT = 20 * MANY
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def never_counted() -> None:
+@pytest.fixture(params=["never", "when emptied"])
+def counted(request: pytest.FixtureRequest) -> None:
+    """Let PostgreSQL have counted the tables never, or when all their rows had been deleted."""
     forget_what_was_counted()
+    if request.param == "when emptied":
+        channel("former")
+        fire_all([f"former:{number}" for number in range(MANY)], at=NOW)
+        workloads = [Workload(id=f"former-{number}", kind="project", ref_id=str(number)) for number in range(MANY)]
+        Workload.objects.bulk_create(workloads)
+        Container.objects.bulk_create(
+            [Container(id=each.id, host_id="local", workload_id=each.id, state="running") for each in workloads]
+        )
+        for model in reversed(MODELS):
+            model._default_manager.all().delete()
+        count_all()
 
 
 def looked_at(plan: dict[str, Any]) -> int:
@@ -62,6 +78,7 @@ def nothing_compares_all_with_all() -> Iterator[None]:
 
 
 def test_the_catalogue_of_many_new_workloads_is_read_quickly() -> None:
+    forget_what_was_counted()
     Workload.objects.create(id="first", kind="project", ref_id="first")
     Instance.objects.create(id="first", project_id="first")
     with connection.cursor() as cursor:
@@ -76,6 +93,20 @@ def test_the_catalogue_of_many_new_workloads_is_read_quickly() -> None:
     assert told.workloads == {("project", name): name for name in names}
 
 
+@pytest.mark.usefixtures("counted")
+def test_a_first_pass_over_many_containers_is_applied_quickly(simulator: Server) -> None:
+    engine = Engine()
+    rows = populate(engine, MANY)
+    Workload.objects.bulk_create(Workload(**row) for row in rows["workloads"])
+    Instance.objects.bulk_create(Instance(**row) for row in rows["instances"])
+    Stack.objects.bulk_create(Stack(**row) for row in rows["stacks"])
+    client = Client(host="local", url=simulator.serve(engine), timeout_seconds=10)
+    with nothing_compares_all_with_all():
+        report = reconcile(Host.objects.get(name="local"), client, trigger=Trigger.TICK)
+    assert report.created == MANY
+
+
+@pytest.mark.usefixtures("counted")
 def test_a_mass_of_deaths_and_of_recoveries_is_told_quickly() -> None:
     channel()
     incidents = fire_all([f"shop:{number}" for number in range(MANY)], at=NOW)
