@@ -112,7 +112,9 @@ def test_queries_do_not_grow_with_the_number_of_containers(simulator: Server, si
         fleet.get_into(situation)
         with recorded() as statements:
             fleet.look()
-        counts.append(count(statements))
+        masses = [sql for sql in statements if sql.startswith("ANALYZE")]
+        assert len(masses) <= 1, "a mass of new rows is counted once"
+        counts.append(count(statements) - len(masses))
     assert counts[0] == counts[1]
 
 

@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(params=["never", "when emptied"])
-def counted(request: pytest.FixtureRequest) -> None:
+def counted(request: pytest.FixtureRequest, local: Host) -> None:
     """Let PostgreSQL have counted the tables never, or when all their rows had been deleted."""
     forget_what_was_counted()
     if request.param == "when emptied":
@@ -43,7 +43,7 @@ def counted(request: pytest.FixtureRequest) -> None:
         workloads = [Workload(id=f"former-{number}", kind="project", ref_id=str(number)) for number in range(MANY)]
         Workload.objects.bulk_create(workloads)
         Container.objects.bulk_create(
-            [Container(id=each.id, host_id="local", workload_id=each.id, state="running") for each in workloads]
+            [Container(id=each.id, host=local, workload_id=each.id, state="running") for each in workloads]
         )
         for model in reversed(MODELS):
             model._default_manager.all().delete()
@@ -94,7 +94,7 @@ def test_the_catalogue_of_many_new_workloads_is_read_quickly() -> None:
 
 
 @pytest.mark.usefixtures("counted")
-def test_a_first_pass_over_many_containers_is_applied_quickly(simulator: Server) -> None:
+def test_a_first_pass_over_many_containers_is_applied_quickly(simulator: Server, local: Host) -> None:
     engine = Engine()
     rows = populate(engine, MANY)
     Workload.objects.bulk_create(Workload(**row) for row in rows["workloads"])
@@ -102,7 +102,7 @@ def test_a_first_pass_over_many_containers_is_applied_quickly(simulator: Server)
     Stack.objects.bulk_create(Stack(**row) for row in rows["stacks"])
     client = Client(host="local", url=simulator.serve(engine), timeout_seconds=10)
     with nothing_compares_all_with_all():
-        report = reconcile(Host.objects.get(name="local"), client, trigger=Trigger.TICK)
+        report = reconcile(local, client, trigger=Trigger.TICK)
     assert report.created == MANY
 
 
