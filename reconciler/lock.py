@@ -4,8 +4,9 @@ Each host has three keys. `lock` holds the holder's token, with a time to live. 
 that no pass has taken yet: if a pass is under way, its holder finds the request on release and makes
 exactly one more pass; if none is, whoever asks is told to start one. `called` says that somebody has been
 told so, which keeps a thousand requesters from starting a thousand passes. It expires by itself, in case
-the one who was told dies. Each operation is one Lua script, so nothing can come between its question and
-its answer.
+the one who was told dies. It also says in which queue the pass waits: one that waits in a round is no
+reason to let an urgent request wait, and whichever comes first answers both. Each operation is one Lua
+script, so nothing can come between its question and its answer.
 
 The lock is for efficiency, the database's fence for safety (I7): losing all of this does no harm.
 """
@@ -19,7 +20,7 @@ from typing import NamedTuple, cast
 
 import redis
 
-from reconciler.core.report import Outcome, Trigger
+from reconciler.core.report import OF_ROUNDS, Outcome, Trigger
 from reconciler.exceptions import LockUnavailable
 
 CALL_TTL_MS = 2_000
@@ -30,12 +31,17 @@ OUTCOMES_KEY = "tinyforge:outcomes"
 EVENTS_KEPT = 50
 
 _REQUEST = """
-redis.call('HSETNX', KEYS[2], 'trigger', ARGV[1])
+if redis.call('HEXISTS', KEYS[2], 'trigger') == 0
+   or (ARGV[5] == 'urgent' and redis.call('HGET', KEYS[2], 'queue') ~= 'urgent') then
+  redis.call('HSET', KEYS[2], 'trigger', ARGV[1], 'queue', ARGV[5])
+end
 if ARGV[2] ~= '' then redis.call('HSETNX', KEYS[2], 'event_ns', ARGV[2]) end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then return 1 end
-return 0
+local called = redis.call('GET', KEYS[3])
+if called == 'urgent' or called == ARGV[5] then return 0 end
+redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[4])
+return 1
 """
 
 _ACQUIRE = """
@@ -99,7 +105,8 @@ class HostLock:
     def request(self, ask: PassRequest) -> bool:
         """Ask for a pass whose listing begins after this call; return whether the caller has to start one."""
         event_ns = "" if ask.event_ns is None else ask.event_ns
-        return bool(self._run(_REQUEST, ask.trigger, event_ns, ASKED_TTL_MS, CALL_TTL_MS))
+        queue = "rounds" if ask.trigger in OF_ROUNDS else "urgent"
+        return bool(self._run(_REQUEST, ask.trigger, event_ns, ASKED_TTL_MS, CALL_TTL_MS, queue))
 
     def acquire(self, *, only_if_asked: bool = False) -> Lease | None:
         """Take the lock and the standing request without waiting; None if the lock is held (or nothing was asked)."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from reconciler.conf import lock_of
-from reconciler.core.report import Report, Trigger
+from reconciler.core.report import OF_ROUNDS, Report, Trigger
 from reconciler.drift import LATE_EVENTS_SECONDS, Suspicion, judge, suspicion
 from reconciler.exceptions import LockUnavailable
 from reconciler.leases import note_ends
@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 UNASKED = (Trigger.TICK, Trigger.CONFIRM, Trigger.RETRY)
 """Messages with these triggers make a pass without a request that stands."""
-OF_ROUNDS = (Trigger.TICK, Trigger.BOOT)
-"""Messages with these triggers come for all hosts at once; all others are urgent, and wait for no round."""
 RETRY_SECONDS = 2.0
 """How long after a pass to look again at rows that somebody else held."""
 MOST_LOGGED = 20

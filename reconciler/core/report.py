@@ -21,6 +21,10 @@ class Trigger(StrEnum):
     RETRY = "retry"
 
 
+OF_ROUNDS = frozenset({Trigger.TICK, Trigger.BOOT})
+"""Passes with these triggers are asked for all hosts at once; all others are urgent, and wait for no round."""
+
+
 class Outcome(StrEnum):
     """How a pass ended. PLANNED: it was a dry run. SUPERSEDED: a younger pass had applied before."""
 

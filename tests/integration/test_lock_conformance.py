@@ -78,8 +78,9 @@ class Real:
         holder = "".join(token for token, lock in self.locks.items() if lock.renew())
         held = cast("dict[bytes, bytes]", self.client.hgetall(KEYS[1]))
         asked = {key.decode(): value.decode() for key, value in held.items()}
+        called = cast("bytes | None", self.client.get(KEYS[2])) or b""
         standing = (asked["trigger"], asked.get("event_ns", "")) if asked else None
-        return model.Keys(holder, standing, bool(self.client.exists(KEYS[2])))
+        return model.Keys(holder, standing, called.decode())
 
 
 def as_modelled(answer: Any) -> Any:

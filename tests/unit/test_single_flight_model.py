@@ -18,20 +18,21 @@ import pytest
 class Keys(NamedTuple):
     lock: str = ""
     asked: tuple[str, str] | None = None  # trigger, event_ns
-    called: bool = False
+    called: str = ""  # the queue in which the pass waits that somebody was told to start
 
 
+OF_ROUNDS = ("boot", "tick")
 Grant = tuple[str, str] | None
 
 
 def request(keys: Keys, trigger: str = "event", event_ns: str = "") -> tuple[Keys, bool]:
+    queue = "rounds" if trigger in OF_ROUNDS else "urgent"
     asked = keys.asked or (trigger, "")
-    keys = keys._replace(asked=(asked[0], asked[1] or event_ns))
-    if keys.lock:
+    first = trigger if queue == "urgent" and asked[0] in OF_ROUNDS else asked[0]
+    keys = keys._replace(asked=(first, asked[1] or event_ns))
+    if keys.lock or keys.called in (queue, "urgent"):
         return keys, False
-    if not keys.called:
-        return keys._replace(called=True), True
-    return keys, False
+    return keys._replace(called=queue), True
 
 
 def acquire(keys: Keys, token: str, *, only_if_asked: bool = False) -> tuple[Keys, Grant]:
@@ -248,7 +249,7 @@ def accidents(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     """Yield what can happen to the processes: expiry, and faults while any are left."""
     faults, keys = world.faults, world.keys
     if keys.called and rules.calls_expire:
-        yield "call expires", world._replace(keys=keys._replace(called=False))
+        yield "call expires", world._replace(keys=keys._replace(called=""))
     if keys.lock:
         holder = int(keys.lock)
         if world.processes[holder].step == "dead":
@@ -353,6 +354,10 @@ def trace_to(here: World, came_from: Mapping[World, tuple[World, str] | None]) -
 # The proof
 
 
+def request_of_a_round_first(keys: Keys, token: str, _memo: object, _process: Process) -> tuple[Keys, bool]:
+    return request(keys, "boot" if token == "0" else "event")
+
+
 @pytest.mark.parametrize(
     "bounds",
     [
@@ -370,6 +375,18 @@ def test_without_faults_passes_never_overlap_and_every_request_is_answered_by_a_
     explored = explore(world(**bounds), Rules(most_rounds=most_rounds))
     assert explored[1:] == ("", ())
     assert explored.states > 500
+
+
+@pytest.mark.parametrize("bounds", [{"requests": 3, "workers": 2, "ticks": 1}, {"requests": 2, "workers": 3}])
+def test_a_request_of_a_round_among_urgent_ones_is_no_reason_for_a_pass_too_many_or_too_few(
+    bounds: dict[str, int],
+) -> None:
+    """I12."""
+    explored = explore(
+        world(**bounds), Rules(request=(request_of_a_round_first,)), (alone, answered, passes(4, least=1))
+    )
+    assert explored[1:] == ("", ())
+    assert explored.states > 100
 
 
 @pytest.mark.parametrize("fault", ["kill", "slow", "lose", "flush"])
@@ -428,7 +445,7 @@ def then_asked(keys: Keys, _token: str, was_locked: object, _process: Process) -
     asked = keys._replace(asked=("event", ""))
     if was_locked or keys.called:
         return asked, False
-    return asked._replace(called=True), True
+    return asked._replace(called="urgent"), True
 
 
 def acquire_keeping(*kept: str) -> tuple[Half, ...]:
@@ -452,11 +469,11 @@ def delete_any(keys: Keys, _token: str, _memo: object, _process: Process) -> tup
 
 
 def call_everybody(keys: Keys, _token: str, _memo: object, _process: Process) -> tuple[Keys, bool]:
-    return keys._replace(asked=("event", ""), called=not keys.lock), False
+    return keys._replace(asked=("event", ""), called="" if keys.lock else "urgent"), False
 
 
 LATE_CLEAR = Rules(
-    acquire=acquire_keeping("asked", "called"), after_listing=lambda keys: keys._replace(asked=None, called=False)
+    acquire=acquire_keeping("asked", "called"), after_listing=lambda keys: keys._replace(asked=None, called="")
 )
 
 MUTANTS = {

@@ -248,6 +248,24 @@ def test_what_somebody_waits_for_is_in_a_queue_without_rounds(local: Host, valke
     assert [valkey.llen(name) for name in (PASSES, URGENT_QUEUE)] == [0, 1]
 
 
+def test_what_is_urgent_waits_for_no_boot_pass_that_was_asked_for_before(
+    local: Host, fake: FakeEngine, valkey: redis.Redis
+) -> None:
+    tasks.reconcile("boot")
+    tasks.ask("local", PassRequest(Trigger.EVENT, 1))
+    tasks.ask("local", PassRequest(Trigger.EVENT, 2))
+    assert [valkey.llen(name) for name in (PASSES, URGENT_QUEUE)] == [1, 1]
+    tasks.reconcile_host("local", "event")
+    tasks.reconcile_host("local", "boot")
+    assert fake.listings == 1, "whichever message comes first answers both"
+
+
+def test_an_urgent_request_is_handed_over_as_one_though_a_round_had_asked_before(local: Host) -> None:
+    tasks.reconcile("boot")
+    tasks.ask("local", PassRequest(Trigger.EVENT, 1))
+    assert lock_of("local").acquire(only_if_asked=True) == Lease(PassRequest(Trigger.EVENT, 1))
+
+
 def test_a_worker_of_urgent_passes_enqueues_no_boot_pass(queue: Queue) -> None:
     fire_boot_pass(sender=a_worker_of(URGENT_QUEUE))
     assert queue() == []
